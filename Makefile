@@ -1,0 +1,88 @@
+# What to type first. `make` alone tells what else there is.
+#
+#   PYTHON           the Python to build on: make bench PYTHON=python3.12
+#   TENSORFLOW       the release to test with: make test TENSORFLOW=2.20.0
+#   DETCOST_PROFILE  how much to measure: quick, standard or full
+#   ASV_ARGS         more for asv run: make bench ASV_ARGS="--bench conv --show-stderr"
+
+PYTHON     ?= python3
+TENSORFLOW ?= 2.21.0
+
+VENV := .venv
+BIN  := $(VENV)/bin
+PINS := $(wildcard constraints/*.txt)
+# Every pip call may only install what is pinned.
+PIP   = $(BIN)/python -m pip install --quiet $(patsubst %,--constraint %, \
+        constraints/detcost.txt $(wildcard constraints/tensorflow-$(TENSORFLOW).txt))
+
+.DEFAULT_GOAL := help
+.PHONY: help bench test lint format readme setup clean
+.DELETE_ON_ERROR:
+
+help:  ## list what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# asv clones this checkout, which git refuses where another user owns it (a container's mount).
+bench: export GIT_CONFIG_SYSTEM = $(CURDIR)/.asv/gitconfig
+bench: $(VENV)/bench.stamp  ## measure this machine, publish the site, print the table
+	@mkdir -p .asv
+	@printf '[%s]\n\t%s = %s\n' include path /etc/gitconfig safe directory "$(CURDIR)" \
+	  safe directory "$(CURDIR)/.git" >"$(GIT_CONFIG_SYSTEM)"
+	@$(BIN)/python -c "$$machine_is_known" 2>/dev/null || \
+	{ echo "Noting this machine in ~/.asv-machine.json"; $(BIN)/asv machine --yes >/dev/null; }
+	@$(BIN)/asv run $(ASV_ARGS); code=$$?; \
+	if [ $$code -ne 0 ] && [ $$code -ne 2 ]; then exit $$code; fi; \
+	$(BIN)/asv publish && $(BIN)/detcost show --results results || exit $$?; \
+	echo "The site is in .asv/html; to look at it: $(BIN)/asv preview --browser"; \
+	if [ $$code -eq 2 ]; then echo "Some benchmarks failed; their reasons are in the table." >&2; fi; \
+	exit $$code
+
+test: lint  ## lint, check types, run every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev-$(TENSORFLOW).stamp  ## lint and check types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/dev-$(TENSORFLOW).stamp  ## put the code into its format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+readme: $(VENV)/bench.stamp  ## write the table of results into README.md
+	$(BIN)/detcost show --results results --markdown --write README.md
+
+setup: $(VENV)/dev-$(TENSORFLOW).stamp  ## make .venv with everything to develop with
+
+clean:  ## remove what was made, but no results
+	rm -rf $(VENV) .asv build dist .mypy_cache .ruff_cache .pytest_cache
+	find src benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
+
+# asv's own rule: the machine of this name, or the only one there is.
+define machine_is_known
+from asv.machine import Machine, MachineCollection
+MachineCollection.load(Machine.get_unique_machine_name())
+endef
+export machine_is_known
+
+$(BIN)/python:
+	@version=$$($(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null); \
+	case "$$version" in 3.11.*|3.12.*|3.13.*) ;; *) \
+	  echo "detcost needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is $${version:-missing};" \
+	    "name another one: make PYTHON=python3.12" >&2; exit 1;; \
+	esac
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/pip.stamp: $(BIN)/python $(PINS)
+	$(PIP) --upgrade pip
+	@touch $@
+
+# Without TensorFlow: asv brings its own, the build that fits, into environments of its own.
+$(VENV)/bench.stamp: $(VENV)/pip.stamp pyproject.toml
+	$(PIP) --editable . asv virtualenv
+	@touch $@
+
+$(VENV)/dev-%.stamp: $(VENV)/pip.stamp pyproject.toml
+	requirement=$$($(BIN)/python -P src/detcost/tensorflow_build.py $*) && \
+	$(PIP) --editable . --group dev "$$requirement"
+	@touch $@

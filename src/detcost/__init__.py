@@ -1,0 +1,33 @@
+"""What bitwise reproducibility costs in TensorFlow, and whether you really get it.
+
+Importing this package is quick and never imports TensorFlow; only workers do.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from detcost.api import Measurement, measure
+    from detcost.errors import UsageError
+    from detcost.evidence import Evidence, read
+    from detcost.scenarios.registry import scenario
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Evidence": "detcost.evidence",
+    "Measurement": "detcost.api",
+    "UsageError": "detcost.errors",
+    "measure": "detcost.api",
+    "read": "detcost.evidence",
+    "scenario": "detcost.scenarios.registry",
+}
+__all__ = ["Evidence", "Measurement", "UsageError", "measure", "read", "scenario"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'detcost' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -1,0 +1,20 @@
+"""What went wrong, in words a user can act on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(Exception):
+    """A user's mistake: one line that says what, where, and what to do.
+
+    The command line prints it without a traceback and exits with 2.
+    """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``'; did you mean "x"?'`` for the nearest known word, else an empty string."""
+    folded = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
+    return f'; did you mean "{folded[near[0]]}"?' if near else ""
