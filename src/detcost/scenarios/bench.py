@@ -1,0 +1,119 @@
+"""What a scenario is given to build its program with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detcost.scenarios.lazy import tf
+from detcost.settings import Setting
+
+T = TypeVar("T")
+SIZES = ("small", "medium", "large")
+
+
+class Bench:
+    """Inputs, and the setting's counterpart of ``tf.function`` and ``tf.data`` options.
+
+    Inputs are drawn by NumPy's Philox generator from ``seed``, so they are the
+    same bytes on every machine, in every setting and under every version of
+    TensorFlow.
+
+    Attributes
+    ----------
+    seed, setting, size, dtype
+        The cell's.
+    """
+
+    def __init__(self, setting: Setting, seed: int, size: str = "medium", dtype: str = "float32"):
+        self.setting = setting
+        self.seed = seed
+        self.size = size
+        self.dtype = dtype
+        self._functions: list[Any] = []
+        self._random = np.random.Generator(np.random.Philox(seed))
+
+    def sized(self, small: T, medium: T, large: T) -> T:
+        """Return the value for the cell's size."""
+        return dict(zip(SIZES, (small, medium, large), strict=True))[self.size]
+
+    def normal(self, shape: Sequence[int]) -> Any:
+        """Return a tensor of standard normal numbers of ``dtype``."""
+        return tf.cast(self._random.standard_normal(shape, dtype=np.float32), self.dtype)
+
+    def uniform(self, shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Any:
+        """Return a tensor of numbers of ``dtype``, uniform on [low, high)."""
+        values = self._random.random(shape, dtype=np.float32) * np.float32(high - low)
+        return tf.cast(values + np.float32(low), self.dtype)
+
+    def integers(self, shape: Sequence[int], high: int) -> NDArray[np.int32]:
+        """Return a NumPy array of whole numbers from 0 to ``high`` − 1."""
+        return self._random.integers(0, high, size=shape, dtype=np.int32)
+
+    @property
+    def jit_compile(self) -> bool:
+        """Whether the setting compiles with XLA.
+
+        Always pinned, never left to TensorFlow: Keras switches XLA off by itself
+        under op determinism, which would count as determinism's cost.
+        """
+        return self.setting.has("xla")
+
+    def function(self, python_function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``tf.function`` of it, with ``jit_compile`` pinned and traces counted."""
+        return self.compile(python_function, jit_compile=self.jit_compile)
+
+    def compile(self, python_function: Callable[..., Any], jit_compile: bool) -> Callable[..., Any]:
+        """Return ``tf.function`` of it with ``jit_compile`` as given, traces counted."""
+        function = tf.function(python_function, jit_compile=jit_compile)
+        self._functions.append(function)
+        return function  # type: ignore[no-any-return]
+
+    def gradient_step(
+        self, forward: Callable[..., Any], inputs: Sequence[Any], upstream: Any
+    ) -> Callable[[], Any]:
+        """Return a step giving the gradients of ``forward(*inputs)`` by each input.
+
+        ``upstream`` is the gradient that arrives from above. Being an input, it
+        leaves TensorFlow nothing to fold away, and where the backward pass does
+        not need the forward pass only the backward pass is run.
+        """
+
+        @self.function
+        def step() -> Any:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(inputs)
+                output = forward(*inputs)
+            return tape.gradient(output, inputs, output_gradients=upstream)
+
+        return step
+
+    @property
+    def traces(self) -> int:
+        """The most often any one function of this bench was traced; 1 is right."""
+        return max((f.experimental_get_tracing_count() for f in self._functions), default=0)
+
+    def reseed(self) -> None:
+        """Start the random numbers over, as a fresh run of the program would.
+
+        A scenario that draws numbers calls this at the head of its step, so that
+        repeating the step repeats the program. Under ``unseeded`` it does nothing.
+        """
+        if not self.setting.has("unseeded"):
+            tf.keras.utils.set_random_seed(self.seed)
+
+    def dataset(self, dataset: Any, deterministic: bool | None = None) -> Any:
+        """Return the data set with the order the setting asks for.
+
+        ``deterministic`` is the pipeline's own choice (``tf.data.Options.deterministic``);
+        the lever ``data_order=strict`` overrides it.
+        """
+        options = tf.data.Options()
+        if self.setting.has("data_order"):
+            options.deterministic = True
+        elif deterministic is not None:
+            options.deterministic = deterministic
+        return dataset.with_options(options)
