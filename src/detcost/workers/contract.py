@@ -1,0 +1,108 @@
+"""What the experiment asks of a worker, and what a worker answers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from detcost.settings import Setting
+from detcost.severity import Severity
+
+Status = Literal[
+    "ok",
+    "unimplemented",
+    "not_applicable",
+    "out_of_memory",
+    "crashed",
+    "timed_out",
+    "failed",
+]
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One thing to measure: a scenario under a setting on a device.
+
+    ``scenario`` is a reference as in :func:`detcost.scenarios.registry.load`.
+    """
+
+    scenario: str
+    setting: Setting
+    device: str
+    size: str = "medium"
+    dtype: str = "float32"
+    seed: int = 42
+
+
+class Built(msgspec.Struct, frozen=True):
+    """The first call of a freshly built cell: its duration, and what it gave."""
+
+    seconds: float
+    digest: str
+    applied: dict[str, Any]
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """A timed run of consecutive steps, and the digest of the last one's output."""
+
+    seconds: float
+    digest: str
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Peak bytes of the process and of the device, and how often a function was traced."""
+
+    peak_memory_bytes: int
+    device_memory_bytes: int | None
+    traces: int
+
+
+class CellError(Exception):
+    """The cell cannot be measured, and trying again would not help."""
+
+    def __init__(self, status: Status, reason: str):
+        super().__init__(reason)
+        self.status: Status = status
+        self.reason = reason
+
+
+class WorkerLost(CellError):
+    """The worker died or hung; another one may do better."""
+
+
+class Worker(Protocol):
+    """A fresh process that runs one cell. Every method may raise :class:`CellError`."""
+
+    def build(self) -> Built:
+        """Apply the setting, build the scenario and time its first call."""
+
+    def warm_up(self, steps: int) -> float:
+        """Run untimed-for-results steps; return the last one's seconds."""
+
+    def sample(self, steps: int) -> Sample:
+        """Time consecutive steps, with the device synchronised at the end."""
+
+    def repeat(self, times: int) -> list[str]:
+        """Run the step again and again; return each output's digest."""
+
+    def save_outputs(self, path: str) -> None:
+        """Write the last outputs to a file, as a reference for :meth:`severity`."""
+
+    def severity(self, path: str) -> Severity:
+        """Compare the last outputs with saved ones."""
+
+    def usage(self) -> Usage:
+        """Return memory and trace counts so far."""
+
+    def close(self) -> None:
+        """End the process. Never raises."""
+
+
+class Workers(Protocol):
+    """Starts workers. Real ones are processes; tests use fake ones."""
+
+    def start(self, cell: Cell) -> Worker:
+        """Return a new worker for the cell, with nothing built. Threads may call it."""
+
+    def close(self) -> None:
+        """End every process this started."""

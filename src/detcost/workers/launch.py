@@ -1,0 +1,195 @@
+"""Where workers come from: forks of a process that imported TensorFlow, or fresh interpreters."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from multiprocessing import reduction
+from pathlib import Path
+
+from detcost.errors import UsageError
+from detcost.workers.contract import Cell, WorkerLost
+from detcost.workers.process import ProcessWorker, SurveyWorker, last_line
+from detcost.workers.serve import serve
+
+
+class _Nursery:
+    """The handle of one :mod:`detcost.workers.nursery` process."""
+
+    def __init__(self, environment: dict[str, str], log: Path):
+        self._log = log
+        self._control, theirs = multiprocessing.Pipe()
+        # TensorFlow's own chatter would drown a crash's last words.
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": ""}
+        with theirs, open(log, "wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "detcost.workers.nursery", str(theirs.fileno())],
+                env={**quiet, **os.environ, **environment},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+        self._ready = False
+        self._turn = threading.Lock()  # a request and its answer belong together
+
+    def fork(self, cell: Cell | None, log: Path) -> ProcessWorker:
+        ours, theirs = multiprocessing.Pipe()
+        with theirs, self._turn:
+            self._wait_until_ready()
+            self._control.send(("fork", cell, str(log)))
+            reduction.send_handle(self._control, theirs.fileno(), self._process.pid)
+            pid = self._control.recv()
+        return ProcessWorker(
+            ours, pid, log, exit_code=lambda: self._exit_code(pid), kill=lambda: self._kill(pid)
+        )
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        self._control.close()
+        self._process.terminate()
+        self._process.wait()
+
+    def _exit_code(self, pid: int) -> int | None:
+        with self._turn:
+            self._control.send(("exit_code", pid))
+            code: int | None = self._control.recv()
+            return code
+
+    def _kill(self, pid: int) -> None:
+        with self._turn:
+            self._control.send(("kill", pid))
+
+    def _wait_until_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            self._control.recv()
+        except EOFError:
+            self._process.wait()
+            raise _import_failure(self._log) from None
+        self._ready = True
+
+
+class _Launcher:
+    """What the ways to start a worker share: a place for their logs, and surveys."""
+
+    start_method: str
+
+    def __init__(self) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="detcost-")
+        self._numbers = itertools.count()
+
+    def start(self, cell: Cell | None) -> ProcessWorker:
+        """Start a worker for the cell, or one that answers a survey."""
+        raise NotImplementedError
+
+    def survey(self) -> SurveyWorker:
+        """Return a worker that answers questions and runs no cell."""
+        return SurveyWorker(self.start(None))
+
+    def close(self) -> None:
+        """Remove the logs; workers end with their connections."""
+        self._directory.cleanup()
+
+    def _log(self, kind: str) -> Path:
+        return Path(self._directory.name) / f"{kind}-{next(self._numbers)}"
+
+
+class ForkedWorkers(_Launcher):
+    """Workers forked from a process that has imported TensorFlow and run nothing (Linux).
+
+    One such process per set of environment variables, started when first needed.
+    """
+
+    start_method = "fork"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._nurseries: dict[tuple[tuple[str, str], ...], _Nursery] = {}
+        self._turn = threading.Lock()  # two threads must not start one nursery twice
+
+    def start(self, cell: Cell | None) -> ProcessWorker:
+        """Fork a worker for the cell, or one that answers a survey.
+
+        Raises
+        ------
+        UsageError
+            If TensorFlow is not installed or cannot be imported.
+        """
+        try:
+            nursery = self._nursery(cell.setting.environment if cell else {})
+            return nursery.fork(cell, self._log("worker"))
+        except (EOFError, OSError):
+            raise WorkerLost("crashed", "the process that forks workers died") from None
+
+    def _nursery(self, environment: dict[str, str]) -> _Nursery:
+        """Return the process to fork for these variables, starting it where there is none."""
+        key = tuple(sorted(environment.items()))
+        with self._turn:
+            nursery = self._nurseries.get(key)
+            if nursery is None or not nursery.alive():
+                nursery = self._nurseries[key] = _Nursery(environment, self._log("nursery"))
+        return nursery
+
+    def close(self) -> None:
+        """End every process."""
+        for nursery in self._nurseries.values():
+            nursery.close()
+        super().close()
+
+
+class SpawnedWorkers(_Launcher):
+    """Workers in fresh interpreters, where forking is not safe (macOS, Windows)."""
+
+    start_method = "spawn"
+
+    def start(self, cell: Cell | None) -> ProcessWorker:
+        """Spawn a worker for the cell, with its setting's variables, or one for a survey."""
+        ours, theirs = multiprocessing.Pipe()
+        log = self._log("worker")
+        process = multiprocessing.get_context("spawn").Process(
+            target=serve, args=(theirs, cell, str(log)), daemon=True
+        )
+        with theirs, _environment(cell.setting.environment if cell else {}):
+            process.start()
+        assert process.pid is not None
+
+        def exit_code() -> int | None:
+            process.join()
+            return process.exitcode
+
+        return ProcessWorker(ours, process.pid, log, exit_code=exit_code, kill=process.kill)
+
+
+def start_workers() -> ForkedWorkers | SpawnedWorkers:
+    """Return the kind of workers this platform allows."""
+    return ForkedWorkers() if sys.platform == "linux" else SpawnedWorkers()
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _import_failure(log: Path) -> UsageError:
+    words = last_line(log).removeprefix(": ") or "no reason given"
+    if "No module named 'tensorflow'" in words:
+        words = 'TensorFlow is not installed; pip install "detcost[tensorflow]" or "detcost[cuda]"'
+        return UsageError(words)
+    return UsageError(f"TensorFlow cannot be imported: {words}")

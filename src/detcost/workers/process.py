@@ -1,0 +1,194 @@
+"""The experiment's end of a worker process: ask it, time it out, explain its death."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from detcost.devices import Device
+from detcost.errors import UsageError
+from detcost.workers.contract import Built, CellError, Sample, Usage, WorkerLost
+from detcost.workers.survey import Described
+
+#: Seconds a request may take: the first builds, traces, compiles and autotunes.
+BUILD_LIMIT = 300.0
+REQUEST_LIMIT = 60.0
+
+
+class ProcessWorker:
+    """A worker in a process of its own, at the other end of a pipe."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        pid: int,
+        log: Path,
+        *,
+        exit_code: Callable[[], int | None],
+        kill: Callable[[], None],
+    ):
+        self.pid = pid
+        self._connection = connection
+        self._exit_code = exit_code
+        self._kill = kill
+        self._log = log
+        self._step_seconds = 0.0
+
+    def build(self) -> Built:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        built: Built = self.ask(BUILD_LIMIT, "build")
+        self._step_seconds = built.seconds
+        return built
+
+    def warm_up(self, steps: int) -> float:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        seconds: float = self.ask(self._limit(steps), "warm_up", steps)
+        self._step_seconds = seconds
+        return seconds
+
+    def sample(self, steps: int) -> Sample:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        answer: Sample = self.ask(self._limit(steps), "sample", steps)
+        return answer
+
+    def repeat(self, times: int) -> list[str]:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        answer: list[str] = self.ask(self._limit(times), "repeat", times)
+        return answer
+
+    def save_outputs(self, path: str) -> None:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        self.ask(REQUEST_LIMIT, "save_outputs", path)
+
+    def severity(self, path: str) -> Any:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        return self.ask(REQUEST_LIMIT, "severity", path)
+
+    def usage(self) -> Usage:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        answer: Usage = self.ask(REQUEST_LIMIT, "usage")
+        return answer
+
+    def close(self) -> None:
+        """End the process and do not wait: it takes 20 ms to give its memory back."""
+        if self._connection.closed:
+            return
+        self._connection.close()
+        with contextlib.suppress(OSError, EOFError):
+            self._kill()
+        for suffix in (".out", ".err"):
+            self._log.with_suffix(suffix).unlink(missing_ok=True)
+
+    def _limit(self, steps: int) -> float:
+        # A loaded machine may run a step many times slower than the last one seen.
+        return REQUEST_LIMIT + 100 * steps * self._step_seconds
+
+    def ask(self, limit: float, verb: str, *arguments: Any) -> Any:
+        """Send a request and return its result, within ``limit`` seconds.
+
+        Raises
+        ------
+        CellError
+            What the worker answered instead of a result.
+        WorkerLost
+            If it died or took too long; it is gone then.
+        """
+        try:
+            self._connection.send((verb, arguments))
+            if not self._connection.poll(limit):
+                self.close()
+                raise WorkerLost("timed_out", f"{verb} took more than {limit:.0f} s")
+            status, value = self._connection.recv()
+        except (EOFError, OSError):
+            raise self._explain_death(verb) from None
+        if status != "ok":
+            raise CellError(status, value)
+        return value
+
+    def _explain_death(self, verb: str) -> WorkerLost:
+        with contextlib.suppress(OSError):
+            self._connection.close()
+        try:
+            code = self._exit_code()
+        except (OSError, EOFError):
+            return WorkerLost("crashed", f"the process that forks workers died during {verb}")
+        tail = last_line(self._log.with_suffix(".err"))
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            if code == -9 and _kernel_ran_out_of_memory():
+                return WorkerLost("out_of_memory", f"the kernel killed the worker during {verb}")
+            return WorkerLost("crashed", f"killed by {name} during {verb}{tail}")
+        return WorkerLost("crashed", f"the worker exited with code {code} during {verb}{tail}")
+
+
+class SurveyWorker:
+    """Questions to a process that runs no cell; see :class:`~detcost.workers.survey.Survey`."""
+
+    def __init__(self, worker: ProcessWorker):
+        self._worker = worker
+
+    def describe(self, reference: str) -> Described:
+        """Return what a scenario says of itself.
+
+        Raises
+        ------
+        UsageError
+            If there is no such file or scenario, or the file cannot be loaded.
+        """
+        try:
+            answer: Described = self._worker.ask(BUILD_LIMIT, "describe", reference)
+        except WorkerLost as error:
+            raise UsageError(f"{reference}: cannot be loaded ({error.reason})") from None
+        except CellError as error:
+            raise UsageError(error.reason) from None
+        return answer
+
+    def devices(self) -> list[Device]:
+        """Return every physical device TensorFlow reports, the CPU first."""
+        answer: list[Device] = self._worker.ask(BUILD_LIMIT, "devices")
+        return answer
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of everything that decides bits or speed."""
+        answer: dict[str, str] = self._worker.ask(BUILD_LIMIT, "versions")
+        return answer
+
+    def read_back(self) -> dict[str, Any]:
+        """Return TensorFlow's settings when nothing is set."""
+        answer: dict[str, Any] = self._worker.ask(BUILD_LIMIT, "read_back")
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.close()
+
+
+def last_line(log: Path) -> str:
+    """Return a log's last line after a colon, or nothing."""
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return f": {lines[-1][:300]}" if lines else ""
+
+
+def _kernel_ran_out_of_memory() -> bool:
+    """Whether Linux has killed a process for want of memory since last asked."""
+    global _out_of_memory_kills
+    before, _out_of_memory_kills = _out_of_memory_kills, _count_out_of_memory_kills()
+    return _out_of_memory_kills > before
+
+
+def _count_out_of_memory_kills() -> int:
+    try:
+        fields = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+    except (OSError, ValueError):
+        return 0
+    return int(fields.get("oom_kill", 0))
+
+
+_out_of_memory_kills = _count_out_of_memory_kills()

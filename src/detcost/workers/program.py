@@ -1,0 +1,148 @@
+"""A cell, built and running inside a worker. The only room that runs TensorFlow."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import tensorflow as tf
+
+from detcost import devices, divergence, machine
+from detcost.scenarios.bench import Bench
+from detcost.scenarios.registry import load
+from detcost.settings import Setting
+from detcost.severity import compare
+from detcost.workers.contract import Built, Cell, CellError, Sample, Usage
+
+
+class Program:
+    """One cell in this process, which must not have run any op before.
+
+    Raises
+    ------
+    CellError
+        If the device is absent, a lever did not take, or the scenario does not
+        keep to its contract.
+    """
+
+    def __init__(self, cell: Cell):
+        self._cell = cell
+        self._bench = Bench(cell.setting, cell.seed, cell.size, cell.dtype)
+        self._step: Callable[[], Any] = lambda: None
+        self._synchronise: Callable[[], None] = lambda: None
+        self._outputs: Any = None
+        self._signature: tuple[str, ...] | None = None
+        self._forked = False
+        os.register_at_fork(after_in_parent=self._note_fork)
+
+    def build(self) -> Built:
+        """Apply the setting, build the scenario and time its first call."""
+        cell = self._cell
+        exec(cell.setting.python(cell.seed), {"tf": tf})
+        devices.select(cell.device)
+        # Entered for good: the step's own time must not hold a context switch.
+        tf.device(f"/device:{cell.device}").__enter__()
+        if not cell.device.startswith("CPU"):
+            self._synchronise = tf.test.experimental.sync_devices
+        step = load(cell.scenario).build(self._bench)
+        if not callable(step):
+            raise CellError("failed", "the scenario returned no step; end it with 'return step'")
+        self._step = step
+        printed = _bytes_printed()
+        first = self.sample(1)
+        if _bytes_printed() > printed:
+            raise CellError("failed", "step() prints, which would be timed; remove it")
+        return Built(first.seconds, first.digest, _check_taken(cell.setting))
+
+    def warm_up(self, steps: int) -> float:
+        """Run steps whose times are not kept; return the last one's seconds."""
+        seconds = 0.0
+        for _ in range(steps):
+            seconds = self.sample(1).seconds
+        return seconds
+
+    def sample(self, steps: int) -> Sample:
+        """Time consecutive steps. Digesting and comparing come after the clock has stopped."""
+        step, synchronise = self._step, self._synchronise
+        gc.disable()
+        start = perf_counter()
+        for _ in range(steps):
+            outputs = step()
+        synchronise()
+        seconds = perf_counter() - start
+        gc.enable()
+        self._outputs = outputs
+        return Sample(seconds, self._digest())
+
+    def repeat(self, times: int) -> list[str]:
+        """Run the step again and again; return each output's digest."""
+        return [self.sample(1).digest for _ in range(times)]
+
+    def save_outputs(self, path: str) -> None:
+        """Write the last outputs to a file."""
+        divergence.save(divergence.leaves(self._outputs), path)
+
+    def severity(self, path: str) -> Any:
+        """Compare the last outputs with those saved in a file."""
+        return compare(divergence.load(path), divergence.leaves(self._outputs))
+
+    def usage(self) -> Usage:
+        """Return memory and trace counts so far."""
+        return Usage(
+            peak_memory_bytes=machine.peak_memory(),
+            device_memory_bytes=devices.peak_memory(self._cell.device),
+            traces=self._bench.traces,
+        )
+
+    def _digest(self) -> str:
+        if self._forked:
+            raise CellError(
+                "failed", "the scenario forked, and a forked TensorFlow hangs; use subprocess"
+            )
+        try:
+            leaves = divergence.leaves(self._outputs)
+        except divergence.UnusableOutput as error:
+            raise CellError("failed", str(error)) from None
+        signature = divergence.signature(leaves)
+        if self._signature not in (None, signature):
+            was, now = (" ".join(s or ()) for s in (self._signature, signature))
+            raise CellError("failed", f"step() gave {was} and then {now}; it must give one shape")
+        self._signature = signature
+        return divergence.digest(leaves)
+
+    def _note_fork(self) -> None:
+        self._forked = True
+
+
+def read_back() -> dict[str, Any]:
+    """Return what TensorFlow says is in force, by the names levers use."""
+    from tensorflow.python.framework import config  # no public getter for op determinism
+    from tensorflow.python.util import _pywrap_util_port as build
+
+    return {
+        "intra": tf.config.threading.get_intra_op_parallelism_threads(),
+        "inter": tf.config.threading.get_inter_op_parallelism_threads(),
+        "op_determinism": config.is_op_determinism_enabled(),
+        "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
+        "onednn": build.IsMklEnabled(),
+    }
+
+
+def _bytes_printed() -> int:
+    """Return the size of the file that this worker's standard output goes to."""
+    sys.stdout.flush()
+    return os.fstat(1).st_size
+
+
+def _check_taken(setting: Setting) -> dict[str, Any]:
+    applied = read_back()
+    for key, wanted in setting.expects().items():
+        if applied[key] != wanted:
+            raise CellError(
+                "failed", f"{setting} did not take: TensorFlow says {key} is {applied[key]}"
+            )
+    return applied

@@ -1,0 +1,102 @@
+"""The worker's loop: one request in, one answer out; a failure is an answer too."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from detcost.errors import UsageError
+from detcost.workers.contract import Cell, CellError, Status
+
+#: ``(status, value)``: the request's result, or the reason why there is none.
+Answer = tuple[Status, Any]
+
+
+def serve(connection: Connection, cell: Cell | None, log: str) -> None:
+    """Obey until the connection closes. Runs in a fresh process.
+
+    With a cell, requests go to its :class:`~detcost.workers.program.Program`;
+    without one, to a :class:`~detcost.workers.survey.Survey`.
+    """
+    me = os.getpid()
+    _die_with_parent()
+    _redirect_output(log)
+    _be_the_first_to_go()
+    servant = _servant(cell)
+    while True:
+        try:
+            verb, arguments = connection.recv()
+        except (EOFError, OSError):
+            return
+        answer = _answer(getattr(servant, verb), arguments)
+        if os.getpid() != me:
+            os._exit(0)  # a child the scenario forked, back in our loop by mistake
+        connection.send(answer)
+
+
+def _servant(cell: Cell | None) -> Any:
+    from detcost.workers.program import Program
+    from detcost.workers.survey import Survey
+
+    return Survey() if cell is None else Program(cell)
+
+
+def _answer(request: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
+    try:
+        return "ok", request(*arguments)
+    except CellError as error:
+        return error.status, error.reason
+    except UsageError as error:
+        return "failed", str(error)
+    except BaseException as error:  # a scenario may raise anything, SystemExit included
+        return classify(error)
+
+
+def classify(error: BaseException) -> tuple[Status, str]:
+    """Return the status an exception means, and its own words in one line."""
+    import tensorflow as tf
+
+    words = str(error).strip().splitlines() or [""]
+    reason = f"{type(error).__name__}: {words[0]}"[:500]
+    reason = reason.encode("utf-8", "replace").decode()  # a file's name may be any bytes
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        return "out_of_memory", reason
+    if isinstance(error, NotImplementedError | tf.errors.UnimplementedError):
+        return "unimplemented", reason
+    # TensorFlow's words for "XLA cannot compile this" and "op determinism forbids this".
+    refusals = ("unsupported operations when trying to compile", "when determinism is enabled")
+    if any(words_of_refusal in str(error) for words_of_refusal in refusals):
+        return "unimplemented", reason
+    return "failed", reason
+
+
+def _redirect_output(log: str) -> None:
+    """Send what the scenario and TensorFlow print to files; the tail explains a crash."""
+    for stream, path in ((sys.stdout, f"{log}.out"), (sys.stderr, f"{log}.err")):
+        stream.flush()
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(target, 1 if stream is sys.stdout else 2)
+        os.close(target)
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - open for the process's life
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, even in the middle of a step."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
+
+
+def _be_the_first_to_go() -> None:
+    """Offer this process to the kernel when memory runs out, not the coordinating one."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as score:
+            score.write("1000")
+    except OSError:
+        pass
