@@ -1,0 +1,302 @@
+"""Evidence: the record of one measured cell, and how it is kept.
+
+One JSON object a line, strict JSON, one line a cell. Records are appended as
+each cell is measured. A reader takes every whole line of a known schema and
+names the ones it refuses; nothing in a record is ever executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from filelock import FileLock
+
+from detcost.errors import UsageError
+from detcost.severity import Severity
+from detcost.workers.contract import Status
+
+SCHEMA = 1
+SUFFIX = ".trials.jsonl"
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """Step time under the setting ÷ under ``default``; ``low`` and ``high`` are a 95 % interval.
+
+    ``why`` says what makes an ambiguous verdict ambiguous.
+    """
+
+    ratio: float | None
+    low: float | None
+    high: float | None
+    blocks: int
+    block_ratios: list[float]
+    verdict: Literal["free", "costs", "faster", "ambiguous"]
+    why: str | None = None
+    hodges_lehmann: float | None = None
+    confidence: float = 0.95
+
+
+class StepSeconds(msgspec.Struct, frozen=True):
+    """Seconds a step; ``samples`` are the blocks' medians, the unit of independence."""
+
+    median: float
+    low: float | None
+    high: float | None
+    samples: list[float]
+
+
+class Divergence(msgspec.Struct, frozen=True):
+    """Of ``trials`` comparisons, how many differed; ``low`` and ``high`` are a 95 % interval.
+
+    For a count of zero ``high`` is the one-sided 95 % bound. ``distinct`` counts the
+    different outputs seen, the reference included.
+    """
+
+    divergent: int
+    trials: int
+    rate: float | None
+    low: float | None
+    high: float | None
+    distinct: int
+
+
+class Protocol(msgspec.Struct, frozen=True):
+    """How it was measured, enough to do it again. Seconds and counts."""
+
+    profile: str
+    rounds: int
+    warm_up_steps: int
+    target_half_width: float
+    seconds_cap: float
+    stopped_by: Literal["width", "time", "blocks"] | None
+    two_at_a_time: bool
+    workers_lost: int
+    start_method: str
+
+
+class Control(msgspec.Struct, frozen=True):
+    """A control scenario's repeats: how many of how many differed, and whether that is right."""
+
+    divergent: int
+    trials: int
+    ok: bool
+
+
+class Controls(msgspec.Struct, frozen=True):
+    """What shows that the run could see what it looked for.
+
+    ``same_setting`` is the A/A arm, ``default`` against itself: its width is the
+    noise floor. ``varies`` must be seen to vary, ``stable`` must not.
+    """
+
+    same_setting: Cost | None
+    varies: Control | None
+    stable: Control | None
+
+    @property
+    def failures(self) -> list[str]:
+        """What is wrong, in words; empty when the run can be trusted."""
+        found = []
+        if self.same_setting and self.same_setting.verdict in ("costs", "faster"):
+            ratio = self.same_setting.ratio or math.nan
+            found.append(f"default against itself came out {ratio:.3f}")
+        if self.varies and not self.varies.ok:
+            found.append("the scenario known to vary was not seen to")
+        if self.stable and not self.stable.ok:
+            found.append("the scenario known to be stable was seen to vary")
+        return found
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured cell. Unknown is ``None``, never a zero."""
+
+    schema: int = SCHEMA
+    run_id: str
+    measured_at: str
+    scenario: str
+    family: str
+    setting: str
+    device: str
+    size: str
+    dtype: str
+    seed: int
+    status: Status
+    reason: str | None = None
+    cost: Cost | None = None
+    step_seconds: StepSeconds | None = None
+    first_call_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    device_memory_bytes: int | None = None
+    divergence: dict[str, Divergence] = {}
+    severity: Severity | None = None
+    accuracy: float | None = None
+    digest: str | None = None
+    traces: int | None = None
+    applied: dict[str, Any] = {}
+    machine: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    protocol: Protocol | None = None
+    controls: Controls | None = None
+    commit: str | None = None
+    environment: str | None = None
+
+    @property
+    def cell(self) -> tuple[str, ...]:
+        """What was measured: scenario, setting, device, size and dtype."""
+        return (self.scenario, self.setting, self.device, self.size, self.dtype)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A line, or a whole file, that could not be read."""
+
+    file: str
+    line: int | None
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{f':{self.line}' if self.line else ''}: {self.why}"
+
+
+class Journal:
+    """The file a run writes to, safe against interrupts, a second run and a full disk.
+
+    Finished cells are appended to ``path``. What is measured of unfinished ones
+    stands, after every block, in a file of the run's own beside it, which readers
+    read too: ``kill -9`` loses the block under way and nothing else.
+    """
+
+    def __init__(self, path: Path, run_id: str):
+        self.path = path
+        self._unfinished = path.with_name(
+            f"{path.name.removesuffix(SUFFIX).removesuffix('.jsonl')}.{run_id}.unfinished{SUFFIX}"
+        )
+        self._check_writable()
+
+    def append(self, records: Sequence[Evidence]) -> None:
+        """Add finished records.
+
+        Raises
+        ------
+        UsageError
+            If the disk is full or the folder cannot be written. What was
+            written before stays, and no half line is left.
+        """
+        with self._reported(), FileLock(f"{self.path}.lock"):
+            _append(self.path, _lines(records))
+        self._unfinished.unlink(missing_ok=True)
+
+    def checkpoint(self, records: Sequence[Evidence]) -> None:
+        """Put what is measured so far of unfinished cells in place of the last checkpoint."""
+        partial = self._unfinished.with_suffix(".partial")
+        with self._reported():
+            partial.write_bytes(_lines(records))
+            partial.replace(self._unfinished)
+
+    def _check_writable(self) -> None:
+        with self._reported():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "ab"):
+                pass
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(
+                f"{self.path}: cannot be written ({error.strerror}); free or choose another place "
+                "with --out; what was written before is kept"
+            ) from error
+
+
+def read(results: Path | str) -> tuple[list[Evidence], list[Problem]]:
+    """Read every record under a folder, or of one file, oldest first.
+
+    Returns
+    -------
+    records, problems
+        A cell measured twice by one run counts once, its last record. Lines that
+        are cut off, not of this form or of a newer schema become problems.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file or folder.
+    """
+    root = Path(results)
+    if not root.exists():
+        raise UsageError(f"{root}: no such file or folder; name one that detcost or asv wrote")
+    files = sorted(root.rglob("*.jsonl")) if root.is_dir() else [root]
+    problems: list[Problem] = []
+    records: dict[tuple[str, ...], Evidence] = {}
+    for file in files:
+        for record in _read_file(file, problems):
+            records[(record.run_id, *record.cell)] = record
+    return sorted(records.values(), key=lambda record: record.measured_at), problems
+
+
+def latest(records: Iterable[Evidence]) -> list[Evidence]:
+    """Return the newest record of every cell and machine, in the order measured."""
+    newest = {(str(record.machine.get("name")), *record.cell): record for record in records}
+    return list(newest.values())
+
+
+def _read_file(file: Path, problems: list[Problem]) -> Iterator[Evidence]:
+    try:
+        with open(file, "rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    try:
+                        yield _decode(line)
+                    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                        problems.append(Problem(str(file), number, str(error)))
+    except OSError as error:
+        problems.append(Problem(str(file), None, f"cannot be read ({error.strerror})"))
+
+
+def _decode(line: bytes) -> Evidence:
+    schema = msgspec.json.decode(line, type=_Schema).schema
+    if schema > SCHEMA:
+        raise msgspec.ValidationError(
+            f"schema {schema} is newer than {SCHEMA}, the newest this detcost reads; "
+            "upgrade detcost"
+        )
+    return msgspec.json.decode(line, type=Evidence)
+
+
+class _Schema(msgspec.Struct):
+    schema: int
+
+
+def _lines(records: Iterable[Evidence]) -> bytes:
+    return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Add whole lines or, if the disk is full, nothing."""
+    size = path.stat().st_size
+    if not _ends_whole(path, size):
+        data = b"\n" + data  # a run was cut off here: its half line must cost itself alone
+    with open(path, "ab", buffering=0) as file:
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except OSError:
+            os.truncate(path, size)
+            raise
+
+
+def _ends_whole(path: Path, size: int) -> bool:
+    if size == 0:
+        return True
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
