@@ -1,0 +1,179 @@
+"""The command line: words in, tables out; everything else lives elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from detcost import experiment
+from detcost.errors import UsageError
+from detcost.evidence import Evidence
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="What bitwise reproducibility costs in TensorFlow, and whether you really get it.",
+)
+# A colon is a colon: rich would show the file x:100:y as an emoji.
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
+
+DONE, SOME_FAILED, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
+
+
+@app.command()
+def measure(
+    scenarios: Annotated[
+        list[str], typer.Argument(help="Names, or your own as path/to/file.py:name.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--settings", "-s", help="Such as op_determinism+threads=1; repeatable."),
+    ] = None,
+    devices: Annotated[
+        list[str] | None, typer.Option("--devices", "-d", help="Such as CPU:0; repeatable.")
+    ] = None,
+    scopes: Annotated[str, typer.Option(help="Scopes to compare in.")] = "repeat,process",
+    profile: Annotated[
+        str | None,
+        typer.Option(help="quick, standard or full; else DETCOST_PROFILE, else standard."),
+    ] = None,
+    size: Annotated[str, typer.Option(help="small, medium or large.")] = "medium",
+    dtype: Annotated[str | None, typer.Option(help="Such as bfloat16.")] = None,
+    seed: Annotated[int, typer.Option(help="Of inputs, seeds and order.")] = 42,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="File to append evidence to.")
+    ] = None,
+) -> None:
+    """Measure what settings cost, and whether the bits stay."""
+    import detcost
+
+    records: list[Evidence] = []
+    try:
+        with _live_progress() as on_progress:
+            detcost.measure(
+                scenarios,
+                _split(settings),
+                _split(devices),
+                scopes=scopes.split(","),
+                profile=profile,
+                size=size,
+                dtype=dtype,
+                seed=seed,
+                out=out_file,
+                on_progress=on_progress,
+                on_record=records.append,
+            )
+    except KeyboardInterrupt:  # here, since typer ends the program on it without a word
+        err.print("detcost: interrupted; cells measured before are kept where --out was given")
+        raise typer.Exit(INTERRUPTED) from None
+    finally:  # an interrupt or a full disk must not hide what was measured before it
+        _print_tables(records)
+    if not detcost.Measurement(records).complete:
+        raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def show(
+    results: Annotated[Path, typer.Option(help="A results folder or evidence file.")] = Path(
+        "results"
+    ),
+    markdown: Annotated[bool, typer.Option(help="Print the overview as Markdown.")] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="Put the overview between the marks in this file instead.")
+    ] = None,
+) -> None:
+    """Show the newest evidence of every cell."""
+    from detcost import evidence, tables
+    from detcost.readme import replace_table
+
+    records, problems = evidence.read(results)
+    for problem in problems:
+        err.print(f"skipped {problem}", markup=False, soft_wrap=True)
+    newest = evidence.latest(records)
+    if not newest:
+        raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
+    if write:
+        replace_table(write, newest)
+    elif markdown:
+        typer.echo(tables.markdown_overview(newest))
+    else:
+        _print_tables(newest)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="scenarios, settings or devices")],
+) -> None:
+    """List scenarios, settings or devices."""
+    from detcost import listing
+
+    _print_wide(listing.table(what))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine is, how noisy it is now, and what to do about it."""
+    from detcost import doctor as examination
+
+    with err.status("measuring default against itself, about 15 s"):
+        report = examination.examine()
+    out.print(report)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 2."""
+    try:
+        app()
+    except UsageError as error:
+        err.print(f"detcost: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(USAGE_ERROR)
+
+
+@contextmanager
+def _live_progress() -> Iterator[Callable[[experiment.Progress], None]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("starting TensorFlow", total=1.0, left="")
+
+        def on_progress(now: experiment.Progress) -> None:
+            bar.update(
+                task,
+                completed=now.fraction,
+                description=f"{now.scenario} on {now.device}: {now.doing}",
+                left=f"about {now.time_left} left",
+            )
+
+        yield on_progress
+
+
+def _print_tables(records: list[Evidence]) -> None:
+    from detcost import tables
+
+    for table in tables.terminal_tables(records):
+        _print_wide(table)
+
+
+def _print_wide(table: Table) -> None:
+    """Print without cutting columns off when there is no terminal to fit into."""
+    console = out if out.is_terminal else Console(width=200, emoji=False)
+    console.print(table)
+
+
+def _split(words: list[str] | None) -> list[str] | None:
+    return [part for word in words for part in word.split(",")] if words else None
