@@ -1,0 +1,24 @@
+"""asv benchmarks of the family irregular: scatters, sums, gradients (the core set)."""
+
+from detcost.asv_suite import Cache, ScenarioSuite
+
+
+class CropAndResizeGradient(ScenarioSuite):
+    scenario = "crop_and_resize_gradient"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
+class ScatterAddDup100(ScenarioSuite):
+    scenario = "scatter_add_dup100"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
+class EmbeddingGradientDup100(ScenarioSuite):
+    scenario = "embedding_gradient_dup100"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

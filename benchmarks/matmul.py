@@ -1,0 +1,10 @@
+"""asv benchmarks of the family matmul: matrix products (the core set)."""
+
+from detcost.asv_suite import Cache, ScenarioSuite
+
+
+class MatmulSquare(ScenarioSuite):
+    scenario = "matmul_square"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

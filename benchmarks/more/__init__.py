@@ -1,0 +1,1 @@
+"""Scenarios beyond the core set: ``asv run -b more`` measures them all."""

@@ -1,0 +1,31 @@
+"""asv benchmarks of the family tf_data: input pipelines (the core set)."""
+
+from detcost.asv_suite import Cache, ScenarioSuite
+
+
+class MapRandomParallel(ScenarioSuite):
+    scenario = "map_random_parallel"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
+class MapUnordered(ScenarioSuite):
+    scenario = "map_unordered"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
+class InterleaveUnordered(ScenarioSuite):
+    scenario = "interleave_unordered"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
+class BatchUnordered(ScenarioSuite):
+    scenario = "batch_unordered"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

@@ -1,0 +1,120 @@
+"""How fast detcost itself is: each figure a ratio against something plain, in one run."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from detcost import divergence
+from detcost.settings import DEFAULT
+from detcost.workers.contract import Cell
+from detcost.workers.launch import start_workers
+
+#: A small scenario, so that what is compared is the price of a fresh process.
+CELL = Cell("matmul_square", DEFAULT, "CPU:0", size="small")
+
+_FRESH_INTERPRETER = """
+from detcost.harness import CELL
+from detcost.workers.program import Program
+print(Program(CELL).build().digest)
+"""
+
+
+def trial_speedup(pairs: int = 5) -> float:
+    """Return a fresh interpreter's time to the first digest ÷ a worker's, the median of pairs.
+
+    Both apply the setting, build the same scenario, run and digest its first step.
+    The process that workers are forked from is started before: a run does that once.
+    """
+    pool = start_workers()
+    try:
+
+        def worker_trial() -> None:
+            worker = pool.start(CELL)
+            worker.build()
+            worker.close()
+
+        def interpreter_trial() -> None:
+            subprocess.run(
+                [sys.executable, "-c", _FRESH_INTERPRETER], check=True, capture_output=True
+            )
+
+        worker_trial()
+        interpreter_trial()  # both once beforehand: files come from the page cache for both
+        return _median_ratio(interpreter_trial, worker_trial, pairs)
+    finally:
+        pool.close()
+
+
+def timing_overhead(pairs: int = 200) -> float:
+    """Return what a sample adds to a step of 1 ms, as a share: 0.01 is 1 %.
+
+    The worker's own ``sample`` against a tight loop around the very same step,
+    in turns, in this process; the step is arithmetic on registers and lasts 1 ms.
+    """
+    from detcost.workers.program import Program
+
+    step = _busy_step()
+    program = Program(CELL)
+    program._step = step
+
+    def tight_loop() -> float:
+        start = time.perf_counter()
+        for _ in range(10):
+            step()
+        return time.perf_counter() - start
+
+    ratios = [program.sample(10).seconds / tight_loop() for _ in range(pairs)]
+    return statistics.median(ratios) - 1
+
+
+def digest_bandwidth(megabytes: int = 64, pairs: int = 15) -> float:
+    """Return the digest's bandwidth ÷ that of a plain read (a sum) of the same bytes."""
+    numbers = np.random.default_rng(0).integers(0, 1 << 62, size=megabytes << 17)
+
+    def digest() -> None:
+        divergence.digest(divergence.leaves(numbers))
+
+    return _median_ratio(numbers.sum, digest, pairs)
+
+
+def coordinator_memory() -> float:
+    """Return the peak resident bytes of a process that runs one quick experiment."""
+    code = (
+        "import detcost; from detcost import machine;"
+        "detcost.measure('matmul_square', ['default'], ['CPU:0'], size='small', profile='quick');"
+        "print(machine.peak_memory())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def _busy_step() -> Callable[[], object]:
+    """Return a step of about 1 ms that neither allocates nor calls the system."""
+
+    def step(times: int = 20_000) -> object:
+        total = 0
+        for number in range(times):
+            total ^= number
+        return np.zeros(1)
+
+    start = time.perf_counter()
+    step()
+    times = int(20_000 * 1e-3 / (time.perf_counter() - start))
+    return lambda: step(times)
+
+
+def _median_ratio(
+    dividend: Callable[[], object], divisor: Callable[[], object], pairs: int
+) -> float:
+    def seconds(action: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        action()
+        return time.perf_counter() - start
+
+    return statistics.median(seconds(dividend) / seconds(divisor) for _ in range(pairs))
