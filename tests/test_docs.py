@@ -1,0 +1,183 @@
+"""Every command and program in the documents runs, as it stands there."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BIN = Path(sys.executable).parent
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(tool: str) -> list[str]:
+    """The commands of a tool in all documents' shell blocks, comments left off."""
+    lines = [
+        line.split("  #")[0].strip()
+        for document in DOCUMENTS
+        for block in blocks(document, "sh")
+        for line in block.splitlines()
+    ]
+    return list(dict.fromkeys(line for line in lines if line.split()[:1] == [tool]))
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The commands are found, measure as little as they may, and leave the user's home alone."""
+    small = {"DETCOST_PROFILE": "quick", "DETCOST_SIZE": "small", "HOME": str(home)}
+    return {**os.environ, **small, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        shlex.split(command),
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def readers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a reader has who did what README says: the scenario file, and some results."""
+    folder = tmp_path_factory.mktemp("reader")
+    programs = blocks(ROOT / "README.md", "python")
+    scenario = next(text for text in programs if text.startswith("# mine.py"))
+    (folder / "mine.py").write_text(scenario)
+    shutil.copytree(ROOT / "results", folder / "results")
+    return folder
+
+
+def test_no_tool_in_the_documents_goes_untested():
+    tools = {
+        line.split()[0]
+        for document in DOCUMENTS
+        for block in blocks(document, "sh")
+        for line in block.splitlines()
+        if line.strip()
+    }
+    assert tools <= {"make", "asv", "detcost", "pip"}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("command", commands("detcost"))
+def test_a_detcost_command_runs(command: str, readers_folder: Path):
+    if "run.trials.jsonl" in command and "--out" not in command:
+        shutil.copy(next((ROOT / "results").rglob("*.jsonl")), readers_folder / "run.trials.jsonl")
+    done = run(command, readers_folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.tensorflow
+def test_the_python_programs_run(readers_folder: Path):
+    shutil.copy(next((ROOT / "results").rglob("*.jsonl")), readers_folder / "run.trials.jsonl")
+    programs = [
+        text
+        for document in DOCUMENTS
+        for text in blocks(document, "python")
+        if text.startswith("import detcost")
+    ]
+    assert len(programs) == 2
+    for program in programs:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=readers_folder,
+            env=environment(readers_folder),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.tensorflow
+def test_the_scenario_of_the_contributing_guide_is_one(tmp_path: Path):
+    """It stands there as it would in this package, so it gets the imports of a module here."""
+    text = next(b for b in blocks(ROOT / "CONTRIBUTING.md", "python") if "@scenario" in b)
+    module = (ROOT / "src" / "detcost" / "scenarios" / "matmul.py").read_text()
+    (tmp_path / "guide.py").write_text(module.split("\n\n\n")[0] + "\n\n\n" + text)
+    done = run("detcost measure guide.py:conv2d_transpose -s default -d CPU:0", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", commands("make"))
+def test_a_make_target_is_there(command: str):
+    """Dry: this very test is part of make test, and make bench takes a quarter of an hour."""
+    done = subprocess.run(
+        [*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_pip_is_asked_for_extras_that_exist():
+    asked = {extra for command in commands("pip") for extra in re.findall(r"\[(\w+)\]", command)}
+    offered = set(importlib.metadata.metadata("detcost").get_all("Provides-Extra") or [])
+    assert asked
+    assert asked <= offered
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with one scenario in the suite, and this very environment to measure in."""
+    folder = tmp_path_factory.mktemp("clone") / "detcost"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    shutil.rmtree(folder / "benchmarks" / "more")
+    for module in (folder / "benchmarks").glob("*.py"):
+        if module.stem not in ("__init__", "matmul"):
+            module.unlink()
+    shutil.copytree(ROOT / "results", folder / "results", dirs_exist_ok=True)
+    config = folder / "asv.conf.json"
+    here = f'"environment_type": "existing:{sys.executable}"'
+    config.write_text(config.read_text().replace('"environment_type": "virtualenv"', here))
+    assert run("asv machine --yes", folder).returncode == 0
+    return folder
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("command", [c for c in commands("asv") if "preview" not in c])
+def test_an_asv_command_runs(command: str, checkout: Path):
+    done = run(command, checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "failed" not in done.stdout
+
+
+def test_asv_preview_serves_the_published_site(checkout: Path):
+    assert run("asv publish", checkout).returncode == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [BIN / "asv", "preview", "--port", str(port)], cwd=checkout, stdout=subprocess.DEVNULL
+    )
+    try:
+        assert "airspeed velocity" in _fetch(f"http://127.0.0.1:{port}/")
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _fetch(address: str) -> str:
+    for _ in range(50):
+        try:
+            with urllib.request.urlopen(address) as page:
+                return str(page.read().decode())
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"nothing serves {address}")

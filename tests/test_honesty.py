@@ -1,0 +1,88 @@
+"""MEASUREMENT.md's promises, on real processes and the real clock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from scipy.stats import binomtest
+
+from detcost import profiles
+from detcost.arm import Arm
+from detcost.experiment import Experiment
+from detcost.settings import DEFAULT, Setting, parse
+from detcost.workers.contract import Cell
+from detcost.workers.launch import ForkedWorkers
+
+pytestmark = pytest.mark.tensorflow
+
+USER = Path(__file__).with_name("user_scenarios.py")
+QUICK = profiles.PROFILES["quick"]
+#: Goes on until every interval is under ±3 %, as the standard profile does.
+NARROW = {"looks": (5, 10, 20, 40), "half_width": 0.03, "rounds": 15, "seconds": 60}
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ForkedWorkers]:
+    workers = ForkedWorkers()
+    yield workers
+    workers.close()
+
+
+@pytest.fixture
+def cpu_burner() -> Iterator[None]:
+    """A process that keeps one core busy."""
+    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    yield
+    burner.kill()
+    burner.wait()
+
+
+def run(pool, name: str, *settings: Setting, seed: int = 1, **changes) -> Experiment:
+    profile = msgspec.structs.replace(QUICK, **changes)
+    cells = [Cell(f"{USER}:{name}", s, "CPU:0", seed=seed) for s in (DEFAULT, *settings)]
+    experiment = Experiment(cells, profile, pool, scopes=("repeat",))
+    experiment.run()
+    return experiment
+
+
+def test_real_runs_of_default_against_itself_cover_1_under_a_cpu_burner(pool, cpu_burner):
+    """Twenty real runs: coverage must not be shown to lie outside [90 %, 99 %]."""
+    runs = 20
+    covered = sum(
+        bool(run(pool, "one_millisecond", seed=seed).same.ratio().holds(1.0))
+        for seed in range(runs)
+    )
+    interval = binomtest(covered, runs).proportion_ci(0.95)
+    assert interval.high >= 0.90
+    assert interval.low <= 0.99
+
+
+def test_a_step_that_costs_half_more_is_found_to_within_3_percent(pool):
+    """A 95 % interval may miss one time in twenty: three runs must not show worse than 90 %."""
+    runs = [
+        run(pool, "costs_half_more", parse("op_determinism"), seed=seed, **NARROW)
+        for seed in range(3)
+    ]
+    costs = [experiment.arms[1].cost() for experiment in runs]
+    covered = sum(cost.low <= 1.5 <= cost.high for cost in costs)
+    assert binomtest(covered, len(costs)).proportion_ci(0.95).high >= 0.90
+    assert [cost.ratio for cost in costs] == pytest.approx([1.5] * 3, rel=0.03)
+    assert all((cost.high / cost.low) ** 0.5 - 1 < 0.03 for cost in costs)
+    assert {cost.verdict for cost in costs} == {"costs"}
+
+
+@pytest.mark.parametrize(
+    ("name", "probability"),
+    [("flips_never", 0.0), ("flips_rarely", 0.01), ("flips_often", 0.2), ("flips_always", 1.0)],
+)
+def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(pool, name, probability):
+    """300 repeats, as the standard profile; one run in twenty may miss by design, so 99.9 %."""
+    arm: Arm = run(pool, name, looks=(5,), rounds=60).arms[0]
+    counted = arm.repeats
+    assert counted.trials == 300
+    assert binomtest(counted.divergent, counted.trials, probability).pvalue > 1e-3

@@ -1,0 +1,104 @@
+"""The README's table is what results/ says, and is replaced without touching the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detcost import evidence, readme
+from detcost.errors import UsageError
+from detcost.evidence import Controls
+from records import cost, protocol, record
+
+ROOT = Path(__file__).parent.parent
+RECORDS = [record(machine={"cpu": "x86_64 \\1"}), record(setting="op_determinism")]
+
+
+def readme_file(folder: Path, text: str) -> Path:
+    path = folder / "README.md"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_section_goes_between_the_marks_and_nowhere_else(tmp_path):
+    path = readme_file(
+        tmp_path, f"# Größe\n\n{readme.BEGIN}\nold\n{readme.END}\n\nafter \\1 \\g<0>\n"
+    )
+    readme.replace_table(path, RECORDS)
+    text = path.read_text(encoding="utf-8")
+    assert text == f"# Größe\n\n{readme.section(RECORDS)}\n\nafter \\1 \\g<0>\n"
+    assert "old" not in text
+
+
+def test_doing_it_again_changes_nothing(tmp_path):
+    path = readme_file(tmp_path, f"{readme.BEGIN}{readme.END}")
+    readme.replace_table(path, RECORDS)
+    once = path.read_bytes()
+    readme.replace_table(path, RECORDS)
+    assert path.read_bytes() == once
+
+
+def test_the_section_says_what_it_was_measured_on():
+    sentence = readme.section(
+        [
+            record(controls=Controls(cost(1.03, 1.0, 1.06), None, None)),
+            record(machine={"cpu": "Another", "usable_cores": 8, "virtualisation": "container"}),
+            record(protocol=protocol("quick"), measured_at="2026-03-01T00:00:00+00:00"),
+        ]
+    ).splitlines()[-3]
+    for words in (
+        "Some CPU @ 2.00GHz, 2 cores",
+        "Another, 8 cores, container",
+        "TensorFlow 2.21.0",
+        "profile quick; profile standard",
+        "2026-03-01",
+        "at most 3 % off",
+    ):
+        assert words in sentence
+
+
+def test_what_is_unknown_of_a_machine_is_not_called_none():
+    assert "None" not in readme.section([record(machine={}, versions={})])
+
+
+@pytest.mark.parametrize(
+    "text", ["", readme.BEGIN, f"{readme.END}\n{readme.BEGIN}"], ids=["no marks", "one", "swapped"]
+)
+def test_a_file_without_both_marks_is_left_as_it_is(tmp_path, text):
+    path = readme_file(tmp_path, text)
+    with pytest.raises(UsageError, match="add both") as caught:
+        readme.replace_table(path, RECORDS)
+    assert str(path) in str(caught.value)
+    assert path.read_text() == text
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(UsageError, match=r"README\.md: No such file"):
+        readme.replace_table(tmp_path / "README.md", RECORDS)
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path):
+    (tmp_path / "README.md").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"README\.md"):
+        readme.replace_table(tmp_path / "README.md", RECORDS)
+
+
+def test_a_file_that_cannot_be_written_is_said(tmp_path, monkeypatch):
+    path = readme_file(tmp_path, f"{readme.BEGIN}{readme.END}")
+
+    def full(*words, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UsageError, match="No space left"):
+        readme.replace_table(path, RECORDS)
+
+
+@pytest.mark.skipif(not (ROOT / "results").is_dir(), reason="no results/ to compare with yet")
+def test_the_readme_says_what_results_say():
+    records, problems = evidence.read(ROOT / "results")
+    assert problems == []
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.BEGIN in text, f'README.md has no line "{readme.BEGIN}": add it, then make readme'
+    assert readme.section(evidence.latest(records)) in text, "README.md is old: make readme"

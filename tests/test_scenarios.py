@@ -1,0 +1,70 @@
+"""The list of built-in scenarios. That each of them runs is shown with the workers."""
+
+import subprocess
+import sys
+
+import pytest
+
+from detcost.scenarios import registry
+from detcost.settings import LEVERS
+
+FAMILIES = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
+#: All but the controls, which are there to be recognised, not to be measured.
+SCENARIOS = {k: v for k, v in registry.built_in().items() if v.family != "control"}
+
+
+def test_names_are_unique():
+    modules = [m for name, m in sys.modules.items() if name.startswith("detcost.scenarios.")]
+    names = [name for module in modules for name in registry.in_module(module)]
+    assert sorted(names) == sorted(registry.built_in())
+
+
+@pytest.mark.parametrize("entry", SCENARIOS.values(), ids=SCENARIOS)
+def test_summary_says_what_and_why(entry):
+    what, semicolon, source = entry.summary.partition("; ")
+    assert semicolon, "a summary reads: what it computes; what makes it vary."
+    assert len(what.split()) >= 2
+    assert len(source.split()) >= 5
+    assert source.endswith(".")
+
+
+def test_every_family_is_there():
+    assert {entry.family for entry in SCENARIOS.values()} == FAMILIES
+
+
+def test_core_is_small_and_touches_every_family():
+    core = [entry for entry in SCENARIOS.values() if entry.core]
+    assert 9 <= len(core) <= 12
+    assert {entry.family for entry in core} == FAMILIES
+
+
+def test_ignored_levers_exist():
+    names = {lever.name for lever in LEVERS}
+    assert all(entry.ignores <= names for entry in SCENARIOS.values())
+
+
+def test_xla_means_nothing_to_any_pipeline():
+    pipelines = [entry for entry in SCENARIOS.values() if entry.family == "tf_data"]
+    assert all("xla" in entry.ignores for entry in pipelines)
+
+
+def test_first_type_is_float32():
+    assert all(entry.dtypes[0] == "float32" for entry in SCENARIOS.values())
+
+
+def test_matmul_is_measured_in_bfloat16_too():
+    products = [entry for entry in SCENARIOS.values() if entry.family == "matmul"]
+    assert all("bfloat16" in entry.dtypes for entry in products)
+
+
+@pytest.mark.parametrize("kind", ["scatter_add", "embedding_gradient"])
+def test_duplicate_shares_come_in_three(kind):
+    assert {f"{kind}_dup{share}" for share in (0, 10, 100)} <= set(SCENARIOS)
+
+
+def test_listing_imports_no_tensorflow():
+    code = (
+        "import sys; from detcost.scenarios import registry; registry.built_in();"
+        "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

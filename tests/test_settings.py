@@ -1,0 +1,220 @@
+"""Settings: one name for one meaning, a remedy for each mistake, code that can be pasted."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import os
+import pickle
+
+import pytest
+
+from detcost import settings
+from detcost.errors import UsageError
+from detcost.settings import LEVERS, parse
+
+#: Every lever as a user may write it.
+WORDS = [lever.spelling.replace("=N", "=2") for lever in LEVERS]
+
+
+def compatible_settings():
+    """Every combination of levers that can be set together."""
+    for switches in itertools.product((False, True), repeat=len(LEVERS)):
+        chosen = list(itertools.compress(LEVERS, switches))
+        controls = [thing for lever in chosen for thing in lever.controls]
+        if len(controls) == len(set(controls)):
+            words = itertools.compress(WORDS, switches)
+            yield parse("+".join(words) or "default")
+
+
+ALL = list(compatible_settings())
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        parse(text)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert text in message, "which setting was meant?"
+    return message
+
+
+@pytest.mark.parametrize(
+    "words", list(itertools.permutations(["op_determinism", "threads=1", "xla"]))
+)
+def test_the_order_of_levers_makes_no_difference(words):
+    assert parse("+".join(words)).name == "op_determinism+threads=1+xla"
+
+
+def test_an_alias_is_the_same_setting_as_what_it_stands_for():
+    alias, plain = parse("xla+single_thread"), parse("threads=1+xla")
+    assert alias == plain
+    assert hash(alias) == hash(plain)
+    assert alias.name == plain.name == str(alias) == "threads=1+xla"
+
+
+@pytest.mark.parametrize("text", [" default ", "xla + threads=1", "threads=01"])
+def test_spaces_and_leading_zeros_are_forgiven(text):
+    assert parse(text) == parse(text.replace(" ", "").replace("=01", "=1"))
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_lever_is_read_from_its_spelling(word):
+    assert parse(word).name == word
+
+
+def test_every_setting_reads_its_own_name():
+    assert len({setting.name for setting in ALL}) == len(ALL) > 100
+    assert all(parse(setting.name) == setting for setting in ALL)
+
+
+def test_equals_are_kept_once_and_the_first_comes_first():
+    texts = ["xla", "single_thread+xla", "default", "xla+threads=1", "xla"]
+    assert [s.name for s in settings.parse_all(texts)] == ["xla", "threads=1+xla", "default"]
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("op_determinsm", "op_determinism"),
+        ("xla+singel_thread", "single_thread"),
+        ("thread=1", "threads=N"),
+        ("onednn_off", "onednn=off"),
+        ("single_thread=2", "single_thread"),
+        ("XLA", "xla"),
+    ],
+)
+def test_an_unknown_lever_is_told_its_nearest_neighbour(text, near):
+    assert f'did you mean "{near}"?' in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["", "+", "xla+", "quux", "xla++threads=1"])
+def test_a_word_near_nothing_is_told_where_to_look(text):
+    assert "detcost list settings" in refusal(text)
+
+
+@pytest.mark.parametrize("value", ["", "=", "=0", "=-1", "=x", "=1.5", "=+1", "=4097", "=²", "=٣"])
+def test_a_number_of_threads_must_be_one(value):
+    assert "a number from 1 to 4096, as threads=1" in refusal(f"threads{value}")
+
+
+def test_a_number_too_long_for_python_is_refused_like_any_other():
+    assert "a number from 1 to 4096" in refusal("threads=" + "9" * 5000)
+
+
+@pytest.mark.parametrize("text", ["onednn=on", "onednn", "tf32=", "data_order=STRICT"])
+def test_a_lever_of_one_value_says_which(text):
+    name = text.partition("=")[0]
+    assert f'write "{name}={"strict" if name == "data_order" else "off"}"' in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["xla=1", "op_determinism=true", "unseeded=", "xla=off"])
+def test_a_switch_takes_no_value(text):
+    assert f'takes no value; write "{text.partition("=")[0]}"' in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["xla+xla", "threads=1+threads=2", "single_thread+threads=1"])
+def test_a_lever_may_be_given_once(text):
+    assert "given twice" in refusal(text)
+
+
+def test_default_cannot_be_joined_to_a_lever():
+    assert 'did you mean "default"?' not in refusal("default+xla")
+
+
+@pytest.mark.parametrize(
+    ("text", "thing"),
+    [
+        ("threads=1+intra=4", "intra"),
+        ("inter=4+single_thread", "inter"),
+        ("op_determinism+deterministic_ops_env", "op_determinism"),
+    ],
+)
+def test_levers_that_set_the_same_thing_conflict(text, thing):
+    assert f"both set {thing}" in refusal(text)
+
+
+def test_levers_that_set_different_things_do_not_conflict():
+    assert parse("intra=1+inter=4").name == "intra=1+inter=4"
+
+
+def test_the_default_grid_is_the_whole_factorial_with_default_first():
+    grid = settings.default_grid()
+    assert grid[0] == settings.DEFAULT
+    switches = [tuple(s.has(x) for x in ("op_determinism", "threads", "xla")) for s in grid]
+    assert len(grid) == 8
+    assert set(switches) == set(itertools.product((False, True), repeat=3))
+    assert {value for s in grid for name, value in s.values if name == "threads"} == {1}
+
+
+def test_a_snippet_is_whole_python():
+    for setting in ALL:
+        ast.parse(setting.python(seed=1))
+        ast.parse(setting.snippet())
+
+
+def test_a_snippet_sets_the_environment_before_it_imports_tensorflow(monkeypatch):
+    for setting in ALL:
+        before, _, after = setting.snippet().partition("import tensorflow")
+        monkeypatch.setattr(os, "environ", {})
+        exec(before, {})
+        assert os.environ == setting.environment
+        assert "environ" not in after
+
+
+def test_every_setting_but_unseeded_is_seeded():
+    for setting in ALL:
+        for code in (setting.snippet(7), setting.python(7)):
+            assert ("set_random_seed(7)" in code) == (not setting.has("unseeded"))
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("op_determinism", "tf.config.experimental.enable_op_determinism()"),
+        ("deterministic_ops_env", 'os.environ["TF_DETERMINISTIC_OPS"] = "1"'),
+        ("threads=2", "set_intra_op_parallelism_threads(2)"),
+        ("threads=2", "set_inter_op_parallelism_threads(2)"),
+        ("intra=2", "set_intra_op_parallelism_threads(2)"),
+        ("inter=2", "set_inter_op_parallelism_threads(2)"),
+        ("xla", "jit_compile=True"),
+        ("onednn=off", 'os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"'),
+        ("tf32=off", "enable_tensor_float_32_execution(False)"),
+        ("data_order=strict", "options.deterministic = True"),
+    ],
+)
+def test_a_snippet_does_what_its_setting_says(word, code):
+    assert code in parse(word).snippet()
+    assert code not in settings.DEFAULT.snippet()
+
+
+def test_every_lever_but_the_seeds_adds_code():
+    snippets = [settings.DEFAULT.snippet(), *(parse(word).snippet() for word in WORDS)]
+    assert len(set(snippets)) == len(snippets)
+
+
+def test_what_is_advised_is_what_is_measured():
+    """The worker runs the very lines that the snippet shows."""
+    for setting in ALL:
+        assert set(setting.python(42).splitlines()) <= set(setting.snippet(42).splitlines())
+
+
+def test_what_was_set_is_expected_back():
+    assert parse("op_determinism+intra=3+inter=2+onednn=off").expects() == {
+        "op_determinism": True,
+        "intra": 3,
+        "inter": 2,
+        "onednn": False,
+    }
+    assert parse("threads=5").expects() == {"intra": 5, "inter": 5}
+    assert settings.DEFAULT.expects() == {}
+
+
+def test_settings_survive_the_way_to_a_worker():
+    for setting in ALL:
+        assert pickle.loads(pickle.dumps(setting)) == setting
+
+
+def test_every_word_of_the_help_is_a_setting():
+    for word in settings.spellings():
+        parse(word.replace("=N", "=1"))

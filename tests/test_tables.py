@@ -1,0 +1,217 @@
+"""Evidence in words: figures with their intervals, and a stranger's text as nothing but text."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from detcost import readme, tables
+from detcost.evidence import Control, Controls, Cost
+from records import cost, divergence, failed, protocol, record
+
+
+def terminal(*records) -> str:
+    """Return what a terminal that is wide enough shows."""
+    console = Console(file=io.StringIO(), width=300, color_system="truecolor", force_terminal=True)
+    for table in tables.terminal_tables(records):
+        console.print(table)
+    return console.file.getvalue()
+
+
+def plain(text: str) -> str:
+    """Take rich's own styles away."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+# Figures.
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [
+        (cost(1.34, 1.29, 1.40), "1.34 [1.29, 1.40]"),
+        (cost(12.3456, 11.0, 14.999), "12.35 [11.00, 15.00]"),
+        (cost(1.0, None, None), "1.00 [?, ?]"),
+        (cost(1.0, 0.9, None), "1.00 [?, ?]"),
+        (cost(None, None, None), "–"),
+        (None, "–"),
+    ],
+)
+def test_a_cost_is_told_with_its_interval(kept, text):
+    assert tables.cost_text(kept) == text
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (divergence(0, 315, 0.0, 0.0095), "0/315 ≤ 0.95 %"),
+        (divergence(0, 6, 0.0, 0.393), "0/6 ≤ 39 %"),
+        (divergence(203, 315, 0.59, 0.70), "203/315 = 64 % [59, 70]"),
+        (divergence(315, 315, 0.988, 1.0), "315/315 = 100 % [99, 100]"),
+        (divergence(1, 315, 0.0001, 0.0176), "1/315 = 0.32 % [0.01, 1.8]"),
+        (divergence(0, 0), "–"),
+        (None, "–"),
+    ],
+)
+def test_a_divergence_is_told_as_a_count_with_its_bound(found, text):
+    assert tables.divergence_text(found) == text
+
+
+def test_a_count_of_zero_never_goes_without_its_bound():
+    assert "≤ 0.95 %" in terminal(record())
+
+
+def test_the_table_says_what_was_seen():
+    shown = plain(
+        terminal(
+            record(),
+            record(setting="xla", divergence={"repeat": divergence(203, 315, 0.59, 0.70)}),
+            failed(setting="op_determinism", status="out_of_memory", reason="MemoryError: 9 GiB"),
+        )
+    )
+    assert re.search(r"default .* \(A/A\) .*0/315 ≤ 0.95 %", shown)
+    assert re.search(r"xla .*1.34 \[1.29, 1.40\].*costs.*203/315 = 64 % \[59, 70\].*3 ulp", shown)
+    assert re.search(r"op_determinism .*out of memory.*MemoryError: 9 GiB", shown)
+    assert "default against itself: 1.00 [0.99, 1.01]; controls passed" in shown
+    assert "deterministic" not in shown.replace("op_determinism", "")
+
+
+@pytest.mark.parametrize(
+    ("controls", "words"),
+    [
+        (Controls(None, Control(3, 20, False), None), "known to vary was not seen to"),
+        (Controls(None, None, Control(1, 20, False)), "known to be stable was seen to vary"),
+        (Controls(cost(1.2, 1.1, 1.3), None, None), "default against itself came out 1.200"),
+        (Controls(Cost(None, None, None, 0, [], "costs"), None, None), "default against itself"),
+    ],
+)
+def test_failed_controls_are_shouted(controls, words):
+    shown = plain(terminal(record(controls=controls)))
+    assert "CONTROLS FAILED" in shown
+    assert words in shown
+
+
+def test_a_table_is_of_one_scenario_device_size_and_type():
+    mixed = [
+        record(),
+        record(device="GPU:0"),
+        record(setting="xla"),
+        record(size="large", dtype="bfloat16"),
+    ]
+    titles = [str(table.title) for table in tables.terminal_tables(mixed)]
+    assert titles == ["matmul_square", "matmul_square GPU:0", "matmul_square large bfloat16"]
+    assert [table.row_count for table in tables.terminal_tables(mixed)] == [2, 1, 1]
+
+
+def test_machines_have_tables_of_their_own():
+    here = record(machine={"name": "here"})
+    there = record(machine={"name": "there"}, setting="op_determinism")
+    shown = plain(terminal(here, there))
+    assert "matmul_square here" in shown
+    assert "matmul_square there" in shown
+    assert "here" not in plain(terminal(here))
+
+
+def test_a_frame_has_a_row_a_record_and_a_column_a_figure():
+    frame = tables.to_frame([record(), failed(setting="xla")])
+    assert list(frame["setting"]) == ["default", "xla"]
+    assert frame["cost.ratio"][0] == 1.34
+    assert frame["divergence.repeat.trials"][0] == 315
+    assert frame["cost.ratio"].isna()[1]
+
+
+def rows(markdown: str) -> list[list[str]]:
+    """Read a table as GitHub does: an escaped bar is no border."""
+    lines = markdown.split("\n")
+    return [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in lines
+        if line.startswith("|")
+    ]
+
+
+def test_the_overview_has_a_row_a_scenario_and_a_column_a_setting():
+    table = rows(
+        tables.markdown_overview(
+            [
+                record(),
+                record(setting="op_determinism", divergence={"repeat": divergence(9, 9)}),
+                failed(setting="threads=1", status="not_applicable"),
+                record(scenario="conv2d_backward", device="GPU:0"),
+            ]
+        )
+    )
+    assert table[0] == ["scenario", *(f"`{setting}`" for setting in tables.OVERVIEW)]
+    assert table[2:] == [
+        [
+            "`matmul_square`",
+            "1.34 [1.29, 1.40]<br>0/315 0/20",
+            "1.34 [1.29, 1.40]<br>**9/9 –**",
+            "not applicable",
+            "not measured",
+        ],
+        ["`conv2d_backward GPU:0`", "1.34 [1.29, 1.40]<br>0/315 0/20", *["not measured"] * 3],
+    ]
+
+
+# A stranger's text.
+
+MARKUP = [
+    *("[red]x[/red]", "[/]", "[/foo]", r"\[red]x[/red]", "x[", "x\\", "[link=http://x]y"),
+    *(":bug:", "file:100:"),
+]
+
+
+@pytest.mark.parametrize("field", ["scenario", "setting", "device", "size", "dtype", "reason"])
+def test_markup_in_a_record_is_shown_as_it_is(field):
+    for text in MARKUP:
+        shown = terminal(failed(**{field: text}))
+        assert text in plain(shown)
+        assert "\x1b]8;" not in shown, "a link"
+
+
+@pytest.mark.parametrize("field", ["scenario", "setting", "device", "size", "dtype", "reason"])
+def test_a_record_cannot_steer_the_terminal(field):
+    """Only the escape codes that are there anyway are there."""
+    shown = terminal(failed(**{field: "a\x1b[2J\x1b]0;title\x07\rb\x9b"}))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", plain(shown))
+
+
+def test_a_line_break_in_a_reason_breaks_no_table():
+    assert "one two" in plain(terminal(failed(reason="one\ntwo")))
+
+
+HTML = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<!-- x -->", "&lt;b&gt;"]
+BREAKERS = ["a|b", "a\nb", "a\r\n| b |", "a`b<b>c", "`|`", "a\\|b", "a\\", "x\n\n# Heading"]
+
+
+@pytest.mark.parametrize("field", ["scenario", "device", "size", "dtype", "reason"])
+def test_a_stranger_s_text_leaves_the_overview_a_table(field):
+    for text in [*MARKUP, *HTML, *BREAKERS]:
+        markdown = tables.markdown_overview([failed(**{field: text}), record(scenario="next")])
+        table = rows(markdown)
+        assert len(table) == len(markdown.splitlines()) == 4
+        assert {len(row) for row in table} == {5}
+        for row in table[2:]:
+            assert re.fullmatch(r"`[^`]*`", row[0]), "one code span: nothing in it is HTML"
+            assert "<" not in "".join(row[1:]).replace("<br>", "")
+
+
+@pytest.mark.parametrize("key", ["cpu", "virtualisation", "tensorflow", "profile", "measured_at"])
+def test_a_stranger_s_machine_cannot_write_into_the_readme(key):
+    length = len(readme.section([record()]).splitlines())
+    for text in [*HTML, *BREAKERS, readme.BEGIN, readme.END, "[x](javascript:y)"]:
+        changes = {
+            "cpu": {"machine": {"cpu": text}},
+            "virtualisation": {"machine": {"cpu": "x", "virtualisation": text}},
+            "tensorflow": {"versions": {"tensorflow": text}},
+            "profile": {"protocol": protocol(text)},
+            "measured_at": {"measured_at": text},
+        }
+        section = readme.section([record(**changes[key])])
+        assert len(section.splitlines()) == length
+        assert not re.search(r"[<>]|(?<!\\)\[x\]", section.splitlines()[-3])
+        assert section.count(readme.BEGIN) == section.count(readme.END) == 1

@@ -1,0 +1,168 @@
+"""Scenarios of a user's own: controls with a known answer, and every way to misbehave."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+
+import numpy as np
+import tensorflow as tf
+
+import detcost
+
+
+def spin(seconds: float) -> None:
+    """Work for exactly so long, by the clock."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+@detcost.scenario(family="control")
+def costs_half_more(bench):
+    """Two pieces of work, three under op determinism: 1.5 times as long, 2 % noise as in life."""
+    pieces = 3 if bench.setting.has("op_determinism") else 2
+    noise = np.random.default_rng()
+    output = np.zeros(1)
+
+    def step():
+        seconds = 1.5e-3 * max(0.0, noise.normal(1.0, 0.02))
+        for _ in range(pieces):
+            spin(seconds)
+        return output
+
+    return step
+
+
+@detcost.scenario(family="control")
+def one_millisecond(bench):
+    """A step of 1 ms that does nothing else."""
+
+    def step():
+        spin(1e-3)
+        return np.zeros(1)
+
+    return step
+
+
+def flips(probability: float):
+    draw = np.random.default_rng()  # from the system's entropy, whatever the setting seeds
+    numbers = np.zeros(8, np.float32)
+
+    def step():
+        numbers.view(np.uint32)[0] = draw.random() < probability
+        return numbers.copy()
+
+    numbers.view(np.uint32)[0] = 0
+    first = itertools.count()
+    return lambda: step() if next(first) else numbers.copy()
+
+
+@detcost.scenario(family="control")
+def flips_never(bench):
+    """One bit flips with probability 0."""
+    return flips(0.0)
+
+
+@detcost.scenario(family="control")
+def flips_rarely(bench):
+    """One bit flips with probability 0.01."""
+    return flips(0.01)
+
+
+@detcost.scenario(family="control")
+def flips_often(bench):
+    """One bit flips with probability 0.2."""
+    return flips(0.2)
+
+
+@detcost.scenario(family="control")
+def flips_always(bench):
+    """One bit flips with probability 1."""
+    return flips(1.0)
+
+
+@detcost.scenario(family="trouble")
+def raises(bench):
+    """Raises in the step."""
+
+    def step():
+        raise ValueError("a wrong shape somewhere")
+
+    return step
+
+
+@detcost.scenario(family="trouble")
+def returns_no_step(bench):
+    """Forgets to return the step."""
+
+
+@detcost.scenario(family="trouble")
+def returns_nothing(bench):
+    """A step without a result."""
+    return lambda: None
+
+
+@detcost.scenario(family="trouble")
+def changes_shape(bench):
+    """Another shape every step."""
+    lengths = itertools.count(1)
+    return lambda: tf.zeros(next(lengths))
+
+
+@detcost.scenario(family="trouble")
+def prints(bench):
+    """Prints in the step."""
+
+    def step():
+        print("loss", 1.0)
+        return tf.zeros(1)
+
+    return step
+
+
+@detcost.scenario(family="trouble")
+def forks(bench):
+    """Forks in the step, and both go on."""
+
+    def step():
+        os.fork()
+        return tf.zeros(1)
+
+    return step
+
+
+@detcost.scenario(family="trouble")
+def exits(bench):
+    """Leaves without a word."""
+    return lambda: os._exit(3)
+
+
+@detcost.scenario(family="trouble")
+def aborts(bench):
+    """Crashes the way a kernel's failed check does."""
+    return os.abort
+
+
+@detcost.scenario(family="trouble")
+def hangs(bench):
+    """Never comes back."""
+    return lambda: time.sleep(3600)
+
+
+@detcost.scenario(family="trouble")
+def eats_memory(bench):
+    """Asks for more memory than any machine has."""
+    return lambda: np.ones(1 << 48, np.float64)
+
+
+@detcost.scenario(family="trouble")
+def slow(bench):
+    """A step that leaves time to be killed in."""
+
+    def step():
+        time.sleep(0.01)
+        return tf.zeros(1)
+
+    return step
