@@ -76,9 +76,9 @@ def test_tensorflow_says_back_that_the_lever_took(pool, setting, key, answer):
 
 
 def test_levers_in_environment_variables_do_not_reach_other_workers(pool):
-    for setting, on in (("onednn=off", False), ("default", True)):
+    for setting, on in (("deterministic_ops_env", True), ("default", False)):
         worker = pool.start(cell("control_stable", setting))
-        assert worker.build().applied["onednn"] is on
+        assert worker.build().applied["op_determinism"] is on
         worker.close()
 
 
