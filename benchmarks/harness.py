@@ -21,6 +21,16 @@ def track_digest_bandwidth() -> float:
     return harness.digest_bandwidth()
 
 
+def track_severity_bandwidth() -> float:
+    """Bandwidth of the comparison of two outputs ÷ bandwidth of a plain copy of one."""
+    return harness.severity_bandwidth()
+
+
+def track_severity_memory() -> float:
+    """Peak resident bytes of the comparison of two outputs of 512 MiB beyond the outputs."""
+    return harness.severity_memory()
+
+
 def track_coordinator_memory() -> float:
     """Peak resident bytes of the process that runs an experiment."""
     return harness.coordinator_memory()
@@ -30,6 +40,8 @@ for _benchmark, _unit in (
     (track_trial_speedup, "times"),
     (track_timing_overhead, "share"),
     (track_digest_bandwidth, "ratio"),
+    (track_severity_bandwidth, "ratio"),
+    (track_severity_memory, "bytes"),
     (track_coordinator_memory, "bytes"),
 ):
     for _name, _value in (("unit", _unit), ("version", version), ("timeout", timeout)):

@@ -32,6 +32,46 @@ def floats(*values, dtype=np.float32):
     return np.array(values, np.float64).astype(dtype)
 
 
+def codes(dtype):
+    """All the floats of a type of one byte, NaN included, in the order of their bits."""
+    return np.arange(1 << ml_dtypes.finfo(dtype).bits, dtype=np.uint8).view(dtype)
+
+
+def by_definition(a, b):
+    """What ``compare`` should find for two arrays of a real type, element by element."""
+    sign = 1 << (ml_dtypes.finfo(a.dtype).bits - 1)
+    words = [x.view(f"u{x.itemsize}").tolist() for x in (a, b)]
+    places = [[sign - w if w >= sign else w for w in x] for x in words]  # among all floats
+    with np.errstate(invalid="ignore"):
+        numbers = [x.astype(np.float64).tolist() for x in (a, b)]
+    ulps, errors = [0], []
+    for i, j, x, y in zip(*places, *numbers, strict=True):
+        nans = math.isnan(x) + math.isnan(y)
+        ulps.append([abs(i - j), None, 0][nans])
+        if nans == 2 or x == y:
+            errors.append(0)
+        elif nans or math.isinf(x) or math.isinf(y):
+            errors.append(math.inf)
+        elif x:
+            errors.append(abs(x - y) / abs(x))
+    mean = math.fsum(errors) / len(errors) if errors else math.inf
+    return Severity(
+        max_ulp=None if None in ulps else max(ulps),
+        fraction_differing=sum(u != v for u, v in zip(*words, strict=True)) / len(a),
+        mean_relative=mean if math.isfinite(mean) else None,
+    )
+
+
+def assert_as_defined(a, b):
+    found, expected = compare(a, b), by_definition(a, b)
+    assert found.max_ulp == expected.max_ulp
+    assert found.fraction_differing == expected.fraction_differing
+    assert (found.mean_relative is None) == (expected.mean_relative is None)
+    if expected.mean_relative is not None:
+        precision = 1e-14 if a.dtype == np.float64 else 2e-7
+        assert found.mean_relative == pytest.approx(expected.mean_relative, rel=precision)
+
+
 # -- units in the last place -----------------------------------------------------------
 
 
@@ -54,13 +94,13 @@ def test_neighbouring_floats_are_one_unit_apart_on_either_side_of_zero(name):
 @pytest.mark.parametrize("name", [n for n in DTYPES if DTYPES[n].itemsize == 1])
 def test_distances_of_all_pairs_of_a_small_type_count_the_numbers_between(name):
     dtype = DTYPES[name]
-    codes = np.arange(1 << ml_dtypes.finfo(dtype).bits, dtype=np.uint8).view(dtype)
-    codes = codes[~np.isnan(codes)]
-    numbers = codes.astype(np.float64)
+    every = codes(dtype)
+    every = every[~np.isnan(every)]
+    numbers = every.astype(np.float64)
     rank = {value: place for place, value in enumerate(sorted(set(numbers)))}  # −0 equals 0
-    for a, b in itertools.combinations(range(0, len(codes), 5), 2):
+    for a, b in itertools.combinations(range(0, len(every), 5), 2):
         expected = abs(rank[numbers[a]] - rank[numbers[b]])
-        assert compare(codes[[a]], codes[[b]]).max_ulp == expected
+        assert compare(every[[a]], every[[b]]).max_ulp == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
@@ -126,6 +166,21 @@ def test_two_nans_are_equal_but_for_their_bytes():
     assert found == Severity(max_ulp=0, fraction_differing=1, mean_relative=0)
 
 
+@pytest.mark.parametrize("name", [n for n in DTYPES if DTYPES[n].itemsize == 1])
+def test_every_nan_code_of_a_small_type_is_a_nan(name):
+    every = codes(DTYPES[name])
+    numbers, nans = every[~np.isnan(every)], every[np.isnan(every)]
+    assert len(nans) == (0 if name == "float4_e2m1fn" else 1 if "fnuz" in name else len(nans))
+    for nan in nans:
+        same = np.full(len(nans), nan, every.dtype)
+        assert compare(same, nans).max_ulp == 0
+        assert compare(same, nans).mean_relative == 0
+        for number in numbers[::7]:
+            for pair in ((number, nan), (nan, number)):
+                found = compare(*(np.array([x], every.dtype) for x in pair))
+                assert found == Severity(None, 1, None)
+
+
 # -- V_c and V_ermv --------------------------------------------------------------------
 
 
@@ -162,6 +217,62 @@ def test_a_number_against_infinity_leaves_the_mean_unknown(a, b):
 def test_outputs_are_weighed_by_their_elements():
     found = compare([floats(1, 1, 1), floats(1)], [floats(1, 1, 1), floats(2)])
     assert (found.fraction_differing, found.mean_relative) == (0.25, 0.25)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.complex64])
+def test_errors_beyond_the_range_of_the_type_itself_are_found(dtype):
+    greatest, least = (float(x) for x in (np.finfo(dtype).max, np.finfo(dtype).smallest_subnormal))
+    a, b = floats(greatest, least, dtype=dtype), floats(-greatest, greatest, dtype=dtype)
+    assert compare(a[:1], b[:1]).mean_relative == 2
+    assert compare(a[1:], b[1:]).mean_relative == pytest.approx(greatest / least)
+
+
+def test_equal_zeros_and_infinities_are_no_errors_among_many_elements():
+    a = np.resize(floats(0, math.inf, 2, -1, -math.inf, math.nan), 600)
+    b = np.where(a == 2, np.float32(3), a)
+    assert compare(a, b) == Severity(1 << 22, pytest.approx(1 / 6), pytest.approx(0.5 / 6))
+
+
+def test_the_relative_error_of_a_complex_number_is_of_its_absolute_value():
+    for dtype in (np.complex64, np.complex128):
+        a = np.array([3 + 4j, 1j, 0, 2, 0], dtype)
+        b = np.array([3 + 9j, 1j, 0, 2j, 1], dtype)
+        expected = (1 + 0 + 0 + math.sqrt(2)) / 4  # 1 against 0 has none
+        assert compare(a, b).mean_relative == pytest.approx(expected, rel=1e-6)
+        nan = np.array([complex(math.nan, 1), 1], dtype)
+        other = np.array([complex(math.nan, 2), 1], dtype)
+        assert compare(nan, other).mean_relative == 0
+        assert compare(nan, np.array([1, 1], dtype)) == Severity(None, 0.5, None)
+
+
+# -- every type against its definition -------------------------------------------------
+
+SPECIAL = {"none": (), "zeros": (0.0, -0.0), "all": (0.0, -0.0, math.inf, -math.inf, math.nan)}
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+@pytest.mark.parametrize("share", [0.02, 0.6, 1])
+@pytest.mark.parametrize("name", DTYPES)
+def test_figures_are_as_defined_whatever_the_share_that_differs(name, share, special):
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal(400).astype(DTYPES[name])
+    differ = rng.random(a.size) < share
+    for value in SPECIAL[special]:
+        a[places := rng.random(a.size) < 0.1] = floats(value, dtype=a.dtype)[0]
+        differ &= ~places
+    word = a.view(f"u{a.itemsize}")
+    assert_as_defined(a, (word ^ differ).view(a.dtype))  # specials only against their equals
+    crossed = np.where(rng.random(a.size) < share, word[::-1], word).view(a.dtype)
+    assert_as_defined(a, crossed)  # against anything
+
+
+@pytest.mark.parametrize("name", [n for n in DTYPES if DTYPES[n].itemsize == 1])
+def test_figures_of_all_pairs_of_a_small_type_are_as_defined(name):
+    every = codes(DTYPES[name])
+    numbers = every[~np.isnan(every)]
+    for shift in (1, 3, len(numbers) // 2, len(numbers) - 1):
+        assert_as_defined(numbers, np.roll(numbers, shift))
+        assert_as_defined(every, np.roll(every, shift))
 
 
 # -- other types -----------------------------------------------------------------------
@@ -227,6 +338,20 @@ def test_chunks_give_the_same_figures_as_the_whole(monkeypatch):
     assert chunked.max_ulp == whole.max_ulp
     assert chunked.fraction_differing == whole.fraction_differing
     assert chunked.mean_relative == pytest.approx(whole.mean_relative)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, ml_dtypes.bfloat16, np.float32, np.complex128])
+@pytest.mark.parametrize("beyond", [-1, 0, 1, severity.CHUNK])
+def test_no_element_is_lost_at_a_chunks_end(dtype, beyond):
+    a = np.ones(severity.CHUNK + beyond, dtype)
+    for place in {0, severity.CHUNK - 1, severity.CHUNK, a.size - 1} & set(range(a.size)):
+        b = a.copy()
+        b[place] = 3
+        found = compare(a, b)
+        assert found.fraction_differing == 1 / a.size
+        assert found.mean_relative == (None if dtype == np.int8 else pytest.approx(2 / a.size))
+    assert compare(a, a).fraction_differing == 0
+    assert compare(a, a + a).fraction_differing == 1
 
 
 def test_memory_stays_under_256_mb_however_large_the_outputs(tmp_path):

@@ -5,18 +5,23 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
-from detcost import divergence
+from detcost import divergence, machine, severity
 from detcost.settings import DEFAULT
 from detcost.workers.contract import Cell
 from detcost.workers.launch import start_workers
 
 #: A small scenario, so that what is compared is the price of a fresh process.
 CELL = Cell("matmul_square", DEFAULT, "CPU:0", size="small")
+
+#: Moves any float32 by some units in the last place.
+_A_LITTLE_MORE = np.float32(1 + 1e-6)
 
 _FRESH_INTERPRETER = """
 from detcost.harness import CELL
@@ -81,6 +86,46 @@ def digest_bandwidth(megabytes: int = 64, pairs: int = 15) -> float:
         divergence.digest(divergence.leaves(numbers))
 
     return _median_ratio(numbers.sum, digest, pairs)
+
+
+def severity_bandwidth(megabytes: int = 64, pairs: int = 15) -> float:
+    """Return the bandwidth of ``severity.compare`` ÷ that of a plain copy of one output.
+
+    The outputs are float32, and every element differs, as after another order of sums.
+    The bytes of one output count, both in the comparison and in the copy.
+    """
+    ours = _normal(megabytes)
+    theirs = ours * _A_LITTLE_MORE
+    reference, outputs, copy = divergence.leaves(ours), divergence.leaves(theirs), ours.copy()
+    return _median_ratio(
+        lambda: np.copyto(copy, ours), lambda: severity.compare(reference, outputs), pairs
+    )
+
+
+def severity_memory(megabytes: int = 512) -> float:
+    """Return the peak resident bytes of comparing two outputs beyond these, in a fresh process.
+
+    As in a worker, the reference is a file mapped into memory.
+    """
+    code = f"from detcost import harness; print(harness._growth_of_comparing({megabytes}))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def _growth_of_comparing(megabytes: int) -> int:
+    numbers = _normal(megabytes)
+    with tempfile.TemporaryDirectory() as folder:
+        divergence.save(divergence.leaves(numbers), f"{folder}/reference")
+        numbers *= _A_LITTLE_MORE
+        reference, outputs = divergence.load(f"{folder}/reference"), divergence.leaves(numbers)
+        reference[0].data.max()  # mapped pages are resident once read: these are the outputs'
+        before = machine.peak_memory()
+        severity.compare(reference, outputs)
+        return machine.peak_memory() - before
+
+
+def _normal(megabytes: int) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(0).standard_normal(megabytes << 18, np.float32)
 
 
 def coordinator_memory() -> float:
