@@ -8,3 +8,10 @@ class Conv2dBackward(ScenarioSuite):
 
     def setup_cache(self) -> Cache:
         return self.measure()
+
+
+class BiasGradient(ScenarioSuite):
+    scenario = "bias_gradient"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

@@ -22,3 +22,10 @@ class EmbeddingGradientDup100(ScenarioSuite):
 
     def setup_cache(self) -> Cache:
         return self.measure()
+
+
+class ReduceSumLarge(ScenarioSuite):
+    scenario = "reduce_sum_large"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

@@ -15,17 +15,3 @@ class MapUnordered(ScenarioSuite):
 
     def setup_cache(self) -> Cache:
         return self.measure()
-
-
-class InterleaveUnordered(ScenarioSuite):
-    scenario = "interleave_unordered"
-
-    def setup_cache(self) -> Cache:
-        return self.measure()
-
-
-class BatchUnordered(ScenarioSuite):
-    scenario = "batch_unordered"
-
-    def setup_cache(self) -> Cache:
-        return self.measure()

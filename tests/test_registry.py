@@ -26,7 +26,9 @@ class Batch:
 
 assert pickle.loads(pickle.dumps(Batch(1))) == Batch(1)
 
-@detcost.scenario(family="mine", dtypes=("float64", "float32"), ignores=("xla",))
+@detcost.scenario(
+    family="mine", dtypes=("float64", "float32"), ignores=("xla",), float64_reference=True
+)
 def second(bench):
     """What it
        computes."""
@@ -101,6 +103,7 @@ def test_a_scenario_of_a_file_is_found(own):
     entry = registry.load(f"{own}:second")
     assert (entry.name, entry.family, entry.summary) == ("second", "mine", "What it computes.")
     assert (entry.core, entry.dtypes) == (False, ("float64", "float32"))
+    assert (entry.ignores, entry.float64_reference) == ({"xla"}, True)
     assert entry.build(None)() == 42
 
 
@@ -110,7 +113,8 @@ def test_a_scenario_of_a_module_is_found(own, monkeypatch):
     (package / "__init__.py").write_text("")
     own.rename(package / "own.py")
     monkeypatch.syspath_prepend(own.parent)
-    assert registry.load("package_of_mine.own:first").core
+    entry = registry.load("package_of_mine.own:first")
+    assert (entry.core, entry.float64_reference) == (True, False)
     assert "no_such" in refusal("package_of_mine.no_such:first")
 
 

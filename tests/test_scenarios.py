@@ -57,6 +57,13 @@ def test_matmul_is_measured_in_bfloat16_too():
     assert all("bfloat16" in entry.dtypes for entry in products)
 
 
+def test_arithmetic_has_a_float64_reference_and_pipelines_have_none():
+    referenced = {name for name, entry in SCENARIOS.items() if entry.float64_reference}
+    for part in ("matmul", "conv2d", "reduce", "segment_sum", "softmax", "scatter_add", "mlp"):
+        assert {name for name in SCENARIOS if part in name} <= referenced
+    assert not any(SCENARIOS[name].family == "tf_data" for name in referenced)
+
+
 @pytest.mark.parametrize("kind", ["scatter_add", "embedding_gradient"])
 def test_duplicate_shares_come_in_three(kind):
     assert {f"{kind}_dup{share}" for share in (0, 10, 100)} <= set(SCENARIOS)

@@ -82,6 +82,7 @@ class SparseDenseMatmul(ScenarioSuite):
 
 class SoftmaxCrossEntropy(ScenarioSuite):
     scenario = "softmax_cross_entropy"
+    version = "2"
 
     def setup_cache(self) -> Cache:
         return self.measure()
@@ -89,13 +90,6 @@ class SoftmaxCrossEntropy(ScenarioSuite):
 
 class SparseSoftmaxCrossEntropy(ScenarioSuite):
     scenario = "sparse_softmax_cross_entropy"
-
-    def setup_cache(self) -> Cache:
-        return self.measure()
-
-
-class ReduceSumLarge(ScenarioSuite):
-    scenario = "reduce_sum_large"
 
     def setup_cache(self) -> Cache:
         return self.measure()

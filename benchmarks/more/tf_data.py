@@ -57,3 +57,17 @@ class BatchParallel(ScenarioSuite):
 
     def setup_cache(self) -> Cache:
         return self.measure()
+
+
+class InterleaveUnordered(ScenarioSuite):
+    scenario = "interleave_unordered"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
+class BatchUnordered(ScenarioSuite):
+    scenario = "batch_unordered"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

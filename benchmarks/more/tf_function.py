@@ -26,6 +26,7 @@ class GraphRandomOps(ScenarioSuite):
 
 class WhileLoopAccumulation(ScenarioSuite):
     scenario = "while_loop_accumulation"
+    version = "2"
 
     def setup_cache(self) -> Cache:
         return self.measure()

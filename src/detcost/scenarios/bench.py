@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from detcost.scenarios.lazy import tf
 from detcost.settings import Setting
@@ -24,15 +24,33 @@ class Bench:
 
     Attributes
     ----------
-    seed, setting, size, dtype
+    seed, setting, size
         The cell's.
+    dtype
+        The type of every tensor it gives: the cell's, or float64 for a reference.
+        Even then the numbers are rounded to the cell's type, so they are the very same.
     """
 
-    def __init__(self, setting: Setting, seed: int, size: str = "medium", dtype: str = "float32"):
+    def __init__(
+        self,
+        setting: Setting,
+        seed: int,
+        size: str = "medium",
+        dtype: str = "float32",
+        *,
+        float64: bool = False,
+        jit_compile: bool = False,
+        input_offset: int = 0,
+        autograph: bool = True,
+    ):
         self.setting = setting
         self.seed = seed
         self.size = size
-        self.dtype = dtype
+        self.dtype = "float64" if float64 else dtype
+        self._rounded_to = dtype
+        self._jit_compile = jit_compile
+        self._input_offset = input_offset
+        self._autograph = autograph
         self._functions: list[Any] = []
         self._random = np.random.Generator(np.random.Philox(seed))
 
@@ -40,27 +58,43 @@ class Bench:
         """Return the value for the cell's size."""
         return dict(zip(SIZES, (small, medium, large), strict=True))[self.size]
 
-    def normal(self, shape: Sequence[int]) -> Any:
-        """Return a tensor of standard normal numbers of ``dtype``."""
-        return tf.cast(self._random.standard_normal(shape, dtype=np.float32), self.dtype)
+    def tensor(self, values: ArrayLike) -> Any:
+        """Return a tensor of ``dtype`` of these numbers, rounded to the cell's type."""
+        return tf.cast(tf.cast(self._placed(values), self._rounded_to), self.dtype)
+
+    def normal(self, shape: Sequence[int], scale: float = 1.0) -> Any:
+        """Return a tensor of ``dtype``, normal with mean 0 and standard deviation ``scale``."""
+        draws = self._random.standard_normal(shape, dtype=np.float32)
+        return self.tensor(draws * np.float32(scale))
 
     def uniform(self, shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Any:
         """Return a tensor of numbers of ``dtype``, uniform on [low, high)."""
         values = self._random.random(shape, dtype=np.float32) * np.float32(high - low)
-        return tf.cast(values + np.float32(low), self.dtype)
+        return self.tensor(values + np.float32(low))
 
     def integers(self, shape: Sequence[int], high: int) -> NDArray[np.int32]:
         """Return a NumPy array of whole numbers from 0 to ``high`` − 1."""
-        return self._random.integers(0, high, size=shape, dtype=np.int32)
+        return self._placed(self._random.integers(0, high, size=shape, dtype=np.int32))
+
+    def _placed(self, values: ArrayLike) -> NDArray[Any]:
+        """Copy numbers to where a trial wants them: so many bytes past a boundary of 64."""
+        array = np.asarray(values)
+        if not self._input_offset:
+            return array
+        buffer = np.empty(array.nbytes + 128, np.uint8)
+        start = -buffer.ctypes.data % 64 + self._input_offset
+        placed = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+        placed[...] = array
+        return placed
 
     @property
     def jit_compile(self) -> bool:
-        """Whether the setting compiles with XLA.
+        """Whether the setting, or where it leaves that free the trial, compiles with XLA.
 
         Always pinned, never left to TensorFlow: Keras switches XLA off by itself
         under op determinism, which would count as determinism's cost.
         """
-        return self.setting.has("xla")
+        return self.setting.has("xla") or self._jit_compile
 
     def function(self, python_function: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``tf.function`` of it, with ``jit_compile`` pinned and traces counted."""
@@ -68,7 +102,7 @@ class Bench:
 
     def compile(self, python_function: Callable[..., Any], jit_compile: bool) -> Callable[..., Any]:
         """Return ``tf.function`` of it with ``jit_compile`` as given, traces counted."""
-        function = tf.function(python_function, jit_compile=jit_compile)
+        function = tf.function(python_function, jit_compile=jit_compile, autograph=self._autograph)
         self._functions.append(function)
         return function  # type: ignore[no-any-return]
 

@@ -10,7 +10,7 @@ from detcost.scenarios.lazy import tf
 from detcost.scenarios.registry import scenario
 
 
-@scenario(family="conv")
+@scenario(family="conv", float64_reference=True)
 def conv2d_forward(bench: Bench) -> Callable[[], Any]:
     """Forward convolution; the blocking of its inner sums follows the instruction set."""
     images, kernel, _ = _conv2d_inputs(bench)
@@ -22,14 +22,14 @@ def conv2d_forward(bench: Bench) -> Callable[[], Any]:
     return step
 
 
-@scenario(family="conv", core=True)
+@scenario(family="conv", core=True, float64_reference=True)
 def conv2d_backward(bench: Bench) -> Callable[[], Any]:
     """Gradients of a convolution; the kernel's is a sum over all pixels, split over threads."""
     images, kernel, upstream = _conv2d_inputs(bench)
     return bench.gradient_step(_conv2d, [images, kernel], upstream)
 
 
-@scenario(family="conv")
+@scenario(family="conv", float64_reference=True)
 def depthwise_backward(bench: Bench) -> Callable[[], Any]:
     """Gradients of a depthwise convolution; the filter's sum over images is split over threads."""
     batch, side, channels = bench.sized((2, 16, 16), (8, 32, 32), (32, 64, 64))
@@ -42,14 +42,27 @@ def depthwise_backward(bench: Bench) -> Callable[[], Any]:
     return bench.gradient_step(forward, [images, kernel], bench.normal(images.shape))
 
 
-@scenario(family="conv")
+@scenario(family="conv", core=True, float64_reference=True)
+def bias_gradient(bench: Bench) -> Callable[[], Any]:
+    """Gradient of a bias added to images; its sum over batch and space is split over threads."""
+    # Few channels: with more than 32 for each thread a channel is summed whole, by one thread.
+    shape = bench.sized((8, 32, 32, 32), (64, 64, 64, 32), (256, 64, 64, 32))
+    images, bias = bench.normal(shape), bench.normal(shape[-1:])
+
+    def forward(bias: Any) -> Any:
+        return tf.nn.bias_add(images, bias)
+
+    return bench.gradient_step(forward, [bias], bench.normal(shape))
+
+
+@scenario(family="conv", float64_reference=True)
 def cnn_train_step(bench: Bench) -> Callable[[], Any]:
     """One SGD step of a small CNN; kernel and bias gradients are sums split over threads."""
     batch, side = bench.sized((8, 8), (32, 16), (128, 32))
     images = bench.normal((batch, side, side, 3))
     labels = tf.constant(bench.integers((batch,), high=10))
     shapes = [(3, 3, 3, 16), (16,), (3, 3, 16, 32), (32,), (side // 4 * side // 4 * 32, 10), (10,)]
-    weights = [0.1 * bench.normal(shape) for shape in shapes]
+    weights = [bench.normal(shape, scale=0.1) for shape in shapes]
 
     @bench.function
     def step() -> Any:

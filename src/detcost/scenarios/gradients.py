@@ -9,6 +9,9 @@ from detcost.scenarios.bench import Bench
 from detcost.scenarios.lazy import tf
 from detcost.scenarios.registry import scenario
 
+# Batch normalisation, crops and bilinear enlargement have no float64 reference: TensorFlow
+# computes them in float32 whatever it is given, or refuses.
+
 
 @scenario(family="irregular")
 def batch_norm_gradient(bench: Bench) -> Callable[[], Any]:
@@ -47,13 +50,13 @@ def resize_bilinear_gradient(bench: Bench) -> Callable[[], Any]:
     return _resize_gradient(bench, "bilinear")
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def resize_nearest_gradient(bench: Bench) -> Callable[[], Any]:
     """Gradient of nearest-pixel enlargement; a pixel gathers from several, atomically on GPUs."""
     return _resize_gradient(bench, "nearest")
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def max_pool_gradient(bench: Bench) -> Callable[[], Any]:
     """Gradient of overlapping max pooling; windows that share their maximum add to one pixel."""
     batch, side, channels = bench.sized((2, 16, 16), (16, 32, 32), (32, 64, 64))

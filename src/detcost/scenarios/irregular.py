@@ -15,43 +15,43 @@ from detcost.scenarios.registry import scenario
 REPETITIONS = 8
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def scatter_add_dup0(bench: Bench) -> Callable[[], Any]:
     """Scatter-add to distinct rows; threads share the updates, but no two meet in one row."""
     return _scatter_add(bench, duplicates=0.0)
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def scatter_add_dup10(bench: Bench) -> Callable[[], Any]:
     """Scatter-add with 10 % duplicate indices; threads add to a shared row in any order."""
     return _scatter_add(bench, duplicates=0.1)
 
 
-@scenario(family="irregular", core=True)
+@scenario(family="irregular", core=True, float64_reference=True)
 def scatter_add_dup100(bench: Bench) -> Callable[[], Any]:
     """Scatter-add with only duplicate indices; threads add to a shared row in any order."""
     return _scatter_add(bench, duplicates=1.0)
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def embedding_gradient_dup0(bench: Bench) -> Callable[[], Any]:
     """SGD on an embedding, every word once; the sparse update adds each row but once."""
     return _embedding_gradient(bench, duplicates=0.0)
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def embedding_gradient_dup10(bench: Bench) -> Callable[[], Any]:
     """SGD on an embedding, 10 % repeated words; threads update a shared row in any order."""
     return _embedding_gradient(bench, duplicates=0.1)
 
 
-@scenario(family="irregular", core=True)
+@scenario(family="irregular", core=True, float64_reference=True)
 def embedding_gradient_dup100(bench: Bench) -> Callable[[], Any]:
     """SGD on an embedding, only repeated words; threads update a shared row in any order."""
     return _embedding_gradient(bench, duplicates=1.0)
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def segment_sum(bench: Bench) -> Callable[[], Any]:
     """Sum of rows by sorted segment; the rows of a segment may be added atomically on GPUs."""
     rows, segments, data = _segments(bench)
@@ -59,7 +59,7 @@ def segment_sum(bench: Bench) -> Callable[[], Any]:
     return _reduction(bench, data, lambda values: tf.math.segment_sum(values, ids))
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def unsorted_segment_sum(bench: Bench) -> Callable[[], Any]:
     """Sum of rows by unsorted segment; the rows of a segment are added atomically on GPUs."""
     rows, segments, data = _segments(bench)
@@ -69,7 +69,7 @@ def unsorted_segment_sum(bench: Bench) -> Callable[[], Any]:
     )
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def sparse_dense_matmul(bench: Bench) -> Callable[[], Any]:
     """Sparse by dense product, 1 % filled; entries of one row are added atomically on GPUs."""
     n, width = bench.sized((500, 64), (2_000, 64), (10_000, 256))
@@ -82,17 +82,18 @@ def sparse_dense_matmul(bench: Bench) -> Callable[[], Any]:
     return _reduction(bench, bench.normal((n, width)), product)
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def softmax_cross_entropy(bench: Bench) -> Callable[[], Any]:
     """Dense-label softmax loss and gradient; sums over classes, another graph if deterministic."""
     logits = _logits(bench)
-    labels = tf.nn.softmax(bench.normal(logits.shape))
+    shares = bench.integers(logits.shape, high=1_000)
+    labels = bench.tensor(shares / shares.sum(axis=1, keepdims=True))
     return _loss_step(
         bench, logits, lambda x: tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=x)
     )
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def sparse_softmax_cross_entropy(bench: Bench) -> Callable[[], Any]:
     """Sparse-label softmax loss and gradient; sums over classes, another graph if deterministic."""
     logits = _logits(bench)
@@ -105,14 +106,14 @@ def sparse_softmax_cross_entropy(bench: Bench) -> Callable[[], Any]:
     )
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", core=True, float64_reference=True)
 def reduce_sum_large(bench: Bench) -> Callable[[], Any]:
     """Sum of one long vector to a number; how it is cut up follows the number of threads."""
     values = bench.normal((bench.sized(400_000, 4_000_000, 64_000_000),))
     return _reduction(bench, values, tf.reduce_sum)
 
 
-@scenario(family="irregular")
+@scenario(family="irregular", float64_reference=True)
 def reduce_mean_axis(bench: Bench) -> Callable[[], Any]:
     """Mean of a matrix over its long axis; how it is cut up may follow the number of threads."""
     values = bench.normal(bench.sized((4_000, 100), (40_000, 100), (400_000, 200)))

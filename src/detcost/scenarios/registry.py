@@ -43,6 +43,9 @@ class Scenario:
         The types it can be built with; the first is what is measured unless asked.
     ignores
         Levers that mean nothing to it, by name.
+    float64_reference
+        Whether its program, built from the very same inputs in float64, tells how far
+        off its outputs are; such a program takes every type from the bench.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Scenario:
     core: bool = False
     dtypes: tuple[str, ...] = ("float32",)
     ignores: frozenset[str] = frozenset()
+    float64_reference: bool = False
 
 
 def scenario(
@@ -60,6 +64,7 @@ def scenario(
     core: bool = False,
     dtypes: tuple[str, ...] = ("float32",),
     ignores: tuple[str, ...] = (),
+    float64_reference: bool = False,
 ) -> Callable[[Build], Build]:
     """Register the decorated function as a scenario.
 
@@ -76,6 +81,7 @@ def scenario(
             core=core,
             dtypes=dtypes,
             ignores=frozenset(ignores),
+            float64_reference=float64_reference,
         )
         build.__detcost_scenario__ = entry  # type: ignore[attr-defined]
         return build

@@ -98,7 +98,7 @@ def interleave_parallel(bench: Bench) -> Callable[[], Any]:
     return _interleave(bench, parallel=PARALLEL)
 
 
-@scenario(family="tf_data", core=True, ignores=("xla",))
+@scenario(family="tf_data", ignores=("xla",))
 def interleave_unordered(bench: Bench) -> Callable[[], Any]:
     """Interleave of several sources, any order; whichever source is ready first delivers."""
     return _interleave(bench, parallel=PARALLEL, deterministic=False)
@@ -110,7 +110,7 @@ def batch_parallel(bench: Bench) -> Callable[[], Any]:
     return _batch(bench)
 
 
-@scenario(family="tf_data", core=True, ignores=("xla",))
+@scenario(family="tf_data", ignores=("xla",))
 def batch_unordered(bench: Bench) -> Callable[[], Any]:
     """Batches copied together by several threads, any order; they come as copies finish."""
     return _batch(bench, deterministic=False)
