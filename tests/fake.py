@@ -5,12 +5,22 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from detcost.neighbours import NeighbourLost
 from detcost.settings import Setting
 from detcost.severity import Severity
-from detcost.workers.contract import Built, Cell, CellError, Sample, Usage
+from detcost.workers.contract import (
+    QUIET,
+    Built,
+    Cell,
+    CellError,
+    Circumstances,
+    Sample,
+    Usage,
+)
 
 Noise = Callable[[random.Random], float]
 
@@ -21,8 +31,9 @@ class Behaviour:
 
     ``spread`` is the standard deviation of a process's own speed, ``noise`` multiplies each
     sample, ``flips`` is the probability that a repeat differs, ``process_flips`` that a
-    process has an output of its own, which it then repeats. ``errors`` is asked before each
-    request and may return what to raise.
+    process has an output of its own, which it then repeats. ``output`` is what circumstances
+    give otherwise. ``errors`` is asked before each request and may return what to raise,
+    ``refuses`` once the circumstances are known.
     """
 
     seconds: float = 0.005
@@ -30,7 +41,9 @@ class Behaviour:
     noise: Noise = lambda rng: 1.0
     flips: float = 0.0
     process_flips: float = 0.0
+    output: Callable[[Circumstances], str] = lambda circumstances: "output"
     errors: Callable[[str, int], CellError | None] = lambda verb, worker: None
+    refuses: Callable[[Circumstances], CellError | None] = lambda circumstances: None
 
 
 @dataclass
@@ -43,15 +56,29 @@ class FakeWorkers:
     start_seconds: float = 0.1
     now: float = 0.0
     log: list[tuple[str, int, str]] = field(default_factory=list)
+    circumstances: list[tuple[str, Circumstances, str]] = field(default_factory=list)
+    lost_neighbours: set[str] = field(default_factory=set)
     alive: Counter[str] = field(default_factory=Counter)
     most_alive: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self._numbers = itertools.count()
+        self._beside = ""
 
-    def start(self, cell: Cell) -> FakeWorker:
-        return FakeWorker(self, cell.setting, next(self._numbers))
+    def start(self, cell: Cell, circumstances: Circumstances = QUIET) -> FakeWorker:
+        self.circumstances.append((cell.setting.name, circumstances, self._beside))
+        return FakeWorker(self, cell.setting, circumstances, next(self._numbers))
+
+    @contextmanager
+    def neighbour(self, kind: str) -> Iterator[None]:
+        self._beside = kind
+        try:
+            yield
+        finally:
+            self._beside = ""
+        if kind in self.lost_neighbours:
+            raise NeighbourLost(f"a {kind} neighbour was killed by SIGKILL")
 
     def close(self) -> None:
         pass
@@ -64,17 +91,23 @@ class FakeWorkers:
 
 
 class FakeWorker:
-    def __init__(self, pool: FakeWorkers, setting: Setting, number: int):
+    def __init__(
+        self, pool: FakeWorkers, setting: Setting, circumstances: Circumstances, number: int
+    ):
         self.pool, self.setting, self.number = pool, setting, number
+        self.circumstances = circumstances
         self.behaviour = pool.behaviour(setting)
         self.speed = 1 + self.behaviour.spread * pool.random.gauss(0, 1)
-        self.output = self._maybe_other(self.behaviour.process_flips, "output")
+        usual = self.behaviour.output(circumstances)
+        self.output = self._maybe_other(self.behaviour.process_flips, usual)
         self.closed = False
         pool.alive[setting.name] += 1
         pool.most_alive = max(pool.most_alive, pool.alive.total())
 
     def build(self) -> Built:
         self._ask("build")
+        if refusal := self.behaviour.refuses(self.circumstances):
+            raise refusal
         self.pool.now += self.pool.start_seconds
         return Built(0.1, self.output, {})
 
@@ -100,6 +133,10 @@ class FakeWorker:
     def severity(self, path: str) -> Severity:
         self._ask("severity")
         return Severity(max_ulp=1, fraction_differing=0.5, mean_relative=1e-7)
+
+    def accuracy(self, path: str) -> float:
+        self._ask("accuracy")
+        return 1e-7
 
     def usage(self) -> Usage:
         self._ask("usage")

@@ -12,6 +12,7 @@ from detcost.evidence import (
     Evidence,
     Protocol,
     StepSeconds,
+    Variant,
 )
 from detcost.severity import Severity
 
@@ -60,7 +61,11 @@ def cost(ratio: float | None = 1.34, low: float | None = 1.29, high: float | Non
 
 def divergence(divergent: int, trials: int, low: float = 0.0, high: float = 0.0095) -> Divergence:
     rate = divergent / trials if trials else None
-    return Divergence(divergent, trials, rate, low, high, 1 + divergent)
+    return Divergence(divergent, trials, rate, low, high, 1 + divergent, variants=[])
+
+
+def variant(label: str, digest: str | None) -> Variant:
+    return Variant(label, 0, 1, 1 if digest else 2, digest)
 
 
 def protocol(profile: str = "standard") -> Protocol:

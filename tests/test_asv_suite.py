@@ -12,6 +12,7 @@ from asv_runner.discovery import get_benchmark_from_name, list_benchmarks
 
 from detcost.asv_suite import DEVICES, SETTINGS, ScenarioSuite
 from detcost.evidence import Cost, Divergence, StepSeconds
+from detcost.profiles import SCOPES
 from detcost.scenarios.registry import built_in
 from records import record
 
@@ -30,7 +31,8 @@ def classes(package: str) -> list[type[ScenarioSuite]]:
         value
         for module in modules
         for value in vars(module).values()
-        if isinstance(value, type) and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, ScenarioSuite)
+        if value.__module__ == module.__name__
     ]
 
 
@@ -72,7 +74,7 @@ def test_asv_discovers_the_benchmarks_of_every_class_with_static_parameters(tmp_
     for entry in times:
         assert entry["param_names"] == ["device", "setting"]
         assert entry["params"] == [[repr(d) for d in DEVICES], [repr(s) for s in SETTINGS]]
-        assert entry["version"] == "1"
+        assert entry["version"].isdigit()
         assert entry["timeout"] >= 900
 
 
@@ -89,6 +91,8 @@ def run_benchmark(name: str, cell: tuple[str, str], evidence: object, **extra: o
 
 
 CELL = ("CPU:0", "op_determinism")
+#: A rate of its own for every scope.
+RATES = {scope: number / 10 for number, scope in enumerate(SCOPES)}
 
 
 def test_asv_is_given_the_blocks_medians_exactly_in_order():
@@ -109,8 +113,8 @@ def test_asv_quick_takes_one_of_them():
     ("name", "value"),
     [
         ("track_cost", 1.25),
-        ("track_divergence_repeat", 0.5),
-        ("track_divergence_process", 0.0),
+        *((f"track_divergence_{scope}", rate) for scope, rate in RATES.items()),
+        ("track_accuracy", 1e-7),
         ("track_first_call", 0.25),
         ("track_peak_memory", 3e8),
     ],
@@ -118,14 +122,18 @@ def test_asv_quick_takes_one_of_them():
 def test_each_track_carries_its_figure_of_the_evidence(name, value):
     measured = record(
         cost=Cost(1.25, 1.2, 1.3, 5, [1.25] * 5, "costs"),
-        divergence={
-            "repeat": Divergence(5, 10, 0.5, 0.2, 0.8, 6),
-            "process": Divergence(0, 6, 0.0, 0.0, 0.4, 1),
-        },
+        divergence={s: Divergence(1, 10, rate, 0.0, 1.0, 2) for s, rate in RATES.items()},
+        accuracy=1e-7,
         first_call_seconds=0.25,
         peak_memory_bytes=300_000_000,
     )
     assert run_benchmark(name, CELL, measured) == value
+
+
+def test_a_scope_that_means_nothing_to_a_setting_is_skipped():
+    nothing = Divergence(0, 0, None, None, None, 0, reason="the scenario itself says")
+    measured = record(divergence={"execution": nothing})
+    assert math.isnan(run_benchmark("track_divergence_execution", CELL, measured))
 
 
 @pytest.mark.parametrize("status", ["not_applicable", "unimplemented"])

@@ -136,11 +136,12 @@ def test_the_append_after_a_cut_heals_it(tmp_path):
 
 def test_a_newer_schema_is_refused_by_name_and_the_rest_is_read(tmp_path):
     """Whatever else has changed in it."""
-    rest, problems = with_line(tmp_path, b'{"schema": 2, "cells": {"new": [1, 2]}}')
+    newer = evidence.SCHEMA + 1
+    rest, problems = with_line(tmp_path, b'{"schema": %d, "cells": {"new": [1, 2]}}' % newer)
     assert rest == []
     assert problems == [
-        f"{tmp_path}/box.trials.jsonl:2: schema 2 is newer than 1, the newest this detcost reads; "
-        "upgrade detcost"
+        f"{tmp_path}/box.trials.jsonl:2: schema {newer} is newer than {evidence.SCHEMA}, "
+        "the newest this detcost reads; upgrade detcost"
     ]
 
 

@@ -13,12 +13,14 @@ from detcost import profiles, settings
 from detcost.arm import TRIES
 from detcost.experiment import Experiment
 from detcost.profiles import Profile
+from detcost.scopes import variants
 from detcost.workers.contract import Cell, CellError, WorkerLost
 from fake import Behaviour, FakeWorkers
 
 SLOWER = "op_determinism"
 QUICK = profiles.PROFILES["quick"]
 STANDARD = profiles.PROFILES["standard"]
+CPU_FLAGS = ("sse4_1", "sse4_2", "avx", "avx2", "fma")
 NOISES = {
     "normal": lambda rng: math.exp(rng.gauss(0, 0.05)),
     "t3": lambda rng: math.exp(0.03 * rng.gauss(0, 1) / math.sqrt(rng.gammavariate(1.5, 2) / 3)),
@@ -35,7 +37,9 @@ def run(
 ) -> Experiment:
     chosen = ["default", *names.split()]
     cells = [Cell("fake", settings.parse(name), "CPU:0", seed=seed) for name in chosen]
-    experiment = Experiment(cells, profile, pool, scopes=scopes, clock=pool.clock)
+    ways = variants(CPU_FLAGS, fixed_execution=False)
+    wanted = {scope: ways[scope] for scope in scopes if scope in ways}
+    experiment = Experiment(cells, profile, pool, scopes=wanted, clock=pool.clock)
     experiment.run()
     return experiment
 
@@ -96,7 +100,8 @@ def test_it_stops_at_the_first_look_when_every_interval_is_narrow():
 
 def test_it_goes_on_while_any_interval_is_wide():
     noisy = FakeWorkers({SLOWER: Behaviour(spread=0.1)})
-    experiment = run(noisy, "op_determinism threads=1", profile=STANDARD)
+    patient = msgspec.structs.replace(STANDARD, seconds=1e9)
+    experiment = run(noisy, "op_determinism threads=1", profile=patient)
     assert len(experiment.arms[1].log_ratios) in (10, 20, 40)
     assert len(experiment.arms[2].log_ratios) == len(experiment.arms[1].log_ratios)
 
@@ -111,7 +116,7 @@ def test_the_time_cap_ends_the_blocks_and_not_the_fixed_number_of_processes():
     experiment = run(pool, profile=STANDARD)
     assert experiment.stopped_by == "time"
     assert len(experiment.arms[1].log_ratios) == 3
-    assert experiment.arms[1].processes.trials == STANDARD.processes
+    assert experiment.arms[1].tallies["process"].trials == STANDARD.processes
 
 
 def test_stopping_looks_at_widths_and_never_at_ratios():
@@ -125,7 +130,7 @@ def test_trial_counts_are_fixed_in_advance_whatever_diverges():
     for flips in (0.0, 0.5, 1.0):
         varies = FakeWorkers({SLOWER: Behaviour(flips=flips, process_flips=flips)})
         arm = run(varies, profile=STANDARD).arms[1]
-        counts.add((arm.repeats.trials, arm.processes.trials))
+        counts.add((arm.tallies["repeat"].trials, arm.tallies["process"].trials))
     assert counts == {(STANDARD.repeats, STANDARD.processes)}
 
 
@@ -180,8 +185,8 @@ def test_a_known_rate_is_inside_the_interval_in_nine_runs_of_ten(probability: fl
 def test_processes_are_compared_with_the_first_and_repeats_with_their_own_process():
     pool = FakeWorkers({SLOWER: Behaviour(process_flips=1.0)})
     arm = run(pool).arms[1]
-    assert arm.processes.divergent == arm.processes.trials == QUICK.processes
-    assert arm.repeats.divergent == 0
+    assert arm.tallies["process"].divergent == arm.tallies["process"].trials == QUICK.processes
+    assert arm.tallies["repeat"].divergent == 0
 
 
 def test_the_worst_severity_is_asked_once_a_worker():
@@ -231,11 +236,12 @@ def test_a_replacement_is_warmed_up_before_it_is_timed():
 @pytest.mark.parametrize("verb", ["build", "warm_up", "sample", "repeat"])
 def test_a_cell_that_keeps_losing_workers_is_given_up_and_no_other_is(verb: str):
     pool = FakeWorkers({SLOWER: Behaviour(errors=lose(verb, *range(100), status="timed_out"))})
-    experiment = run(pool, "op_determinism threads=1")
+    more = msgspec.structs.replace(QUICK, processes=12)
+    experiment = run(pool, "op_determinism threads=1", profile=more)
     given_up, other = experiment.arms[1:]
     assert (given_up.status, given_up.lost) == ("timed_out", TRIES)
     assert f"given up after {TRIES} workers" in given_up.reason
-    assert (other.status, other.processes.trials) == ("ok", QUICK.processes)
+    assert (other.status, other.tallies["process"].trials) == ("ok", more.processes)
 
 
 def test_what_was_measured_of_a_cell_before_it_was_given_up_is_kept():
@@ -262,7 +268,7 @@ def test_without_a_default_there_is_no_cost_but_divergence_is_still_measured():
     arm = experiment.arms[1]
     assert experiment.arms[0].status == "crashed"
     assert arm.cost() is None
-    assert arm.processes.trials == QUICK.processes
+    assert arm.tallies["process"].trials == QUICK.processes
 
 
 def test_where_memory_is_short_settings_take_turns_two_at_a_time():

@@ -45,7 +45,7 @@ def cpu_burner() -> Iterator[None]:
 def run(pool, name: str, *settings: Setting, seed: int = 1, **changes) -> Experiment:
     profile = msgspec.structs.replace(QUICK, **changes)
     cells = [Cell(f"{USER}:{name}", s, "CPU:0", seed=seed) for s in (DEFAULT, *settings)]
-    experiment = Experiment(cells, profile, pool, scopes=("repeat",))
+    experiment = Experiment(cells, profile, pool, scopes={})
     experiment.run()
     return experiment
 
@@ -83,6 +83,6 @@ def test_a_step_that_costs_half_more_is_found_to_within_3_percent(pool):
 def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(pool, name, probability):
     """300 repeats, as the standard profile; one run in twenty may miss by design, so 99.9 %."""
     arm: Arm = run(pool, name, looks=(5,), rounds=60).arms[0]
-    counted = arm.repeats
+    counted = arm.tallies["repeat"]
     assert counted.trials == 300
     assert binomtest(counted.divergent, counted.trials, probability).pvalue > 1e-3

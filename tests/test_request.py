@@ -141,7 +141,7 @@ def test_each_profile_measures_more_than_the_one_before():
         assert less.half_width > more.half_width
         assert less.seconds < more.seconds
         assert less.repeats < more.repeats
-        assert less.workers < more.workers
+        assert less.processes < more.processes
 
 
 def test_a_profile_is_found_by_name():

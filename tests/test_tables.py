@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from detcost import readme, tables
 from detcost.evidence import Control, Controls, Cost
-from records import cost, divergence, failed, protocol, record
+from detcost.profiles import SCOPES
+from records import cost, divergence, failed, protocol, record, variant
 
 
 def terminal(*records) -> str:
@@ -24,6 +26,11 @@ def terminal(*records) -> str:
 def plain(text: str) -> str:
     """Take rich's own styles away."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def words_of(text: str) -> str:
+    """Undo line breaks."""
+    return " ".join(text.split())
 
 
 # Figures.
@@ -65,18 +72,58 @@ def test_a_count_of_zero_never_goes_without_its_bound():
 
 
 def test_the_table_says_what_was_seen():
+    threads = divergence(3, 6, 0.1, 0.9)
+    threads.variants.extend(map(variant, "1248", "abcc"))
     shown = plain(
         terminal(
-            record(),
-            record(setting="xla", divergence={"repeat": divergence(203, 315, 0.59, 0.70)}),
+            record(accuracy=1.5e-7),
+            record(
+                setting="xla",
+                divergence={"repeat": divergence(203, 315, 0.59, 0.70), "threads": threads},
+            ),
             failed(setting="op_determinism", status="out_of_memory", reason="MemoryError: 9 GiB"),
         )
     )
-    assert re.search(r"default .* \(A/A\) .*0/315 ≤ 0.95 %", shown)
-    assert re.search(r"xla .*1.34 \[1.29, 1.40\].*costs.*203/315 = 64 % \[59, 70\].*3 ulp", shown)
-    assert re.search(r"op_determinism .*out of memory.*MemoryError: 9 GiB", shown)
-    assert "default against itself: 1.00 [0.99, 1.01]; controls passed" in shown
+    assert re.search(r"default .*0/315 .*1.5e-07.*\n.*\(A/A\) .*≤ 0.95 %", shown)
+    assert re.search(r"xla .*1.34 \[1.29, 1.40\].*203/315 .*3/6.*3 ulp", shown)
+    assert re.search(r"costs .*64 % \[59, 70\].*threads 1 \| 2 \| 4–8", shown)
+    assert re.search(r"op_determinism .*MemoryError: 9 GiB.*\n.*out of memory", shown)
+    assert "default against itself: 1.00 [0.99, 1.01]; controls passed" in words_of(shown)
     assert "deterministic" not in shown.replace("op_determinism", "")
+
+
+@pytest.mark.parametrize(
+    ("labels", "digests", "text"),
+    [
+        (("1", "2", "3", "4", "8", "16"), "abcddd", "1 | 2 | 3 | 4–16"),
+        (("1", "2", "3", "4", "8", "16"), "aabaaa", "1–2, 4–16 | 3"),
+        (("1", "2", "3"), "aaa", ""),
+        (("1", "2", "3"), [None, "a", None], "1 | 2 | 3"),
+        (("eager", "graph", "xla"), "aab", "eager, graph | xla"),
+        ((), "", ""),
+    ],
+)
+def test_a_partition_is_told_as_ranges_of_what_agrees(labels, digests, text):
+    found = divergence(1, 6, 0.0, 1.0)
+    found.variants.extend(map(variant, labels, digests))
+    assert tables.partition_text(found) == text
+
+
+def test_each_lever_s_own_effect_stands_below_the_table():
+    ratios = {"default": [1.0, 1.0, 1.0], "op_determinism": [1.1, 1.12, 1.11]}
+    shown = terminal(
+        *(
+            record(setting=setting, cost=msgspec.structs.replace(cost(), block_ratios=blocks))
+            for setting, blocks in ratios.items()
+        )
+    )
+    assert "each lever's own effect: op_determinism ×1.11" in words_of(plain(shown))
+
+
+def test_a_scope_that_means_nothing_to_a_setting_is_told_apart_from_one_not_measured():
+    nothing = msgspec.structs.replace(divergence(0, 0), reason="the scenario itself says")
+    assert tables.divergence_text(nothing) == "n/a"
+    assert "n/a" in plain(terminal(record(divergence={"execution": nothing})))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +138,7 @@ def test_the_table_says_what_was_seen():
 def test_failed_controls_are_shouted(controls, words):
     shown = plain(terminal(record(controls=controls)))
     assert "CONTROLS FAILED" in shown
-    assert words in shown
+    assert words in words_of(shown)
 
 
 def test_a_table_is_of_one_scenario_device_size_and_type():
@@ -133,27 +180,33 @@ def rows(markdown: str) -> list[list[str]]:
     ]
 
 
-def test_the_overview_has_a_row_a_scenario_and_a_column_a_setting():
+def test_the_overview_has_a_row_a_setting_and_a_column_a_scope():
+    threads = divergence(2, 6, 0.0, 1.0)
+    threads.variants.extend(map(variant, "123", "abb"))
     table = rows(
         tables.markdown_overview(
             [
                 record(),
-                record(setting="op_determinism", divergence={"repeat": divergence(9, 9)}),
-                failed(setting="threads=1", status="not_applicable"),
+                record(
+                    setting="op_determinism",
+                    divergence={"repeat": divergence(9, 9), "threads": threads},
+                ),
+                failed(setting="op_determinism+threads=1", status="not_applicable"),
                 record(scenario="conv2d_backward", device="GPU:0"),
             ]
         )
     )
-    assert table[0] == ["scenario", *(f"`{setting}`" for setting in tables.OVERVIEW)]
+    assert table[0] == ["scenario", "setting", "cost [95 %]", *SCOPES]
+    name, gpu = "`matmul_square`", "`conv2d_backward GPU:0`"
+    one, two, three = (f"`{setting}`" for setting in tables.OVERVIEW)
+    none = ["–"] * 6
     assert table[2:] == [
-        [
-            "`matmul_square`",
-            "1.34 [1.29, 1.40]<br>0/315 0/20",
-            "1.34 [1.29, 1.40]<br>**9/9 –**",
-            "not applicable",
-            "not measured",
-        ],
-        ["`conv2d_backward GPU:0`", "1.34 [1.29, 1.40]<br>0/315 0/20", *["not measured"] * 3],
+        [name, one, "1.34 [1.29, 1.40]", "0/315", "0/20", *none[2:]],
+        [name, two, "1.34 [1.29, 1.40]", "**9/9**", "–", r"**2/6**<br>`1 \| 2–3`", *none[3:]],
+        [name, three, "not applicable", *none],
+        [gpu, one, "1.34 [1.29, 1.40]", "0/315", "0/20", *none[2:]],
+        [gpu, two, "not measured", *none],
+        [gpu, three, "not measured", *none],
     ]
 
 
@@ -193,11 +246,21 @@ def test_a_stranger_s_text_leaves_the_overview_a_table(field):
     for text in [*MARKUP, *HTML, *BREAKERS]:
         markdown = tables.markdown_overview([failed(**{field: text}), record(scenario="next")])
         table = rows(markdown)
-        assert len(table) == len(markdown.splitlines()) == 4
-        assert {len(row) for row in table} == {5}
+        assert len(table) == len(markdown.splitlines()) == 2 + 2 * len(tables.OVERVIEW)
+        assert {len(row) for row in table} == {3 + len(SCOPES)}
         for row in table[2:]:
             assert re.fullmatch(r"`[^`]*`", row[0]), "one code span: nothing in it is HTML"
             assert "<" not in "".join(row[1:]).replace("<br>", "")
+
+
+def test_a_stranger_s_label_leaves_the_overview_a_table():
+    for text in [*MARKUP, *HTML, *BREAKERS]:
+        threads = divergence(1, 2, 0.0, 1.0)
+        threads.variants.extend([variant("1", "a"), variant(text, "b")])
+        markdown = tables.markdown_overview([record(divergence={"threads": threads})])
+        row = rows(markdown)[2]
+        assert len(row) == 3 + len(SCOPES)
+        assert "<" not in re.sub("`[^`]*`|<br>", "", row[5])
 
 
 @pytest.mark.parametrize("key", ["cpu", "virtualisation", "tensorflow", "profile", "measured_at"])

@@ -166,3 +166,9 @@ def slow(bench):
         return tf.zeros(1)
 
     return step
+
+
+@detcost.scenario(family="control")
+def tells_how_it_runs(bench):
+    """A traced function, whose traces tell whether it was."""
+    return bench.function(lambda: tf.ones(3) + 1.0)

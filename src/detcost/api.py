@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from detcost import profiles
 from detcost.evidence import Evidence
 from detcost.experiment import Progress
-from detcost.request import SCOPES, Request
+from detcost.request import Request
 from detcost.run import Run
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def measure(
     settings: Sequence[str] | None = None,
     devices: Sequence[str] | None = None,
     *,
-    scopes: Sequence[str] = SCOPES,
+    scopes: Sequence[str] | None = None,
     profile: str | None = None,
     size: str = "medium",
     dtype: str | None = None,
@@ -69,7 +69,8 @@ def measure(
     devices
         Such as ``"CPU:0"``; every device TensorFlow reports when not given.
     scopes
-        The scopes in which outputs are compared: ``repeat``, ``process``.
+        The scopes in which outputs are compared, of ``repeat``, ``process``, ``threads``,
+        ``load``, ``isa`` and ``execution``; the profile's own when not given.
     profile
         ``quick``, ``standard`` or ``full``; otherwise what ``DETCOST_PROFILE``
         names, otherwise ``standard``.

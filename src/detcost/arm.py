@@ -4,44 +4,113 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from detcost import severity, statistics
-from detcost.evidence import Cost, Divergence, StepSeconds
+from detcost.evidence import Cost, Divergence, StepSeconds, Variant
+from detcost.profiles import SCOPES
 from detcost.severity import Severity
-from detcost.workers.contract import Cell, CellError, Status, Usage, WorkerLost
+from detcost.workers.contract import QUIET, Cell, CellError, Status, Usage, WorkerLost
 
 #: Workers a cell may lose before it is given up.
 TRIES = 3
 
 
 @dataclass
-class Tally:
-    """Comparisons within one scope, and the different outputs met."""
+class _Outcomes:
+    """The comparisons made in one circumstance."""
 
     divergent: int = 0
     trials: int = 0
     outputs: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Tally:
+    """Comparisons within one scope, by circumstance. Several threads may add to it."""
+
+    reason: str | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+    severity: Severity | None = None
+    _outcomes: dict[str, _Outcomes] = field(default_factory=dict)
+    _references: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def compare(self, digest: str, reference: str) -> bool:
-        """Count one comparison; return whether the outputs differ. Several threads may call it."""
+    @property
+    def divergent(self) -> int:
+        """Comparisons that differed."""
+        return sum(outcomes.divergent for outcomes in self._outcomes.values())
+
+    @property
+    def trials(self) -> int:
+        """All comparisons."""
+        return sum(outcomes.trials for outcomes in self._outcomes.values())
+
+    def compare(self, digest: str, reference: str, label: str = QUIET.label) -> bool:
+        """Count one comparison; return whether the outputs differ."""
         with self._lock:
-            self.outputs |= {digest, reference}
-            self.trials += 1
-            self.divergent += digest != reference
+            self._references.add(reference)
+            outcomes = self._outcomes.setdefault(label, _Outcomes())
+            outcomes.outputs.add(digest)
+            outcomes.trials += 1
+            outcomes.divergent += digest != reference
         return digest != reference
 
+    def trials_of(self, label: str) -> int:
+        """Return how many comparisons were made in one circumstance."""
+        return self._outcomes[label].trials if label in self._outcomes else 0
+
+    def expect(self, labels: Iterable[str]) -> None:
+        """Fix the order in which circumstances are told, whatever order they are tried in."""
+        for label in labels:
+            self._outcomes.setdefault(label, _Outcomes())
+
+    def skip(self, label: str, reason: str) -> None:
+        """Note that a circumstance cannot be tried."""
+        with self._lock:
+            self.skipped[label] = reason
+
+    def discard(self, label: str, reason: str) -> None:
+        """Forget what was compared in a circumstance that turned out not to hold."""
+        with self._lock:
+            self._outcomes.pop(label, None)
+            self.skipped[label] = reason
+
+    def add_severity(self, found: Severity) -> None:
+        """Keep the worst seen."""
+        with self._lock:
+            self.severity = severity.worst(self.severity, found)
+
     def summary(self) -> Divergence:
-        """Return the rate with its interval."""
+        """Return the rate with its interval, and what came of each circumstance."""
+        with self._lock:
+            return self._summary()
+
+    def _summary(self) -> Divergence:
         rate = statistics.rate(self.divergent, self.trials)
         high = rate.high
         if self.trials and not self.divergent:
             high = statistics.upper_bound_of_zero(self.trials)
+        outputs = self._references.union(*(o.outputs for o in self._outcomes.values()))
         return Divergence(
-            self.divergent, self.trials, rate.rate, rate.low, high, max(1, len(self.outputs))
+            divergent=self.divergent,
+            trials=self.trials,
+            rate=rate.rate,
+            low=rate.low,
+            high=high,
+            distinct=len(outputs),
+            variants=[_variant(label, o) for label, o in self._outcomes.items() if o.trials],
+            skipped=dict(self.skipped),
+            reason=self.reason,
+            severity=self.severity,
         )
+
+
+def _variant(label: str, outcomes: _Outcomes) -> Variant:
+    digest = next(iter(outcomes.outputs)) if len(outcomes.outputs) == 1 else None
+    return Variant(label, outcomes.divergent, outcomes.trials, len(outcomes.outputs), digest)
 
 
 @dataclass(eq=False)
@@ -62,10 +131,9 @@ class Arm:
     first_calls: list[float] = field(default_factory=list)
     block_seconds: list[float] = field(default_factory=list)
     log_ratios: list[float] = field(default_factory=list)
-    repeats: Tally = field(default_factory=Tally)
-    processes: Tally = field(default_factory=Tally)
+    tallies: dict[str, Tally] = field(default_factory=lambda: {scope: Tally() for scope in SCOPES})
     usages: list[Usage] = field(default_factory=list)
-    severity: Severity | None = None
+    accuracy: float | None = None
 
     @property
     def running(self) -> bool:
@@ -83,9 +151,13 @@ class Arm:
             self.reason = error.reason
         self.status = error.status
 
-    def add_severity(self, found: Severity) -> None:
-        """Keep the worst seen."""
-        self.severity = severity.worst(self.severity, found)
+    @property
+    def severity(self) -> Severity | None:
+        """The worst seen in any scope."""
+        worst = None
+        for tally in self.tallies.values():
+            worst = severity.worst(worst, tally.severity)
+        return worst
 
     def ratio(self) -> statistics.RatioEstimate:
         """Return the cost over the blocks so far."""
@@ -122,9 +194,12 @@ class Arm:
         return statistics.median_interval(self.first_calls).median
 
     def divergence(self) -> dict[str, Divergence]:
-        """Return the scopes that were compared at least once."""
-        tallies = {"repeat": self.repeats, "process": self.processes}
-        return {scope: tally.summary() for scope, tally in tallies.items() if tally.trials}
+        """Return every scope in which a comparison was made or was meant to be."""
+        return {
+            scope: tally.summary()
+            for scope, tally in self.tallies.items()
+            if tally.trials or tally.reason or tally.skipped
+        }
 
     def peak(self, what: str) -> int | None:
         """Return the greatest of a memory figure over the workers; ``None`` where unknown."""

@@ -11,6 +11,7 @@ measurement. ``time_step`` replays the blocks' medians through asv's own
 from __future__ import annotations
 
 import abc
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, ClassVar
 from detcost import profiles, settings
 from detcost.evidence import Evidence
 from detcost.progress_relay import relay
-from detcost.request import SCOPES, Request
+from detcost.request import Request
 from detcost.run import Run
 
 #: Static, so that results of different machines merge; absent devices are skipped,
@@ -61,7 +62,7 @@ class ScenarioSuite(abc.ABC):
             [self.scenario],
             SETTINGS,
             None,
-            scopes=SCOPES,
+            scopes=None,
             profile=profiles.from_environment(),
             size=os.environ.get("DETCOST_SIZE", "medium"),
             dtype=self.dtype,
@@ -106,6 +107,30 @@ class ScenarioSuite(abc.ABC):
 
     track_divergence_process.unit = "rate"  # type: ignore[attr-defined]
 
+    def track_divergence_threads(self, cache: Cache, device: str, setting: str) -> float:
+        """Share of trials with other sizes of the thread pools whose bytes differ."""
+        return self._rate("threads")
+
+    track_divergence_threads.unit = "rate"  # type: ignore[attr-defined]
+
+    def track_divergence_load(self, cache: Cache, device: str, setting: str) -> float:
+        """Share of trials beside a busy neighbour whose bytes differ."""
+        return self._rate("load")
+
+    track_divergence_load.unit = "rate"  # type: ignore[attr-defined]
+
+    def track_divergence_isa(self, cache: Cache, device: str, setting: str) -> float:
+        """Share of trials with an older instruction set whose bytes differ."""
+        return self._rate("isa")
+
+    track_divergence_isa.unit = "rate"  # type: ignore[attr-defined]
+
+    def track_divergence_execution(self, cache: Cache, device: str, setting: str) -> float:
+        """Share of trials run eagerly, as a graph or by XLA that differ from ``default``."""
+        return self._rate("execution")
+
+    track_divergence_execution.unit = "rate"  # type: ignore[attr-defined]
+
     def track_first_call(self, cache: Cache, device: str, setting: str) -> float:
         """Seconds of the first call: tracing, compiling, autotuning."""
         return _known(self.evidence.first_call_seconds)
@@ -117,6 +142,12 @@ class ScenarioSuite(abc.ABC):
         return _known(self.evidence.peak_memory_bytes)
 
     track_peak_memory.unit = "bytes"  # type: ignore[attr-defined]
+
+    def track_accuracy(self, cache: Cache, device: str, setting: str) -> float:
+        """Relative error of the output against the same program in float64."""
+        return _known(self.evidence.accuracy)
+
+    track_accuracy.unit = "relative error"  # type: ignore[attr-defined]
 
     def _rate(self, scope: str) -> float:
         found = self.evidence.divergence.get(scope)
@@ -150,6 +181,5 @@ def _measured(cache: Cache, device: str, setting: str) -> Evidence:
 
 
 def _known(value: Any) -> float:
-    if value is None:
-        raise NotImplementedError("not measured")
-    return float(value)
+    """Return a figure, or NaN, by which asv knows what was skipped."""
+    return math.nan if value is None else float(value)

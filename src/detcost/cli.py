@@ -16,6 +16,7 @@ from rich.table import Table
 from detcost import experiment
 from detcost.errors import UsageError
 from detcost.evidence import Evidence
+from detcost.profiles import SCOPES
 
 app = typer.Typer(
     add_completion=False,
@@ -42,7 +43,10 @@ def measure(
     devices: Annotated[
         list[str] | None, typer.Option("--devices", "-d", help="Such as CPU:0; repeatable.")
     ] = None,
-    scopes: Annotated[str, typer.Option(help="Scopes to compare in.")] = "repeat,process",
+    scopes: Annotated[
+        str | None,
+        typer.Option(help=f"Of {','.join(SCOPES)}; else the profile's own."),
+    ] = None,
     profile: Annotated[
         str | None,
         typer.Option(help="quick, standard or full; else DETCOST_PROFILE, else standard."),
@@ -64,7 +68,7 @@ def measure(
                 scenarios,
                 _split(settings),
                 _split(devices),
-                scopes=scopes.split(","),
+                scopes=scopes.split(",") if scopes else None,
                 profile=profile,
                 size=size,
                 dtype=dtype,

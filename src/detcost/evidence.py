@@ -21,7 +21,7 @@ from detcost.errors import UsageError
 from detcost.severity import Severity
 from detcost.workers.contract import Status
 
-SCHEMA = 1
+SCHEMA = 2
 SUFFIX = ".trials.jsonl"
 
 
@@ -51,11 +51,35 @@ class StepSeconds(msgspec.Struct, frozen=True):
     samples: list[float]
 
 
+class Variant(msgspec.Struct, frozen=True):
+    """The trials of a scope in one circumstance, such as one size of the thread pools.
+
+    ``digest`` is that of their output where all gave the same, else ``None``.
+    """
+
+    label: str
+    divergent: int
+    trials: int
+    distinct: int
+    digest: str | None
+
+
 class Divergence(msgspec.Struct, frozen=True):
     """Of ``trials`` comparisons, how many differed; ``low`` and ``high`` are a 95 % interval.
 
     For a count of zero ``high`` is the one-sided 95 % bound. ``distinct`` counts the
     different outputs seen, the reference included.
+
+    Attributes
+    ----------
+    variants
+        What the scope varied, and how the trials came out under each.
+    skipped
+        The variants that could not be tried, with the reason.
+    reason
+        Why nothing was compared, where the scope means nothing to the cell.
+    severity
+        Against the reference, the worst seen in this scope.
     """
 
     divergent: int
@@ -64,6 +88,21 @@ class Divergence(msgspec.Struct, frozen=True):
     low: float | None
     high: float | None
     distinct: int
+    variants: list[Variant] = []
+    skipped: dict[str, str] = {}
+    reason: str | None = None
+    severity: Severity | None = None
+
+    @property
+    def partition(self) -> list[list[str]]:
+        """Which variants gave the same bits: groups of labels, in the order tried.
+
+        A variant whose own trials differ among themselves agrees with none.
+        """
+        groups: dict[str, list[str]] = {}
+        for variant in self.variants:
+            groups.setdefault(variant.digest or f"only {variant.label}", []).append(variant.label)
+        return list(groups.values())
 
 
 class Protocol(msgspec.Struct, frozen=True):

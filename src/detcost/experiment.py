@@ -8,29 +8,27 @@ contract, so the whole of it is tested against fake ones.
 
 from __future__ import annotations
 
-import math
 import os
 import random
 import statistics as stdlib_statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from detcost import trials
 from detcost.arm import Arm
 from detcost.profiles import Profile
+from detcost.scopes import Variants
+from detcost.seats import Seat, Seats, TooTight
 from detcost.settings import DEFAULT
 from detcost.statistics import block_log_ratio
-from detcost.workers.contract import Built, Cell, CellError, Worker, WorkerLost, Workers
-
-WARM_UP_STEPS = 3
-#: Seconds a sample lasts at least, so that reading the clock is far under 1 % of it.
-SAMPLE_SECONDS = 1e-3
+from detcost.workers.contract import Cell, CellError, Circumstances, Workers
 
 
 @dataclass(frozen=True)
@@ -54,22 +52,6 @@ class Progress:
         return f"{self.scenario} on {self.device}: {self.doing}, about {self.time_left} left"
 
 
-@dataclass(eq=False)
-class _Seat:
-    """An arm's place in a block: its worker, and how many steps make a sample."""
-
-    arm: Arm
-    worker: Worker
-    first: str = ""
-    steps: int = 1
-    samples: list[float] = field(default_factory=list)
-    severity_known: bool = False
-
-
-class _TooTight(Exception):
-    """Device memory does not hold every setting's worker at once."""
-
-
 class Experiment:
     """Measures the cells of one scenario on one device.
 
@@ -82,9 +64,12 @@ class Experiment:
     workers
         Where workers come from.
     scopes
-        The scopes of divergence to compare in; ``repeat`` comes free with the timing.
-    on_block
-        Called after every block, so that what is measured so far can be kept.
+        The scopes to compare in by trials of fresh workers, and the circumstances of each;
+        ``repeat`` comes free with the timing.
+    float64_reference
+        Whether the program can be built in float64, to tell how far off the others are.
+    checkpoint
+        Called after every block and every trial, so that what is measured so far can be kept.
     on_progress
         Called whenever a worker is done.
     """
@@ -95,8 +80,9 @@ class Experiment:
         profile: Profile,
         workers: Workers,
         *,
-        scopes: Sequence[str] = ("repeat", "process"),
-        on_block: Callable[[], None] = lambda: None,
+        scopes: Mapping[str, Variants],
+        float64_reference: bool = False,
+        checkpoint: Callable[[], None] = lambda: None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
     ):
@@ -106,23 +92,27 @@ class Experiment:
         self.same = Arm(cells[0], control=True)
         self.two_at_a_time = False
         self.stopped_by: Literal["width", "time", "blocks"] | None = None
-        self.scopes = tuple(scopes)
+        self._scopes = scopes
+        self._float64_reference = float64_reference
         self._workers = workers
         self._random = random.Random(cells[0].seed)
-        self._on_block = on_block
+        self._checkpoint = checkpoint
         self._on_progress = on_progress
         self._clock = clock
         self._started = clock()
         self._cores = os.cpu_count() or 1
-        self._workers_done = 0
+        self._work_done = 0.0
         self._blocks_done = 0
+        self._trials_left = len(self._plan_trials(random.Random(0)))
 
     def run(self) -> None:
         """Measure until the intervals are narrow enough or the time is up, then the rest."""
-        with tempfile.TemporaryDirectory(prefix="detcost-reference-") as self._directory:
+        with tempfile.TemporaryDirectory(prefix="detcost-reference-") as directory:
+            self._seats = Seats(self._workers, Path(directory))
+            if self._float64_reference:
+                self._make_float64_reference()
             self._run_blocks()
-            if "process" in self.scopes:
-                self._run_processes()
+            self._run_trials()
 
     # -- blocks: cost ---------------------------------------------------------------
 
@@ -130,7 +120,7 @@ class Experiment:
         while self.stopped_by is None and any(arm.running for arm in self.arms):
             self._run_block()
             self._blocks_done += 1
-            self._on_block()
+            self._checkpoint()
             self.stopped_by = self._reason_to_stop()
 
     def _reason_to_stop(self) -> Literal["width", "time", "blocks"] | None:
@@ -158,7 +148,7 @@ class Experiment:
             try:
                 self._take_turns(everyone)
                 return
-            except _TooTight:
+            except TooTight:
                 self.two_at_a_time = True
         for arm in everyone[1:]:
             self._take_turns([everyone[0], arm])
@@ -166,18 +156,20 @@ class Experiment:
     def _take_turns(self, arms: Sequence[Arm]) -> None:
         with self._seated(arms) as seats:
             for seat in list(seats):
-                if not self._persist(seat, partial(self._warm_up, seat)):
+                if not self._seats.persist(seat, partial(self._seats.warm_up, seat)):
                     seats.remove(seat)
             for _ in range(self.profile.rounds):
                 self._random.shuffle(seats)
                 for seat in list(seats):
-                    if not self._persist(seat, partial(self._sample, seat)):
+                    if not self._seats.persist(seat, partial(self._sample, seat)):
                         seats.remove(seat)
             self._reduce(seats)
             for seat in seats:
-                self._retire(seat)
+                self._seats.retire(seat)
+                self._work_done += 1
+                self._report(f"block {self._blocks_done + 1}")
 
-    def _reduce(self, seats: Sequence[_Seat]) -> None:
+    def _reduce(self, seats: Sequence[Seat]) -> None:
         """Turn the block's samples into one number a setting."""
         baseline = next((seat for seat in seats if seat.arm is self.arms[0]), None)
         for seat in seats:
@@ -185,16 +177,14 @@ class Experiment:
             if baseline and seat is not baseline:
                 seat.arm.log_ratios.append(block_log_ratio(seat.samples, baseline.samples))
 
-    # -- workers: fresh processes ------------------------------------------------------
-
     @contextmanager
-    def _seated(self, arms: Sequence[Arm]) -> Iterator[list[_Seat]]:
+    def _seated(self, arms: Sequence[Arm]) -> Iterator[list[Seat]]:
         """Start and build a worker for every arm; those that fail have no seat."""
-        seats: list[_Seat] = []
+        seats: list[Seat] = []
         quiet = self._blocks_done < self.profile.quiet_builds
 
         def take(arm: Arm) -> None:
-            seat = self._seat(arm, timed=quiet, of=len(arms))
+            seat = self._seats.take(arm, timed=quiet, of=len(arms))
             if seat:
                 seats.append(seat)  # at once, so that it is closed whatever befalls the others
 
@@ -207,134 +197,63 @@ class Experiment:
             for seat in seats:
                 seat.worker.close()
 
-    def _seat(self, arm: Arm, timed: bool, of: int) -> _Seat | None:
-        """Return the arm's seat with a built worker, or ``None`` once the cell is given up."""
-        while arm.running:
-            try:
-                seat = _Seat(arm, self._workers.start(arm.cell))
-            except CellError as error:
-                arm.fail(error)
-                continue
-            try:
-                self._note_build(seat, seat.worker.build(), timed)
-                return seat
-            except CellError as error:
-                seat.worker.close()
-                if error.status == "out_of_memory" and of > 2:
-                    raise _TooTight from None
-                arm.fail(error)
-        return None
-
-    def _note_build(self, seat: _Seat, built: Built, timed: bool) -> None:
-        arm = seat.arm
-        seat.first = built.digest
-        arm.applied = built.applied
-        if timed:
-            arm.first_calls.append(built.seconds)
-        if arm.reference is None:
-            arm.reference = built.digest
-            arm.reference_file = str(Path(self._directory) / str(id(arm)))
-            seat.worker.save_outputs(arm.reference_file)
-        elif arm.processes.compare(built.digest, arm.reference):
-            self._note_severity(seat)
-
-    def _warm_up(self, seat: _Seat) -> None:
-        seconds = seat.worker.warm_up(WARM_UP_STEPS)
-        seat.steps = max(1, math.ceil(SAMPLE_SECONDS / max(seconds, 1e-9)))
-
-    def _sample(self, seat: _Seat) -> None:
+    def _sample(self, seat: Seat) -> None:
         sample = seat.worker.sample(seat.steps)
-        self._note_repeats(seat, [sample.digest])
+        self._seats.note_repeats(seat, [sample.digest])
         seat.samples.append(sample.seconds / seat.steps)
 
-    def _note_repeats(self, seat: _Seat, digests: Sequence[str]) -> None:
-        """Compare outputs of one process with its own first, and the last one's values once."""
-        differ = [seat.arm.repeats.compare(digest, seat.first) for digest in digests]
-        if differ[-1]:
-            self._note_severity(seat)
+    # -- what else there is to know -------------------------------------------------
 
-    def _note_severity(self, seat: _Seat) -> None:
-        """Compare the values the worker holds with the reference's; once a worker is enough."""
-        if seat.severity_known or seat.arm.reference_file is None:
-            return
-        seat.severity_known = True
-        seat.arm.add_severity(seat.worker.severity(seat.arm.reference_file))
-
-    def _persist(self, seat: _Seat, action: Callable[[], None]) -> bool:
-        """Do it, with a new worker where the old one is lost; false once the cell is given up."""
-        cold = False
-        while True:
+    def _make_float64_reference(self) -> None:
+        """Run the program once in float64; without it the error of the others stays unknown."""
+        path = str(Path(self._seats.directory) / "float64")
+        with suppress(CellError):
+            worker = self._workers.start(self.arms[0].cell, Circumstances(float64=True))
             try:
-                if cold:
-                    self._warm_up(seat)
-                action()
-                return True
-            except CellError as error:
-                seat.arm.fail(error)
-                seat.worker.close()
-            replacement = self._seat(seat.arm, timed=False, of=1)
-            if replacement is None:
-                return False
-            seat.worker, seat.first = replacement.worker, replacement.first
-            seat.severity_known = False
-            cold = True
+                worker.build()
+                worker.save_outputs(path)
+                self._seats.float64_file = path
+            finally:
+                worker.close()
 
-    def _retire(self, seat: _Seat) -> None:
-        with suppress(WorkerLost):  # everything it was started for is already here
-            seat.arm.usages.append(seat.worker.usage())
-        self._workers_done += 1
-        self._report("blocks")
+    def _plan_trials(self, chance: random.Random) -> list[trials.Trial]:
+        alive = [arm for arm in self.arms if arm.running]
+        return trials.plan(alive, self.profile, self._scopes, chance)
 
-    # -- processes: divergence ---------------------------------------------------------
+    def _run_trials(self) -> None:
+        to_do = self._plan_trials(self._random)
+        self._trials_left = len(to_do)
+        trials.Trials(
+            self._seats,
+            self.arms[0],
+            repeats=self.profile.trial_repeats,
+            at_once=self._at_once,
+            on_trial=self._note_trial,
+        ).run(to_do)
 
-    def _run_processes(self) -> None:
-        """Bring every cell to the number of fresh processes fixed in advance.
+    # -- progress -------------------------------------------------------------------
 
-        Nothing is timed here, so as many run at once as there are cores.
-        """
-        jobs = [
-            arm
-            for arm in self.arms
-            if arm.running
-            for _ in range(self.profile.processes - arm.processes.trials)
-        ]
-        with ThreadPoolExecutor(1 if self.two_at_a_time else self._cores) as pool:
-            list(pool.map(self._run_process, jobs))
+    @property
+    def _at_once(self) -> int:
+        """Workers that may run side by side where nothing is timed."""
+        return 1 if self.two_at_a_time else self._cores
 
-    def _run_process(self, arm: Arm) -> None:
-        seat = self._seat(arm, timed=False, of=1)
-        if seat is None:
-            return
-        try:
-            if self._persist(
-                seat,
-                lambda: self._note_repeats(seat, seat.worker.repeat(self.profile.rounds)),
-            ):
-                self._retire(seat)
-        finally:
-            seat.worker.close()
+    def _note_trial(self) -> None:
+        self._trials_left -= 1
+        self._work_done += 1 / self._at_once
+        self._checkpoint()
+        self._report("fresh processes")
 
     def _report(self, doing: str) -> None:
-        done = self._workers_done
-        alive = sum(arm.running for arm in self.arms)
-        rest = 0
-        if "process" in self.scopes:
-            rest = sum(
-                max(0, self.profile.processes + 1 - len(arm.usages))
-                for arm in self.arms
-                if arm.running
-            )
+        """Tell how far it is, in workers that run one after the other."""
+        left = self._trials_left / self._at_once
         if self.stopped_by is None:
             next_look = next((n for n in self.profile.looks if n > self._blocks_done), 0)
-            rest = max(rest, (next_look - self._blocks_done) * (alive + 1))
+            in_a_block = sum(arm.running for arm in self.arms) + 1
+            left += (next_look - self._blocks_done) * in_a_block
+        done = self._work_done
         elapsed = self._clock() - self._started
         cell = self.arms[0].cell
         self._on_progress(
-            Progress(
-                cell.scenario,
-                cell.device,
-                f"block {self._blocks_done + 1}" if self.stopped_by is None else "fresh processes",
-                done / (done + rest),
-                elapsed / done * rest,
-            )
+            Progress(cell.scenario, cell.device, doing, done / (done + left), elapsed / done * left)
         )

@@ -46,16 +46,22 @@ def describe() -> dict[str, Any]:
 
 #: Instruction sets that decide which kernels oneDNN, Eigen and XLA choose.
 _TELLING_FLAGS = frozenset(
-    {"sse4_1", "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512_vnni"}
-    | {"avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "asimd", "sve", "bf16", "i8mm"}
+    {"sse4_1", "sse4_2", "avx", "avx2", "fma", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"}
+    | {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16"}
+    | {"amx_tile", "amx_int8", "amx_bf16", "amx_fp16", "asimd", "sve", "bf16", "i8mm"}
 )
 
 
-def usable_cores() -> int:
-    """Return the number of cores this process may run on."""
+def usable_core_numbers() -> list[int]:
+    """Return the system's numbers of the cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    return len(usable_core_numbers())
 
 
 def governor() -> str | None:

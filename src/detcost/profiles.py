@@ -9,6 +9,8 @@ import msgspec
 from detcost.errors import UsageError, did_you_mean
 
 VARIABLE = "DETCOST_PROFILE"
+#: Scopes of divergence that can be measured.
+SCOPES = ("repeat", "process", "threads", "load", "isa", "execution")
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -23,9 +25,18 @@ class Profile(msgspec.Struct, frozen=True):
     seconds
         Cap on the time spent in blocks; the block under way is finished.
     rounds
-        Timed samples of every setting in a block, and repeats in any other worker.
+        Timed samples of every setting in a block.
+    trial_repeats
+        Repeats in each fresh process beyond the blocks.
     processes
         Fresh processes compared with the first, for every cell.
+    perturbed
+        How many of them run perturbed.
+    trials
+        Trials of every cell in each further scope at least; every variant of the scope
+        has equally many.
+    scopes
+        The scopes compared in unless others are asked for.
     quiet_builds
         Blocks whose workers are built one at a time, so that the first call is
         timed undisturbed. Later blocks build as many at once as there are cores.
@@ -36,26 +47,51 @@ class Profile(msgspec.Struct, frozen=True):
     half_width: float
     seconds: float
     rounds: int
+    trial_repeats: int
     processes: int
+    perturbed: int
+    trials: int
     quiet_builds: int
-
-    @property
-    def workers(self) -> int:
-        """Workers of every cell at least: the reference and those compared with it."""
-        return max(self.looks[0], self.processes + 1)
+    scopes: tuple[str, ...] = SCOPES
 
     @property
     def repeats(self) -> int:
         """Comparisons within a process, of every cell, at least."""
-        return self.rounds * self.workers
+        in_blocks = self.looks[0]
+        return self.rounds * in_blocks + self.trial_repeats * (self.processes + 1 - in_blocks)
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("quick", (5,), 0.05, 10, rounds=9, processes=6, quiet_builds=1),
-        Profile("standard", (5, 10, 20, 40), 0.03, 45, rounds=30, processes=20, quiet_builds=3),
-        Profile("full", (5, 10, 20, 40), 0.01, 900, rounds=100, processes=60, quiet_builds=10),
+        Profile(
+            *("quick", (5,), 0.05, 10),
+            rounds=9,
+            trial_repeats=9,
+            processes=6,
+            perturbed=2,
+            trials=3,
+            quiet_builds=1,
+            scopes=("repeat", "process"),
+        ),
+        Profile(
+            *("standard", (5, 10, 20, 40), 0.03, 30),
+            rounds=30,
+            trial_repeats=10,
+            processes=20,
+            perturbed=5,
+            trials=3,
+            quiet_builds=3,
+        ),
+        Profile(
+            *("full", (5, 10, 20, 40), 0.01, 900),
+            rounds=100,
+            trial_repeats=100,
+            processes=60,
+            perturbed=21,
+            trials=60,
+            quiet_builds=10,
+        ),
     )
 }
 

@@ -61,8 +61,8 @@ def _source(records: Sequence[Evidence]) -> str:
     words = [*sorted(machines), *sorted(versions), *sorted(profiles), days[-1]]
     return (
         f"{tables.markdown_text('; '.join(words))}. "
-        "Ratios of step time to `default` with 95 % intervals; the column `default` is a second "
-        "`default` against the first, the noise floor "
-        f"(at most {100 * width:.0f} % off here). Under each cost: of how many repeats in a "
-        "process, and of how many fresh processes, the bits differed."
+        "Cost is step time ÷ that of `default`, with its 95 % interval; beside `default` stands a "
+        f"second `default` against the first, the noise floor (at most {100 * width:.0f} % off "
+        "here). A column a scope: of how many comparisons the bits differed when only that was "
+        "changed; under `threads`, which sizes of the thread pools agree."
     )

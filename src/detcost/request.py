@@ -9,13 +9,11 @@ import msgspec
 
 from detcost import settings
 from detcost.errors import UsageError, did_you_mean
-from detcost.profiles import Profile
+from detcost.profiles import SCOPES, Profile
 from detcost.scenarios import registry
 from detcost.scenarios.bench import SIZES
 from detcost.settings import DEFAULT, Setting
 
-#: Scopes of divergence that can be measured.
-SCOPES = ("repeat", "process")
 #: Types a scenario may be built with; which ones, each says of itself.
 DTYPES = (
     *("float32", "bfloat16", "float16", "float64", "float8_e5m2", "float8_e4m3fn"),
@@ -42,7 +40,7 @@ class Request(msgspec.Struct, frozen=True):
         setting_names: Sequence[str] | None,
         devices: Sequence[str] | None,
         *,
-        scopes: Sequence[str],
+        scopes: Sequence[str] | None,
         profile: Profile,
         size: str,
         dtype: str | None,
@@ -51,6 +49,7 @@ class Request(msgspec.Struct, frozen=True):
         """Check names as far as that goes without running a user's file.
 
         ``default`` is added to the settings, in front, since costs are relative to it.
+        No scopes are the profile's own.
 
         Raises
         ------
@@ -69,7 +68,7 @@ class Request(msgspec.Struct, frozen=True):
         )
         for device in devices or ():
             _check_device(device)
-        for scope in scopes:
+        for scope in scopes or ():
             _check_word("scope", scope, SCOPES)
         _check_word("size", size, SIZES)
         if dtype is not None:
@@ -80,7 +79,7 @@ class Request(msgspec.Struct, frozen=True):
             tuple(dict.fromkeys(scenarios)),
             tuple(dict.fromkeys([DEFAULT, *chosen])),
             tuple(dict.fromkeys(devices)) if devices else None,
-            tuple(scopes),
+            tuple(profile.scopes if scopes is None else dict.fromkeys(scopes)),
             profile,
             size,
             dtype,

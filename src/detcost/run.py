@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from detcost import machine
+from detcost import machine, scopes
 from detcost.arm import Arm
 from detcost.errors import UsageError
 from detcost.evidence import Control, Controls, Evidence, Journal, Protocol
-from detcost.experiment import WARM_UP_STEPS, Experiment, Progress
+from detcost.experiment import Experiment, Progress
 from detcost.request import Request
 from detcost.scenarios import registry
+from detcost.seats import WARM_UP_STEPS
 from detcost.settings import DEFAULT
 from detcost.workers.contract import Cell, CellError, Workers
 from detcost.workers.launch import ForkedWorkers, SpawnedWorkers, start_workers
@@ -119,12 +120,14 @@ class Run:
             if self._journal:
                 self._journal.checkpoint(records())
 
+        ways = scopes.variants(machine.describe()["cpu_flags"], "xla" in scenario.ignores)
         experiment = Experiment(
             cells,
             request.profile,
             pool,
-            scopes=request.scopes,
-            on_block=checkpoint,
+            scopes={scope: ways[scope] for scope in request.scopes if scope in ways},
+            float64_reference=scenario.float64_reference,
+            checkpoint=checkpoint,
             on_progress=self._report,
         )
         experiment.run()
@@ -162,6 +165,7 @@ class Run:
             device_memory_bytes=arm.peak("device_memory_bytes"),
             divergence={k: v for k, v in arm.divergence().items() if k in self.request.scopes},
             severity=arm.severity,
+            accuracy=arm.accuracy,
             digest=arm.reference,
             traces=arm.peak("traces"),
             applied=arm.applied,

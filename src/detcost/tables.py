@@ -13,13 +13,15 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from detcost import factors
 from detcost.evidence import Cost, Divergence, Evidence
+from detcost.profiles import SCOPES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Settings of the overview, a column each.
-OVERVIEW = ("default", "op_determinism", "threads=1", "op_determinism+threads=1")
+#: Settings of the overview: nothing, TensorFlow's own switch, and the most that can be set.
+OVERVIEW = ("default", "op_determinism", "op_determinism+threads=1")
 
 
 def to_frame(records: Iterable[Evidence]) -> pd.DataFrame:
@@ -41,11 +43,35 @@ def cost_text(cost: Cost | None) -> str:
 def divergence_text(found: Divergence | None) -> str:
     """Write a count with its bound or interval: ``0/315 ≤ 1.0 %``, ``203/315 = 64 % [59, 70]``."""
     if found is None or found.rate is None:
-        return "–"
+        return "n/a" if found and found.reason else "–"
     count = f"{found.divergent}/{found.trials}"
     if found.divergent == 0:
         return f"{count} ≤ {_percent(found.high)} %"
     return f"{count} = {_percent(found.rate)} % [{_percent(found.low)}, {_percent(found.high)}]"
+
+
+def partition_text(found: Divergence | None) -> str:
+    """Write which variants of a scope agree: ``1 | 2 | 3–16``, ``eager, graph | xla``.
+
+    Nothing where there are no variants to tell apart, or all agree.
+    """
+    if found is None or len(found.partition) < 2:
+        return ""
+    labels = [variant.label for variant in found.variants]
+    return " | ".join(_runs(group, labels) for group in found.partition)
+
+
+def _runs(group: Sequence[str], labels: Sequence[str]) -> str:
+    """Write labels, neighbouring numbers as a range."""
+    numeric = all(label.isdecimal() for label in labels)
+    runs: list[list[str]] = []
+    for label in group:
+        follows = runs and labels.index(label) == labels.index(runs[-1][-1]) + 1
+        if numeric and follows:
+            runs[-1].append(label)
+        else:
+            runs.append([label])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
 
 
 def terminal_tables(records: Sequence[Evidence]) -> Iterator[Table]:
@@ -55,49 +81,71 @@ def terminal_tables(records: Sequence[Evidence]) -> Iterator[Table]:
 
 
 def markdown_overview(records: Sequence[Evidence]) -> str:
-    """Return one table: a row a scenario, and the factorial's plainest settings as columns.
+    """Return one table: a row a scenario and setting, a column a scope.
 
-    A cell shows the cost with its 95 % interval, then of how many repeats and of
-    how many fresh processes the bits differed.
+    A cell says of how many comparisons the bits differed; in scope ``threads`` also
+    which sizes of the pools agree.
     """
-    header = ["scenario", *(f"`{setting}`" for setting in OVERVIEW)]
+    header = ["scenario", "setting", "cost [95 %]", *SCOPES]
     rows = [header, ["---"] * len(header)]
     for name, group in _by_experiment(records):
         by_setting = {record.setting: record for record in group}
-        cells = [_overview_cell(by_setting.get(setting)) for setting in OVERVIEW]
-        rows.append([_code(name), *cells])
+        for setting in OVERVIEW:
+            cells = _overview_cells(by_setting.get(setting))
+            rows.append([_code(name), f"`{setting}`", *cells])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _overview_cell(record: Evidence | None) -> str:
+def _overview_cells(record: Evidence | None) -> list[str]:
     if record is None:
-        return "not measured"
+        return ["not measured"] + ["–"] * len(SCOPES)
     if record.status != "ok":
-        return record.status.replace("_", " ")
-    counts = (record.divergence.get(scope) for scope in ("repeat", "process"))
-    shares = " ".join(f"{c.divergent}/{c.trials}" if c else "–" for c in counts)
-    if any(found.divergent for found in record.divergence.values()):
-        shares = f"**{shares}**"
-    return f"{cost_text(record.cost)}<br>{shares}"
+        return [record.status.replace("_", " ")] + ["–"] * len(SCOPES)
+    found = record.divergence
+    return [cost_text(record.cost), *(_overview_count(scope, found.get(scope)) for scope in SCOPES)]
+
+
+def _overview_count(scope: str, found: Divergence | None) -> str:
+    if found is None or not found.trials:
+        return divergence_text(found)
+    count = f"{found.divergent}/{found.trials}"
+    if found.divergent:
+        count = f"**{count}**"
+    sizes = partition_text(found) if scope == "threads" else ""
+    return f"{count}<br>{_code(sizes)}" if sizes else count
 
 
 def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
     table = Table(title=_plain(name, "bold"), title_justify="left", caption_justify="left")
-    for column in ("setting", "cost [95 %]", "verdict", "repeat differs", "process differs"):
+    scopes = [scope for scope in SCOPES if any(scope in record.divergence for record in group)]
+    accurate = any(record.accuracy is not None for record in group)
+    for column in ("setting", "cost [95 %]", *scopes):
         table.add_column(column, no_wrap=True)
+    if accurate:
+        table.add_column("error", justify="right", no_wrap=True)
     table.add_column("first call", justify="right", no_wrap=True)
     table.add_column("note")
     for record in group:
         table.add_row(
             _plain(record.setting),
-            _plain(cost_text(record.cost)),
-            _verdict(record),
-            *(_styled(record.divergence.get(scope)) for scope in ("repeat", "process")),
+            _lines([cost_text(record.cost), _verdict(record)]),
+            *(_count(record.divergence.get(scope)) for scope in scopes),
+            *([_error(record.accuracy)] if accurate else []),
             f"{record.first_call_seconds:.2f} s" if record.first_call_seconds else "–",
-            _plain(_note(record)),
+            _lines(_notes(record)),
         )
-    table.caption = _plain(_caption(group), "table.caption")
+    table.caption = _lines(_captions(group), "table.caption")
     return table
+
+
+def _count(found: Divergence | None) -> Text:
+    """Put the bound under the count, so that six scopes fit beside each other."""
+    text = re.sub(" = | (?=≤)", "\n", divergence_text(found))
+    return Text(text, "red" if found and found.divergent else "")
+
+
+def _error(accuracy: float | None) -> str:
+    return "–" if accuracy is None else f"{accuracy:.1e}"
 
 
 def _verdict(record: Evidence) -> str:
@@ -108,25 +156,26 @@ def _verdict(record: Evidence) -> str:
     return record.cost.verdict if record.cost else "–"
 
 
-def _note(record: Evidence) -> str:
+def _notes(record: Evidence) -> list[str]:
     if record.status != "ok":
-        return textwrap.shorten(record.reason or "", 100, placeholder=" …")
+        return [textwrap.shorten(record.reason or "", 100, placeholder=" …")]
+    words = []
     if record.severity and record.severity.max_ulp is not None:
-        return f"differs by up to {record.severity.max_ulp} ulp"
-    return ""
+        words.append(f"differs by up to {record.severity.max_ulp} ulp")
+    for scope in ("threads", "execution"):
+        if sizes := partition_text(record.divergence.get(scope)):
+            words.append(f"{scope} {sizes}")
+    return words
 
 
-def _styled(found: Divergence | None) -> Text:
-    return Text(divergence_text(found), "red" if found and found.divergent else "")
-
-
-def _caption(group: Sequence[Evidence]) -> str:
+def _captions(group: Sequence[Evidence]) -> list[str]:
+    lines = []
     controls = next((record.controls for record in group if record.controls), None)
-    if controls is None:
-        return ""
-    same = f"default against itself: {cost_text(controls.same_setting)}"
-    failures = "; ".join(controls.failures)
-    return f"{same}; CONTROLS FAILED: {failures}" if failures else f"{same}; controls passed"
+    if controls:
+        failures = "; ".join(controls.failures)
+        verdict = f"CONTROLS FAILED: {failures}" if failures else "controls passed"
+        lines.append(f"default against itself: {cost_text(controls.same_setting)}; {verdict}")
+    return lines + [f"each lever's own effect: {found}" for found in factors.factors(group)]
 
 
 def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evidence]]]:
@@ -149,6 +198,10 @@ def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evid
 def _plain(text: str, style: str = "") -> Text:
     """Show a stranger's text as it is: no markup, no emoji, no codes that steer the terminal."""
     return Text(_printable(text), style)
+
+
+def _lines(texts: Iterable[str], style: str = "") -> Text:
+    return Text("\n").join(_plain(text, style) for text in texts)
 
 
 def _code(text: str) -> str:

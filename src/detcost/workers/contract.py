@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from detcost.isa import Cap
 from detcost.settings import Setting
 from detcost.severity import Severity
 
@@ -32,6 +34,55 @@ class Cell(msgspec.Struct, frozen=True):
     size: str = "medium"
     dtype: str = "float32"
     seed: int = 42
+
+
+Execution = Literal["eager", "graph", "xla"]
+
+
+class Circumstances(msgspec.Struct, frozen=True):
+    """What is changed around a cell for one trial. By default nothing is.
+
+    Each holds for what the setting leaves free: ``threads=1`` stays one thread
+    whatever ``pool_size`` says, and ``xla`` stays compiled.
+
+    Attributes
+    ----------
+    label
+        What evidence calls it, such as ``3`` for a pool of three threads.
+    pool_size
+        Threads of both pools.
+    execution
+        How functions are executed.
+    cap
+        The newest instruction set that a library may use.
+    neighbour
+        Kind of the processes beside it (:mod:`detcost.neighbours`). The experiment
+        starts them; a worker has nothing to do with it.
+    environment
+        Variables to be set before Python starts.
+    cores
+        Cores to run on; the pools keep the size they have without.
+    busy_threads
+        Threads of the worker's own process that compete with TensorFlow's.
+    input_offset
+        Bytes past a boundary of 64 at which the inputs drawn by NumPy begin.
+    float64
+        Build the program from the same inputs, widened to float64.
+    """
+
+    label: str = "quiet"
+    pool_size: int | None = None
+    execution: Execution | None = None
+    cap: Cap | None = None
+    neighbour: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    cores: tuple[int, ...] = ()
+    busy_threads: int = 0
+    input_offset: int = 0
+    float64: bool = False
+
+
+QUIET = Circumstances()
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -91,6 +142,9 @@ class Worker(Protocol):
     def severity(self, path: str) -> Severity:
         """Compare the last outputs with saved ones."""
 
+    def accuracy(self, path: str) -> float | None:
+        """Return the relative error of the last outputs against saved ones in float64."""
+
     def usage(self) -> Usage:
         """Return memory and trace counts so far."""
 
@@ -101,8 +155,11 @@ class Worker(Protocol):
 class Workers(Protocol):
     """Starts workers. Real ones are processes; tests use fake ones."""
 
-    def start(self, cell: Cell) -> Worker:
+    def start(self, cell: Cell, circumstances: Circumstances = QUIET) -> Worker:
         """Return a new worker for the cell, with nothing built. Threads may call it."""
+
+    def neighbour(self, kind: str) -> AbstractContextManager[None]:
+        """Keep the machine busy meanwhile; see :func:`detcost.neighbours.neighbour`."""
 
     def close(self) -> None:
         """End every process this started."""

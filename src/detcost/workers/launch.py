@@ -11,11 +11,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from multiprocessing import reduction
 from pathlib import Path
 
+from detcost import neighbours
 from detcost.errors import UsageError
-from detcost.workers.contract import Cell, WorkerLost
+from detcost.workers.contract import QUIET, Cell, Circumstances, WorkerLost
 from detcost.workers.process import ProcessWorker, SurveyWorker, last_line
 from detcost.workers.serve import serve
 
@@ -40,11 +42,11 @@ class _Nursery:
         self._ready = False
         self._turn = threading.Lock()  # a request and its answer belong together
 
-    def fork(self, cell: Cell | None, log: Path) -> ProcessWorker:
+    def fork(self, cell: Cell | None, circumstances: Circumstances, log: Path) -> ProcessWorker:
         ours, theirs = multiprocessing.Pipe()
         with theirs, self._turn:
             self._wait_until_ready()
-            self._control.send(("fork", cell, str(log)))
+            self._control.send(("fork", cell, circumstances, str(log)))
             reduction.send_handle(self._control, theirs.fileno(), self._process.pid)
             pid = self._control.recv()
         return ProcessWorker(
@@ -89,13 +91,17 @@ class _Launcher:
         self._directory = tempfile.TemporaryDirectory(prefix="detcost-")
         self._numbers = itertools.count()
 
-    def start(self, cell: Cell | None) -> ProcessWorker:
+    def start(self, cell: Cell | None, circumstances: Circumstances = QUIET) -> ProcessWorker:
         """Start a worker for the cell, or one that answers a survey."""
         raise NotImplementedError
 
     def survey(self) -> SurveyWorker:
         """Return a worker that answers questions and runs no cell."""
         return SurveyWorker(self.start(None))
+
+    def neighbour(self, kind: str) -> AbstractContextManager[None]:
+        """See :class:`~detcost.workers.contract.Workers`."""
+        return neighbours.neighbour(kind)
 
     def close(self) -> None:
         """Remove the logs; workers end with their connections."""
@@ -118,7 +124,7 @@ class ForkedWorkers(_Launcher):
         self._nurseries: dict[tuple[tuple[str, str], ...], _Nursery] = {}
         self._turn = threading.Lock()  # two threads must not start one nursery twice
 
-    def start(self, cell: Cell | None) -> ProcessWorker:
+    def start(self, cell: Cell | None, circumstances: Circumstances = QUIET) -> ProcessWorker:
         """Fork a worker for the cell, or one that answers a survey.
 
         Raises
@@ -127,8 +133,8 @@ class ForkedWorkers(_Launcher):
             If TensorFlow is not installed or cannot be imported.
         """
         try:
-            nursery = self._nursery(cell.setting.environment if cell else {})
-            return nursery.fork(cell, self._log("worker"))
+            nursery = self._nursery(_variables(cell, circumstances))
+            return nursery.fork(cell, circumstances, self._log("worker"))
         except (EOFError, OSError):
             raise WorkerLost("crashed", "the process that forks workers died") from None
 
@@ -153,14 +159,14 @@ class SpawnedWorkers(_Launcher):
 
     start_method = "spawn"
 
-    def start(self, cell: Cell | None) -> ProcessWorker:
+    def start(self, cell: Cell | None, circumstances: Circumstances = QUIET) -> ProcessWorker:
         """Spawn a worker for the cell, with its setting's variables, or one for a survey."""
         ours, theirs = multiprocessing.Pipe()
         log = self._log("worker")
         process = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(theirs, cell, str(log)), daemon=True
+            target=serve, args=(theirs, cell, circumstances, str(log)), daemon=True
         )
-        with theirs, _environment(cell.setting.environment if cell else {}):
+        with theirs, _environment(_variables(cell, circumstances)):
             process.start()
         assert process.pid is not None
 
@@ -174,6 +180,11 @@ class SpawnedWorkers(_Launcher):
 def start_workers() -> ForkedWorkers | SpawnedWorkers:
     """Return the kind of workers this platform allows."""
     return ForkedWorkers() if sys.platform == "linux" else SpawnedWorkers()
+
+
+def _variables(cell: Cell | None, circumstances: Circumstances) -> dict[str, str]:
+    """Return what must be set before the worker's Python starts."""
+    return {**(cell.setting.environment if cell else {}), **dict(circumstances.environment)}
 
 
 @contextlib.contextmanager

@@ -17,16 +17,16 @@ import sys
 import warnings
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
+from typing import Any
 
-from detcost.workers.contract import Cell
 from detcost.workers.serve import serve
 
 
 def main(control: Connection) -> None:
     """Fork workers on request until the experiment closes its end; then end them all.
 
-    Requests are ``("fork", cell, log)``, followed by the handle of the worker's
-    connection and answered with its pid; ``("exit_code", pid)``, answered once it is
+    Requests are ``("fork", cell, circumstances, log)``, followed by the handle of the
+    worker's connection and answered with its pid; ``("exit_code", pid)``, answered once it is
     dead; and ``("kill", pid)``, which has no answer.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the experiment's to handle
@@ -66,10 +66,11 @@ def _preload() -> None:
     gc.freeze()  # a collection in a worker must not copy every inherited page
 
 
-def _fork(control: Connection, cell: Cell | None, log: str) -> multiprocessing.context.ForkProcess:
+def _fork(control: Connection, *arguments: Any) -> multiprocessing.context.ForkProcess:
+    """Fork a worker that calls :func:`~detcost.workers.serve.serve` with these arguments."""
     with Connection(reduction.recv_handle(control)) as connection:
         child = multiprocessing.get_context("fork").Process(
-            target=_in_child, args=(control, connection, cell, log), daemon=False
+            target=_in_child, args=(control, connection, *arguments), daemon=False
         )
         with warnings.catch_warnings():
             # TensorFlow's import leaves one idle thread behind; no lock of it is held.
@@ -78,9 +79,9 @@ def _fork(control: Connection, cell: Cell | None, log: str) -> multiprocessing.c
     return child
 
 
-def _in_child(control: Connection, connection: Connection, cell: Cell | None, log: str) -> None:
+def _in_child(control: Connection, connection: Connection, *arguments: Any) -> None:
     control.close()  # else a worker would keep the nursery from seeing the experiment's end
-    serve(connection, cell, log)
+    serve(connection, *arguments)
 
 
 if __name__ == "__main__":

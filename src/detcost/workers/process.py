@@ -68,6 +68,11 @@ class ProcessWorker:
         """See :class:`~detcost.workers.contract.Worker`."""
         return self.ask(REQUEST_LIMIT, "severity", path)
 
+    def accuracy(self, path: str) -> float | None:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        answer: float | None = self.ask(REQUEST_LIMIT, "accuracy", path)
+        return answer
+
     def usage(self) -> Usage:
         """See :class:`~detcost.workers.contract.Worker`."""
         answer: Usage = self.ask(REQUEST_LIMIT, "usage")

@@ -12,11 +12,21 @@ from typing import Any
 import tensorflow as tf
 
 from detcost import devices, divergence, machine
+from detcost.accuracy import relative_error
 from detcost.scenarios.bench import Bench
-from detcost.scenarios.registry import load
+from detcost.scenarios.registry import is_external, load
 from detcost.settings import Setting
 from detcost.severity import compare
-from detcost.workers.contract import Built, Cell, CellError, Sample, Usage
+from detcost.workers import surroundings
+from detcost.workers.contract import (
+    QUIET,
+    Built,
+    Cell,
+    CellError,
+    Circumstances,
+    Sample,
+    Usage,
+)
 
 
 class Program:
@@ -29,9 +39,22 @@ class Program:
         keep to its contract.
     """
 
-    def __init__(self, cell: Cell):
+    def __init__(self, cell: Cell, circumstances: Circumstances = QUIET):
         self._cell = cell
-        self._bench = Bench(cell.setting, cell.seed, cell.size, cell.dtype)
+        self._circumstances = circumstances
+        # Built-in programs have no Python loops or branches on tensors to convert, and looking
+        # for them would take as long as all the rest of a fresh process.
+        self._converts = is_external(cell.scenario)
+        self._bench = Bench(
+            cell.setting,
+            cell.seed,
+            cell.size,
+            cell.dtype,
+            jit_compile=circumstances.execution == "xla",
+            float64=circumstances.float64,
+            input_offset=circumstances.input_offset,
+            autograph=self._converts,
+        )
         self._step: Callable[[], Any] = lambda: None
         self._synchronise: Callable[[], None] = lambda: None
         self._outputs: Any = None
@@ -42,13 +65,18 @@ class Program:
     def build(self) -> Built:
         """Apply the setting, build the scenario and time its first call."""
         cell = self._cell
+        surroundings.prepare(self._circumstances)
         exec(cell.setting.python(cell.seed), {"tf": tf})
         devices.select(cell.device)
         # Entered for good: the step's own time must not hold a context switch.
         tf.device(f"/device:{cell.device}").__enter__()
         if not cell.device.startswith("CPU"):
             self._synchronise = tf.test.experimental.sync_devices
-        step = load(cell.scenario).build(self._bench)
+        surroundings.enter(self._circumstances, cell.setting)
+        build = load(cell.scenario).build
+        if not self._converts:
+            build = tf.autograph.experimental.do_not_convert(build)  # for functions of tf.data
+        step = build(self._bench)
         if not callable(step):
             raise CellError("failed", "the scenario returned no step; end it with 'return step'")
         self._step = step
@@ -89,6 +117,10 @@ class Program:
     def severity(self, path: str) -> Any:
         """Compare the last outputs with those saved in a file."""
         return compare(divergence.load(path), divergence.leaves(self._outputs))
+
+    def accuracy(self, path: str) -> float | None:
+        """Return the relative error of the last outputs against those saved in a file."""
+        return relative_error(divergence.load(path), divergence.leaves(self._outputs))
 
     def usage(self) -> Usage:
         """Return memory and trace counts so far."""

@@ -9,13 +9,15 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from detcost.errors import UsageError
-from detcost.workers.contract import Cell, CellError, Status
+from detcost.workers.contract import Cell, CellError, Circumstances, Status
 
 #: ``(status, value)``: the request's result, or the reason why there is none.
 Answer = tuple[Status, Any]
 
 
-def serve(connection: Connection, cell: Cell | None, log: str) -> None:
+def serve(
+    connection: Connection, cell: Cell | None, circumstances: Circumstances, log: str
+) -> None:
     """Obey until the connection closes. Runs in a fresh process.
 
     With a cell, requests go to its :class:`~detcost.workers.program.Program`;
@@ -25,7 +27,7 @@ def serve(connection: Connection, cell: Cell | None, log: str) -> None:
     _die_with_parent()
     _redirect_output(log)
     _be_the_first_to_go()
-    servant = _servant(cell)
+    servant = _servant(cell, circumstances)
     while True:
         try:
             verb, arguments = connection.recv()
@@ -37,11 +39,11 @@ def serve(connection: Connection, cell: Cell | None, log: str) -> None:
         connection.send(answer)
 
 
-def _servant(cell: Cell | None) -> Any:
+def _servant(cell: Cell | None, circumstances: Circumstances) -> Any:
     from detcost.workers.program import Program
     from detcost.workers.survey import Survey
 
-    return Survey() if cell is None else Program(cell)
+    return Survey() if cell is None else Program(cell, circumstances)
 
 
 def _answer(request: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:

@@ -21,6 +21,7 @@ class Described(msgspec.Struct, frozen=True):
     summary: str
     dtypes: tuple[str, ...]
     ignores: frozenset[str]
+    float64_reference: bool
 
 
 class Survey:
@@ -34,7 +35,13 @@ class Survey:
         """Load a scenario and return what it says of itself."""
         found = load(reference)
         return Described(
-            reference, found.name, found.family, found.summary, found.dtypes, found.ignores
+            reference,
+            found.name,
+            found.family,
+            found.summary,
+            found.dtypes,
+            found.ignores,
+            found.float64_reference,
         )
 
     def versions(self) -> dict[str, str]:

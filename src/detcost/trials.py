@@ -1,0 +1,178 @@
+"""Trials: fresh workers, each in circumstances of its own, whose first output is compared.
+
+Nothing here is timed, so as many run at once as there are cores.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from detcost import perturbations
+from detcost.arm import TRIES, Arm
+from detcost.neighbours import NeighbourLost
+from detcost.profiles import Profile
+from detcost.scopes import Variants
+from detcost.seats import Seat, Seats
+from detcost.workers.contract import QUIET, CellError, Circumstances, WorkerLost
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fresh worker to start: of which cell, for which scope, in which circumstances."""
+
+    arm: Arm
+    scope: str
+    circumstances: Circumstances
+
+
+def plan(
+    arms: Sequence[Arm], profile: Profile, scopes: Mapping[str, Variants], chance: random.Random
+) -> list[Trial]:
+    """Return the trials still to run, their number fixed by what is known before they start.
+
+    ``process`` counts what the blocks' workers have compared already. In the other scopes
+    every variant is tried equally often. A scope that means nothing to a cell leaves its reason.
+    """
+    trials = []
+    for arm in arms:
+        for scope, variants in scopes.items():
+            try:
+                found = variants(arm.cell)
+            except CellError as error:
+                arm.tallies[scope].reason = error.reason
+                continue
+            if scope == "process":
+                wanted = _processes(arm, profile)
+            else:
+                wanted = found * math.ceil(profile.trials / len(found))
+            arm.tallies[scope].expect(each.label for each in wanted)
+            trials += [Trial(arm, scope, each) for each in wanted]
+    chance.shuffle(trials)  # no cell and no variant has a stretch of time to itself
+    return trials
+
+
+def _processes(arm: Arm, profile: Profile) -> list[Circumstances]:
+    perturbed = perturbations.plan(profile.perturbed, arm.cell.seed)
+    quiet = profile.processes - profile.perturbed - arm.tallies["process"].trials
+    return [QUIET] * quiet + perturbed
+
+
+def _counted_in(trial: Trial) -> tuple[str, ...]:
+    return ("process", "repeat") if trial.scope == "process" else (trial.scope,)
+
+
+class Trials:
+    """Runs trials.
+
+    Parameters
+    ----------
+    seats
+        Gives workers to arms.
+    default
+        The arm whose outputs scope ``execution`` compares with.
+    repeats
+        Times a trial of scope ``process`` repeats the step after its first output.
+    at_once
+        Workers alive at a time.
+    on_trial
+        Called after every trial.
+    """
+
+    def __init__(
+        self,
+        seats: Seats,
+        default: Arm,
+        *,
+        repeats: int,
+        at_once: int,
+        on_trial: Callable[[], None],
+    ):
+        self._seats = seats
+        self._default = default
+        self._repeats = repeats
+        self._at_once = at_once
+        self._on_trial = on_trial
+
+    def run(self, trials: Sequence[Trial]) -> None:
+        """Run them all, those that want the same neighbour together."""
+
+        def kind(trial: Trial) -> str:
+            return trial.circumstances.neighbour or ""
+
+        for wanted, group in itertools.groupby(sorted(trials, key=kind), key=kind):
+            together = list(group)
+            try:
+                with self._seats.workers.neighbour(wanted) if wanted else nullcontext():
+                    self._run_together(together)
+            except NeighbourLost as error:
+                for trial in together:
+                    for scope in _counted_in(trial):
+                        trial.arm.tallies[scope].discard(wanted, str(error))
+
+    def _run_together(self, trials: Sequence[Trial]) -> None:
+        with ThreadPoolExecutor(self._at_once) as pool:
+            running = [pool.submit(self._run_one, trial) for trial in trials]
+            try:
+                for one in running:
+                    one.result()
+                    self._on_trial()
+            except BaseException:  # an interrupt must not wait for those still to come
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _run_one(self, trial: Trial) -> None:
+        if trial.circumstances == QUIET:
+            self._run_quiet(trial.arm)
+        else:
+            self._run_varied(trial)
+
+    def _run_quiet(self, arm: Arm) -> None:
+        """One more process of the cell as it is; a cell that cannot run is given up."""
+        seat = self._seats.take(arm, timed=False, of=1)
+        if seat is None:
+            return
+        try:
+            if self._seats.persist(seat, lambda: self._repeat(seat, QUIET.label)):
+                self._seats.retire(seat)
+        finally:
+            seat.worker.close()
+
+    def _run_varied(self, trial: Trial) -> None:
+        """One process in other circumstances; if it cannot run, those are skipped, not the cell."""
+        arm, label = trial.arm, trial.circumstances.label
+        tally = arm.tallies[trial.scope]
+        for attempt in range(1, TRIES + 1):
+            if label in tally.skipped or not arm.running:
+                return
+            try:
+                self._compare(trial)
+                return
+            except WorkerLost as error:
+                if attempt == TRIES:
+                    tally.skip(label, f"{error.reason} (given up after {TRIES} workers)")
+            except CellError as error:
+                tally.skip(label, error.reason)
+
+    def _compare(self, trial: Trial) -> None:
+        arm, label = trial.arm, trial.circumstances.label
+        of = self._default if trial.scope == "execution" else arm
+        if of.reference is None:
+            raise CellError("failed", f"{of.cell.setting} gave no output to compare with")
+        worker = self._seats.workers.start(arm.cell, trial.circumstances)
+        try:
+            seat = Seat(arm, worker, first=worker.build().digest)
+            if arm.tallies[trial.scope].compare(seat.first, of.reference, label):
+                self._seats.note_severity(seat, trial.scope, of.reference_file)
+            if "repeat" in _counted_in(trial):
+                self._repeat(seat, label)
+        finally:
+            worker.close()
+
+    def _repeat(self, seat: Seat, label: str) -> None:
+        self._seats.note_repeats(seat, seat.worker.repeat(self._repeats), label)
