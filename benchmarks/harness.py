@@ -11,6 +11,11 @@ def track_trial_speedup() -> float:
     return harness.trial_speedup()
 
 
+def track_threads_trial_cost() -> float:
+    """Time of a trial of scope threads ÷ time of a trial of scope process."""
+    return harness.threads_trial_cost()
+
+
 def track_timing_overhead() -> float:
     """What the harness adds to a step of 1 ms, as a share of a tight loop around the step."""
     return harness.timing_overhead()
@@ -38,6 +43,7 @@ def track_coordinator_memory() -> float:
 
 for _benchmark, _unit in (
     (track_trial_speedup, "times"),
+    (track_threads_trial_cost, "ratio"),
     (track_timing_overhead, "share"),
     (track_digest_bandwidth, "ratio"),
     (track_severity_bandwidth, "ratio"),

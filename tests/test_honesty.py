@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from detcost import profiles
 from detcost.arm import Arm
 from detcost.experiment import Experiment
+from detcost.scopes import variants
 from detcost.settings import DEFAULT, Setting, parse
 from detcost.workers.contract import Cell
 from detcost.workers.launch import ForkedWorkers
@@ -42,10 +43,10 @@ def cpu_burner() -> Iterator[None]:
     burner.wait()
 
 
-def run(pool, name: str, *settings: Setting, seed: int = 1, **changes) -> Experiment:
+def run(pool, name: str, *settings: Setting, seed: int = 1, scopes=None, **changes) -> Experiment:
     profile = msgspec.structs.replace(QUICK, **changes)
     cells = [Cell(f"{USER}:{name}", s, "CPU:0", seed=seed) for s in (DEFAULT, *settings)]
-    experiment = Experiment(cells, profile, pool, scopes={})
+    experiment = Experiment(cells, profile, pool, scopes=scopes or {})
     experiment.run()
     return experiment
 
@@ -86,3 +87,34 @@ def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(pool, name, probabi
     counted = arm.tallies["repeat"]
     assert counted.trials == 300
     assert binomtest(counted.divergent, counted.trials, probability).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("scope", ["threads", "execution"])
+@pytest.mark.parametrize(
+    ("name", "probability"),
+    [("starts_0", 0.0), ("starts_1", 0.01), ("starts_20", 0.2), ("starts_100", 1.0)],
+)
+def test_real_trials_of_a_scope_count_flips_at_their_rate(pool, scope, name, probability):
+    """Fresh processes whose first output has a bit flipped; one run in a thousand may miss."""
+    ways = variants(cpu_flags=(), fixed_execution=False)
+    experiment = run(
+        *(pool, name),
+        scopes={scope: ways[scope]},
+        looks=(1,),
+        rounds=1,
+        trials=48,
+    )
+    counted = experiment.arms[0].tallies[scope]
+    assert counted.trials == 48
+    # Where the reference has the flip, it is the others without that differ.
+    if 0 < probability < 1 and experiment.arms[0].reference != flipless(pool):
+        probability = 1 - probability
+    assert binomtest(counted.divergent, counted.trials, probability).pvalue > 1e-3
+
+
+def flipless(pool) -> str:
+    worker = pool.start(Cell(f"{USER}:starts_0", DEFAULT, "CPU:0"))
+    try:
+        return worker.build().digest
+    finally:
+        worker.close()

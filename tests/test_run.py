@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 import detcost
-from detcost import evidence
+from detcost import evidence, isa, machine
+from detcost.profiles import SCOPES
+from detcost.scopes import POOL_SIZES
 
 pytestmark = pytest.mark.tensorflow
 
@@ -123,6 +126,72 @@ def test_a_run_finds_what_varies_and_what_cures_it():
     assert divergent["map_random_parallel", "op_determinism"] == 0
 
 
+def test_op_determinism_does_not_survive_other_pool_sizes_and_one_thread_does():
+    """FACTS.md: stable from run to run, and other bits for other thread counts."""
+    scenarios = ("conv2d_backward", "bias_gradient", "reduce_sum_large")
+    found = detcost.measure(
+        scenarios,
+        ["op_determinism", "op_determinism+threads=1"],
+        ["CPU:0"],
+        scopes=["repeat", "process", "threads"],
+        profile="quick",
+    )
+    threads = {}
+    for record in found:
+        assert record.divergence["repeat"].divergent == 0
+        assert record.divergence["process"].divergent == 0
+        threads[record.scenario, record.setting] = record.divergence["threads"]
+    for scenario in scenarios:
+        free = threads[scenario, "op_determinism"]
+        assert [int(variant.label) for variant in free.variants] == list(POOL_SIZES)
+        assert free.divergent > 0
+        assert len(free.partition) > 1
+        fixed = threads[scenario, "op_determinism+threads=1"]
+        assert (fixed.divergent, len(fixed.partition)) == (0, 1)
+
+
+def test_every_scope_is_measured_and_the_error_of_every_setting():
+    found = detcost.measure(
+        "matmul_square", ["op_determinism", "xla"], ["CPU:0"], scopes=SCOPES, profile="quick"
+    )
+    caps = isa.caps(machine.describe()["cpu_flags"])
+    for record in found:
+        assert list(record.divergence) == list(SCOPES)
+        assert 1e-9 < record.accuracy < 1e-6
+        assert record.divergence["isa"].skipped == {}
+    default, _, compiled = (record.divergence for record in found)
+    capped = [cap.label for cap in caps if cap.library == "oneDNN"]
+    assert [v.label for v in default["isa"].variants] == capped
+    assert [v.label for v in compiled["isa"].variants] == [cap.label for cap in caps]
+    if capped:
+        assert default["isa"].divergent > 0
+    assert default["load"].divergent == 0
+    assert {v.label for v in default["execution"].variants} == {"eager", "graph", "xla"}
+
+
+def test_a_run_killed_beside_a_busy_neighbour_leaves_none_behind(tmp_path):
+    command = (
+        "import detcost; detcost.measure('matmul_square', ['default'], ['CPU:0'], "
+        "scopes=['load'], profile='quick', size='small')"
+    )
+    run = subprocess.Popen([sys.executable, "-c", command])
+    try:
+        parent = psutil.Process(run.pid)
+
+        def beside() -> bool:
+            with suppress(psutil.Error):  # workers come and go meanwhile
+                return any("detcost.neighbours" in p.cmdline() for p in parent.children())
+            return False
+
+        wait_until(beside)
+        family = [parent, *parent.children(recursive=True)]
+        run.send_signal(signal.SIGKILL)
+    finally:
+        run.kill()
+        run.wait()
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
 def test_a_lever_that_means_nothing_to_a_scenario_is_told_and_not_measured():
     found = detcost.measure("batch_unordered", ["threads=1+xla"], ["CPU:0"], profile="quick")
     measured, excused = found.records
@@ -143,6 +212,7 @@ def test_the_controls_show_that_the_run_can_see():
 
 def test_evidence_turns_into_a_pandas_frame():
     found = detcost.measure("control_stable", ["op_determinism"], ["CPU:0"], profile="quick")
+    assert found.factors()[0].levers == ("op_determinism",)
     frame = found.to_frame()
     assert list(frame["setting"]) == ["default", "op_determinism"]
     assert (frame["divergence.process.trials"] == 6).all()

@@ -245,6 +245,21 @@ def test_the_relative_error_of_a_complex_number_is_of_its_absolute_value():
         assert compare(nan, np.array([1, 1], dtype)) == Severity(None, 0.5, None)
 
 
+@pytest.mark.parametrize("share", [0.02, 1])
+@pytest.mark.parametrize(("dtype", "precision"), [(np.complex64, 2e-7), (np.complex128, 1e-14)])
+def test_figures_of_complex_numbers_are_as_defined(dtype, precision, share):
+    rng = np.random.default_rng(0)
+    parts = rng.standard_normal((400, 2)).astype(dtype(0).real.dtype)
+    moved = np.where(rng.random(parts.shape) < share, parts * parts.dtype.type(1.01), parts)
+    a, b = parts.view(dtype).ravel(), moved.view(dtype).ravel()
+    exact, close = a.astype(np.complex128), b.astype(np.complex128)
+    found = compare(a, b)
+    assert found.max_ulp == by_definition(parts.ravel(), moved.ravel()).max_ulp
+    assert found.fraction_differing == np.mean(a != b)
+    expected = np.mean(np.abs(exact - close) / np.abs(exact))
+    assert found.mean_relative == pytest.approx(expected, rel=precision)
+
+
 # -- every type against its definition -------------------------------------------------
 
 SPECIAL = {"none": (), "zeros": (0.0, -0.0), "all": (0.0, -0.0, math.inf, -math.inf, math.nan)}

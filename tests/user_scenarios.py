@@ -83,6 +83,38 @@ def flips_always(bench):
     return flips(1.0)
 
 
+def starts(probability: float):
+    """Every process has one output of its own, in which a bit may be flipped; 1 is another each."""
+    draw = np.random.default_rng()
+    numbers = np.zeros(8, np.uint64)
+    numbers[0] = draw.integers(1 << 62) if probability == 1 else draw.random() < probability
+    return lambda: numbers
+
+
+@detcost.scenario(family="control")
+def starts_0(bench):
+    """No process starts with a bit flipped."""
+    return starts(0.0)
+
+
+@detcost.scenario(family="control")
+def starts_1(bench):
+    """One process in a hundred starts with a bit flipped."""
+    return starts(0.01)
+
+
+@detcost.scenario(family="control")
+def starts_20(bench):
+    """One process in five starts with a bit flipped."""
+    return starts(0.2)
+
+
+@detcost.scenario(family="control")
+def starts_100(bench):
+    """Every process starts with bits of its own."""
+    return starts(1.0)
+
+
 @detcost.scenario(family="trouble")
 def raises(bench):
     """Raises in the step."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detcost import profiles
+from detcost import factors, profiles
 from detcost.evidence import Evidence
 from detcost.experiment import Progress
+from detcost.factors import Factors
 from detcost.request import Request
 from detcost.run import Run
 
@@ -34,6 +35,13 @@ class Measurement:
     def complete(self) -> bool:
         """Whether every cell was measured or does not apply."""
         return all(record.status in ("ok", "not_applicable", "unimplemented") for record in self)
+
+    def factors(self) -> list[Factors]:
+        """Return each lever's own effect on cost, and the interactions.
+
+        See :func:`detcost.factors.factors` for the formulas.
+        """
+        return factors.factors(self.records)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a record, nested fields as ``cost.ratio``, ``divergence.repeat.rate``."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from detcost import divergence, machine, severity
+from detcost.arm import Arm
+from detcost.profiles import PROFILES
+from detcost.scopes import POOL_SIZES
+from detcost.seats import Seats
 from detcost.settings import DEFAULT
-from detcost.workers.contract import Cell
+from detcost.trials import Trial, Trials
+from detcost.workers.contract import QUIET, Cell, Circumstances
 from detcost.workers.launch import start_workers
 
 #: A small scenario, so that what is compared is the price of a fresh process.
@@ -52,6 +59,33 @@ def trial_speedup(pairs: int = 5) -> float:
         worker_trial()
         interpreter_trial()  # both once beforehand: files come from the page cache for both
         return _median_ratio(interpreter_trial, worker_trial, pairs)
+    finally:
+        pool.close()
+
+
+def threads_trial_cost(pairs: int = 24) -> float:
+    """Return the time of a trial of scope ``threads`` ÷ one of ``process``, the median of pairs.
+
+    They are what a standard run does, one at a time; the pool sizes take turns.
+    """
+    pool = start_workers()
+    arm = Arm(CELL)
+    sizes = itertools.cycle(POOL_SIZES)
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            seats = Seats(pool, Path(directory))
+            repeats = PROFILES["standard"].trial_repeats
+            run = Trials(seats, arm, repeats=repeats, at_once=1, on_trial=lambda: None).run
+
+            def threads() -> None:
+                size = next(sizes)
+                run([Trial(arm, "threads", Circumstances(str(size), pool_size=size))])
+
+            def process() -> None:
+                run([Trial(arm, "process", QUIET)])
+
+            process()  # the first is the reference of the others
+            return _median_ratio(threads, process, pairs)
     finally:
         pool.close()
 

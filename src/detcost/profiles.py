@@ -75,7 +75,7 @@ PROFILES = {
             scopes=("repeat", "process"),
         ),
         Profile(
-            *("standard", (5, 10, 20, 40), 0.03, 30),
+            *("standard", (5, 10, 20, 40), 0.03, 25),
             rounds=30,
             trial_repeats=10,
             processes=20,
