@@ -101,6 +101,25 @@ def test_an_environment_is_there_before_python_starts(build):
 
 
 @linux
+def test_freed_memory_is_kept_so_that_no_step_pays_for_faulting_it_in_again(build):
+    """It would by chance, process by process: glibc goes by where the heap happens to end."""
+    worker, _ = build("control_stable")
+    environment = psutil.Process(worker.pid).environ()
+    assert int(environment["MALLOC_TRIM_THRESHOLD_"]) > 1 << 30
+
+
+@linux
+def test_the_user_s_own_choice_about_memory_stands(monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000")
+    own = ForkedWorkers()
+    try:
+        worker = own.start(Cell("control_stable", DEFAULT, "CPU:0"))
+        assert psutil.Process(worker.pid).environ()["MALLOC_TRIM_THRESHOLD_"] == "1000"
+    finally:
+        own.close()
+
+
+@linux
 def test_busy_threads_run_in_the_worker_and_let_it_work(build):
     worker, _ = build("matmul_square", Circumstances("busy", busy_threads=4), size="small")
     quiet, _ = build("matmul_square", size="small")

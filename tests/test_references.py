@@ -202,7 +202,7 @@ def depthwise_backward(draws: Draws) -> list[np.ndarray]:
 
 def bias_gradient(draws: Draws) -> list[np.ndarray]:
     shape = (8, 32, 32, 32)
-    _images, _bias, upstream = map(draws.normal, (shape, shape[-1:], shape))
+    _bias, upstream = map(draws.normal, (shape[-1:], shape))
     return [np.array([math.fsum(channel) for channel in upstream.reshape(-1, 32).T])]
 
 

@@ -21,6 +21,15 @@ from detcost.workers.contract import QUIET, Cell, Circumstances, WorkerLost
 from detcost.workers.process import ProcessWorker, SurveyWorker, last_line
 from detcost.workers.serve import serve
 
+#: Bytes from which glibc hands freed memory back to the system. By its own choice a kernel's
+#: scratch memory may go and be faulted in again at every step, or never, depending on how the heap
+#: of a process happens to lie: a convolution took 9 ms in one process and 16 ms in the next.
+_KEEP_FREED_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
+
 
 class _Nursery:
     """The handle of one :mod:`detcost.workers.nursery` process."""
@@ -29,7 +38,7 @@ class _Nursery:
         self._log = log
         self._control, theirs = multiprocessing.Pipe()
         # TensorFlow's own chatter would drown a crash's last words.
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": ""}
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "", **_KEEP_FREED_MEMORY}
         with theirs, open(log, "wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "detcost.workers.nursery", str(theirs.fileno())],
