@@ -1,7 +1,7 @@
 """How much sooner a perturbation finds a divergence that is known to be there.
 
-The steps are small ones, whose races are seldom lost: at full size nearly every quiet
-trial diverges already, and nothing can be sooner than that.
+The steps are small ones: at full size nearly every quiet trial diverges already, and
+nothing can be sooner than that.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from detcost import perturbations
 from detcost.settings import DEFAULT
 from detcost.workers.contract import QUIET, Cell, Circumstances, Workers
 
-#: Steps that race by default, small enough to race seldom.
-SCENARIOS = ("scatter_add_dup10", "embedding_gradient_dup10", "crop_and_resize_gradient")
+#: Steps that race by default, and small not in every quiet trial. Scatters are none of them:
+#: small ones are done by one thread before another has woken up.
+SCENARIOS = ("crop_and_resize_gradient", "interleave_unordered", "batch_unordered")
 KINDS = (QUIET.label, *perturbations.KINDS)
 
 
@@ -50,8 +51,8 @@ def measure(
     scenarios: Sequence[str] = SCENARIOS,
     kinds: Sequence[str] = KINDS,
     *,
-    workers: int = 8,
-    most: int = 200,
+    workers: int = 6,
+    most: int = 100,
     size: str = "small",
     seed: int = 42,
 ) -> Results:
