@@ -101,18 +101,17 @@ def _overview_cells(record: Evidence | None) -> list[str]:
         return ["not measured"] + ["–"] * len(SCOPES)
     if record.status != "ok":
         return [record.status.replace("_", " ")] + ["–"] * len(SCOPES)
-    found = record.divergence
-    return [cost_text(record.cost), *(_overview_count(scope, found.get(scope)) for scope in SCOPES)]
+    cells = {scope: _overview_count(record.divergence.get(scope)) for scope in SCOPES}
+    if sizes := _agreement(record, "threads"):
+        cells["threads"] += f"<br>{_code(sizes)}"
+    return [cost_text(record.cost), *cells.values()]
 
 
-def _overview_count(scope: str, found: Divergence | None) -> str:
+def _overview_count(found: Divergence | None) -> str:
     if found is None or not found.trials:
         return divergence_text(found)
     count = f"{found.divergent}/{found.trials}"
-    if found.divergent:
-        count = f"**{count}**"
-    sizes = partition_text(found) if scope == "threads" else ""
-    return f"{count}<br>{_code(sizes)}" if sizes else count
+    return f"**{count}**" if found.divergent else count
 
 
 def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
@@ -163,9 +162,16 @@ def _notes(record: Evidence) -> list[str]:
     if record.severity and record.severity.max_ulp is not None:
         words.append(f"differs by up to {record.severity.max_ulp} ulp")
     for scope in ("threads", "execution"):
-        if sizes := partition_text(record.divergence.get(scope)):
+        if sizes := _agreement(record, scope):
             words.append(f"{scope} {sizes}")
     return words
+
+
+def _agreement(record: Evidence, scope: str) -> str:
+    """Write which variants agree, where the scope and no race decides that."""
+    found = record.divergence
+    races = any(found[same].divergent for same in ("repeat", "process") if same in found)
+    return "" if races else partition_text(found.get(scope))
 
 
 def _captions(group: Sequence[Evidence]) -> list[str]:
