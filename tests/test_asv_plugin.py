@@ -12,7 +12,7 @@ import pytest
 from asv.config import Config
 from asv.plugins import virtualenv
 
-from detcost import asv_plugin, evidence, progress_relay
+from detcost import asv_plugin, journal, progress_relay
 from detcost.tensorflow_build import Build
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -136,7 +136,7 @@ def test_evidence_goes_beside_the_result_under_its_name(project):
 
     (name,) = project.results()
     assert told["DETCOST_EVIDENCE"] == str(
-        project.root / "results/box" / name.replace(".json", evidence.SUFFIX)
+        project.root / "results/box" / name.replace(".json", journal.SUFFIX)
     )
     assert told["ASV_COMMIT"] == project.head
     assert "DETCOST_PROFILE" not in told
@@ -218,7 +218,7 @@ def test_each_commit_of_a_run_has_evidence_of_its_own(made, monkeypatch, tmp_pat
             virtualenv.Virtualenv, "installed_commit_hash", property(lambda self, c=commit: c)
         )
         stem = f"{commit[:8]}-virtualenv-py{PYTHON}-tensorflow2.21.0"
-        assert environment.run([]) == str(tmp_path / "results/box" / (stem + evidence.SUFFIX))
+        assert environment.run([]) == str(tmp_path / "results/box" / (stem + journal.SUFFIX))
 
 
 def test_a_line_is_relayed_whole_and_never_fails(monkeypatch, tmp_path):
@@ -236,4 +236,4 @@ def test_a_line_is_relayed_whole_and_never_fails(monkeypatch, tmp_path):
 
 
 def test_evidence_files_end_alike_in_the_plugin_and_the_package():
-    assert asv_plugin.SUFFIX == evidence.SUFFIX
+    assert asv_plugin.SUFFIX == journal.SUFFIX

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from detcost import cli, evidence, readme, settings, tables
-from detcost.evidence import Journal
+from detcost.journal import Journal
 from records import cost, record
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ import pytest
 
 from detcost import evidence
 from detcost.errors import UsageError
-from detcost.evidence import Journal
+from detcost.journal import Journal
 from detcost.severity import Severity
 from records import cost, divergence, failed, record
 
@@ -309,7 +309,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from records import record
-from detcost.evidence import Journal
+from detcost.journal import Journal
 journal = Journal(Path(sys.argv[2]), sys.argv[3])
 for number in range(200):
     journal.append([record(run_id=sys.argv[3], seed=number, scenario=f"number_{number}")])
@@ -334,7 +334,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from records import record
 from detcost.errors import UsageError
-from detcost.evidence import Journal
+from detcost.journal import Journal
 journal = Journal(Path(sys.argv[2]), "run")
 journal.append([record()])
 size = Path(sys.argv[2]).stat().st_size

@@ -39,7 +39,7 @@ from .tensorflow_build import build
 
 #: Names in the requirement matrix that stand for whichever build fits the machine.
 PACKAGES = ("tensorflow", "tf-nightly")
-#: What ends an evidence file's name; the same as ``detcost.evidence.SUFFIX``, which needs more
+#: What ends an evidence file's name; the same as ``detcost.journal.SUFFIX``, which needs more
 #: than the standard library.
 SUFFIX = ".trials.jsonl"
 #: Seconds between lines of progress in a log, where they stay.

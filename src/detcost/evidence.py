@@ -1,28 +1,24 @@
-"""Evidence: the record of one measured cell, and how it is kept.
+"""Evidence: the record of one measured cell, and how it is read.
 
-One JSON object a line, strict JSON, one line a cell. Records are appended as
-each cell is measured. A reader takes every whole line of a known schema and
-names the ones it refuses; nothing in a record is ever executed.
+One JSON object a line, strict JSON, one line a cell; :mod:`detcost.journal` writes
+them. A reader takes every whole line of a known schema and names the ones it
+refuses; nothing in a record is ever executed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from filelock import FileLock
 
 from detcost.errors import UsageError
 from detcost.severity import Severity
 from detcost.workers.contract import Status
 
 SCHEMA = 2
-SUFFIX = ".trials.jsonl"
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -202,58 +198,6 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{self.file}{f':{self.line}' if self.line else ''}: {self.why}"
 
 
-class Journal:
-    """The file a run writes to, safe against interrupts, a second run and a full disk.
-
-    Finished cells are appended to ``path``. What is measured of unfinished ones
-    stands, after every block, in a file of the run's own beside it, which readers
-    read too: ``kill -9`` loses the block under way and nothing else.
-    """
-
-    def __init__(self, path: Path, run_id: str):
-        self.path = path
-        self._unfinished = path.with_name(
-            f"{path.name.removesuffix(SUFFIX).removesuffix('.jsonl')}.{run_id}.unfinished{SUFFIX}"
-        )
-        self._check_writable()
-
-    def append(self, records: Sequence[Evidence]) -> None:
-        """Add finished records.
-
-        Raises
-        ------
-        UsageError
-            If the disk is full or the folder cannot be written. What was
-            written before stays, and no half line is left.
-        """
-        with self._reported(), FileLock(f"{self.path}.lock"):
-            _append(self.path, _lines(records))
-        self._unfinished.unlink(missing_ok=True)
-
-    def checkpoint(self, records: Sequence[Evidence]) -> None:
-        """Put what is measured so far of unfinished cells in place of the last checkpoint."""
-        partial = self._unfinished.with_suffix(".partial")
-        with self._reported():
-            partial.write_bytes(_lines(records))
-            partial.replace(self._unfinished)
-
-    def _check_writable(self) -> None:
-        with self._reported():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "ab"):
-                pass
-
-    @contextlib.contextmanager
-    def _reported(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UsageError(
-                f"{self.path}: cannot be written ({error.strerror}); free or choose another place "
-                "with --out; what was written before is kept"
-            ) from error
-
-
 def read(results: Path | str) -> tuple[list[Evidence], list[Problem]]:
     """Read every record under a folder, or of one file, oldest first.
 
@@ -311,31 +255,3 @@ def _decode(line: bytes) -> Evidence:
 
 class _Schema(msgspec.Struct):
     schema: int
-
-
-def _lines(records: Iterable[Evidence]) -> bytes:
-    return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
-
-
-def _append(path: Path, data: bytes) -> None:
-    """Add whole lines or, if the disk is full, nothing."""
-    size = path.stat().st_size
-    if not _ends_whole(path, size):
-        data = b"\n" + data  # a run was cut off here: its half line must cost itself alone
-    with open(path, "ab", buffering=0) as file:
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
-            os.fsync(file.fileno())
-        except OSError:
-            os.truncate(path, size)
-            raise
-
-
-def _ends_whole(path: Path, size: int) -> bool:
-    if size == 0:
-        return True
-    with open(path, "rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"

@@ -14,8 +14,9 @@ from pathlib import Path
 from detcost import machine, scopes
 from detcost.arm import Arm
 from detcost.errors import UsageError
-from detcost.evidence import Control, Controls, Evidence, Journal, Protocol
+from detcost.evidence import Control, Controls, Evidence, Protocol
 from detcost.experiment import Experiment, Progress
+from detcost.journal import Journal
 from detcost.request import Request
 from detcost.scenarios import registry
 from detcost.seats import WARM_UP_STEPS
