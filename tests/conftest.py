@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from detcost.workers.launch import ForkedWorkers
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 # A shell starts background jobs with Ctrl-C ignored, and their children inherit that: the tests
 # of interrupts would then wait for ever where CI runs in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ForkedWorkers]:
+    """Real workers, whose TensorFlow a module's tests share."""
+    workers = ForkedWorkers()
+    yield workers
+    workers.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,6 @@ pytestmark = pytest.mark.tensorflow
 
 USER = Path(__file__).with_name("user_scenarios.py")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ForkedWorkers]:
-    workers = ForkedWorkers()
-    yield workers
-    workers.close()
 
 
 @pytest.fixture

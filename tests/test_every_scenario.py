@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from detcost.scenarios.registry import built_in
 from detcost.settings import parse
 from detcost.workers.contract import Cell
-from detcost.workers.launch import ForkedWorkers
 
 pytestmark = pytest.mark.tensorflow
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ForkedWorkers]:
-    workers = ForkedWorkers()
-    yield workers
-    workers.close()
 
 
 @pytest.mark.parametrize("name", built_in())

@@ -17,7 +17,6 @@ from detcost.experiment import Experiment
 from detcost.scopes import variants
 from detcost.settings import DEFAULT, Setting, parse
 from detcost.workers.contract import Cell
-from detcost.workers.launch import ForkedWorkers
 
 pytestmark = pytest.mark.tensorflow
 
@@ -25,13 +24,6 @@ USER = Path(__file__).with_name("user_scenarios.py")
 QUICK = profiles.PROFILES["quick"]
 #: Goes on until every interval is under ±3 %, as the standard profile does.
 NARROW = {"looks": (5, 10, 20, 40), "half_width": 0.03, "rounds": 15, "seconds": 60}
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ForkedWorkers]:
-    workers = ForkedWorkers()
-    yield workers
-    workers.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,13 +20,6 @@ from detcost.workers.launch import ForkedWorkers, SpawnedWorkers
 pytestmark = pytest.mark.tensorflow
 
 USER = str(Path(__file__).with_name("user_scenarios.py"))
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ForkedWorkers]:
-    workers = ForkedWorkers()
-    yield workers
-    workers.close()
 
 
 def cell(name: str, setting: str = "default", device: str = "CPU:0") -> Cell:
