@@ -10,7 +10,8 @@ import pytest
 
 from detcost import statistics
 from detcost.evidence import Cost
-from detcost.factors import LARGEST_RATIO, MOST_BLOCKS, SWITCHES, Effect, factors
+from detcost.contrasts import LARGEST_RATIO, MOST_BLOCKS
+from detcost.factors import SWITCHES, Effect, factors
 from detcost.settings import default_grid
 from records import failed, record
 

@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detcost.api import Measurement, measure
+    from detcost.api import Measurement, choose, measure
+    from detcost.choosing import Choice
     from detcost.errors import UsageError
     from detcost.evidence import Evidence, read
     from detcost.scenarios.registry import scenario
@@ -17,14 +18,25 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Choice": "detcost.choosing",
     "Evidence": "detcost.evidence",
     "Measurement": "detcost.api",
     "UsageError": "detcost.errors",
+    "choose": "detcost.api",
     "measure": "detcost.api",
     "read": "detcost.evidence",
     "scenario": "detcost.scenarios.registry",
 }
-__all__ = ["Evidence", "Measurement", "UsageError", "measure", "read", "scenario"]
+__all__ = [
+    "Choice",
+    "Evidence",
+    "Measurement",
+    "UsageError",
+    "choose",
+    "measure",
+    "read",
+    "scenario",
+]
 
 
 def __getattr__(name: str) -> Any:

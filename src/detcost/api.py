@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detcost import factors, profiles
+from detcost import choosing, evidence, factors, profiles
+from detcost.choosing import Choice
 from detcost.evidence import Evidence
 from detcost.experiment import Progress
 from detcost.factors import Factors
 from detcost.request import Request
 from detcost.run import Run
+from detcost.selection import USUAL_SCOPES, Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,3 +120,62 @@ def measure(
         done.records.append(record)
         on_record(record)
     return done
+
+
+def choose(
+    scenarios: str | Sequence[str] = "all",
+    device: str = "CPU:0",
+    survive: Sequence[str] = USUAL_SCOPES,
+    max_rate: float | None = None,
+    *,
+    results: str | os.PathLike[str] | Sequence[Evidence] = "results",
+    machine: str | None = None,
+    tensorflow: str | None = None,
+    size: str | None = None,
+    dtype: str | None = None,
+) -> Choice:
+    """Choose the cheapest setting whose bits stay: one for all the scenarios named.
+
+    Parameters
+    ----------
+    scenarios
+        Names of scenarios or families, or ``"all"``.
+    device
+        Such as ``"CPU:0"``.
+    survive
+        Scopes in which no comparison may have differed.
+    max_rate
+        Highest tolerable divergence rate, above 0 and at most 1: the 95 % bound of a scope must
+        not lie above it. ``None`` takes any bound.
+    results
+        A results folder, an evidence file, or records. Lines that cannot be read are
+        passed over; :func:`detcost.read` tells which.
+    machine, tensorflow, size, dtype
+        Needed where the evidence has several; see :class:`detcost.selection.Question`.
+
+    Returns
+    -------
+    Choice
+        The answer, every candidate, and what they rest on. ``best`` is ``None`` where no
+        setting measured qualifies.
+
+    Raises
+    ------
+    UsageError
+        Where the evidence does not hold what is asked about.
+    """
+    if isinstance(results, str | os.PathLike):
+        records, _ = evidence.read(Path(results))
+    else:
+        records = list(results)
+    question = Question(
+        scenarios=(scenarios,) if isinstance(scenarios, str) else tuple(scenarios),
+        device=device,
+        survive=tuple(survive),
+        max_rate=max_rate,
+        machine=machine,
+        tensorflow=tensorflow,
+        size=size,
+        dtype=dtype,
+    )
+    return choosing.choose(records, question)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from detcost import experiment
 from detcost.errors import UsageError
@@ -27,6 +26,8 @@ app = typer.Typer(
 # A colon is a colon: rich would show the file x:100:y as an emoji.
 out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
+
+ResultsOption = Annotated[Path, typer.Option(help="A results folder or evidence file.")]
 
 DONE, SOME_FAILED, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -88,9 +89,7 @@ def measure(
 
 @app.command()
 def show(
-    results: Annotated[Path, typer.Option(help="A results folder or evidence file.")] = Path(
-        "results"
-    ),
+    results: ResultsOption = Path("results"),
     markdown: Annotated[bool, typer.Option(help="Print the overview as Markdown.")] = False,
     write: Annotated[
         Path | None, typer.Option(help="Put the overview between the marks in this file instead.")
@@ -100,10 +99,7 @@ def show(
     from detcost import evidence, tables
     from detcost.readme import replace_table
 
-    records, problems = evidence.read(results)
-    for problem in problems:
-        err.print(f"skipped {problem}", markup=False, soft_wrap=True)
-    newest = evidence.latest(records)
+    newest = evidence.latest(_read(results))
     if not newest:
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
     if write:
@@ -112,6 +108,54 @@ def show(
         typer.echo(tables.markdown_overview(newest))
     else:
         _print_tables(newest)
+
+
+@app.command()
+def choose(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="A scenario, a family or all; several want one setting for all."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Such as CPU:0.")] = "CPU:0",
+    survive: Annotated[
+        str, typer.Option(help=f"Of {','.join(SCOPES)}: where the bits must stay.")
+    ] = "repeat,process",
+    max_rate: Annotated[
+        float | None, typer.Option(help="Highest tolerable divergence rate, such as 0.05.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+    machine: Annotated[str | None, typer.Option(help="Where there are several.")] = None,
+    tensorflow: Annotated[str | None, typer.Option(help="Version; else the newest run's.")] = None,
+    size: Annotated[str | None, typer.Option(help="Of the scenarios; else medium.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="Of the scenarios; else float32.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print it for a program.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print it as Markdown.")] = False,
+) -> None:
+    """Choose the cheapest setting that survives; without --scenario, one for each scenario."""
+    from detcost import answers, choosing
+    from detcost.selection import Question
+
+    question = Question(
+        scenarios=tuple(_split(scenario) or ("all",)),
+        device=device,
+        survive=tuple(survive.split(",")),
+        max_rate=max_rate,
+        machine=machine,
+        tensorflow=tensorflow,
+        size=size,
+        dtype=dtype,
+    )
+    out_file = str(results / "more.trials.jsonl" if results.is_dir() else results)
+    ask = choosing.choose if scenario else choosing.choose_each
+    found = ask(_read(results), question, out_file)
+    if json:
+        typer.echo(answers.json_text(found))
+    elif markdown:
+        typer.echo(answers.markdown(found))
+    else:
+        _print_wide(answers.terminal(found))
+    if not choosing.all_qualify(found):
+        raise typer.Exit(SOME_FAILED)
 
 
 @app.command(name="list")
@@ -173,7 +217,17 @@ def _print_tables(records: list[Evidence]) -> None:
         _print_wide(table)
 
 
-def _print_wide(table: Table) -> None:
+def _read(results: Path) -> list[Evidence]:
+    """Return the evidence; say what of it cannot be read."""
+    from detcost import evidence
+
+    records, problems = evidence.read(results)
+    for problem in problems:
+        err.print(f"skipped {problem}", markup=False, soft_wrap=True)
+    return records
+
+
+def _print_wide(table: RenderableType) -> None:
     """Print without cutting columns off when there is no terminal to fit into."""
     console = out if out.is_terminal else Console(width=200, emoji=False)
     console.print(table)

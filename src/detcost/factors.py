@@ -16,15 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from detcost import settings, statistics
+from detcost.contrasts import log_costs
 from detcost.errors import UsageError
 from detcost.evidence import Evidence
 
 #: The factorial's levers, as a setting spells them.
 SWITCHES = tuple(setting.name for setting in settings.default_grid() if len(setting.levers) == 1)
-#: No step is slowed this many times: a stranger's figure beyond it was not measured.
-LARGEST_RATIO = 1e6
-#: Far more than any profile measures. An estimate takes memory by the square of it.
-MOST_BLOCKS = 1000
 
 _Experiment = tuple[str, str, str, str, str, str]
 
@@ -124,7 +121,7 @@ def factors(records: Iterable[Evidence]) -> list[Factors]:
     for record in records:
         with contextlib.suppress(UsageError):  # what is no setting here is part of no factorial
             setting = settings.parse(record.setting).name
-            experiments.setdefault(_experiment(record), {})[setting] = _log_costs(record)
+            experiments.setdefault(_experiment(record), {})[setting] = log_costs(record)
     found = (_analyse(experiment, costs) for experiment, costs in experiments.items())
     return [analysis for analysis in found if analysis]
 
@@ -132,20 +129,6 @@ def factors(records: Iterable[Evidence]) -> list[Factors]:
 def _experiment(record: Evidence) -> _Experiment:
     machine = str(record.machine.get("name"))
     return machine, record.run_id, record.scenario, record.device, record.size, record.dtype
-
-
-def _log_costs(record: Evidence) -> list[float]:
-    """Return the log ratio to ``default`` of every block; none where there is no telling."""
-    if record.status != "ok" or record.cost is None:
-        return []
-    ratios = record.cost.block_ratios
-    if len(ratios) > MOST_BLOCKS or not all(map(_believable, ratios)):
-        return []
-    return [math.log(ratio) for ratio in ratios]
-
-
-def _believable(ratio: float | None) -> bool:
-    return ratio is not None and 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO
 
 
 def _analyse(experiment: _Experiment, costs: Mapping[str, list[float]]) -> Factors | None:

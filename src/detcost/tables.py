@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detcost import factors
+from detcost.contrasts import Estimate
 from detcost.evidence import Cost, Divergence, Evidence
 from detcost.profiles import SCOPES
 
@@ -31,7 +32,7 @@ def to_frame(records: Iterable[Evidence]) -> pd.DataFrame:
     return pd.json_normalize([msgspec.to_builtins(record) for record in records])
 
 
-def cost_text(cost: Cost | None) -> str:
+def cost_text(cost: Cost | Estimate | None) -> str:
     """Write a cost with its interval: ``1.34 [1.29, 1.40]``."""
     if cost is None or cost.ratio is None:
         return "–"
@@ -92,7 +93,7 @@ def markdown_overview(records: Sequence[Evidence]) -> str:
         by_setting = {record.setting: record for record in group}
         for setting in OVERVIEW:
             cells = _overview_cells(by_setting.get(setting))
-            rows.append([_code(name), f"`{setting}`", *cells])
+            rows.append([code(name), f"`{setting}`", *cells])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -103,7 +104,7 @@ def _overview_cells(record: Evidence | None) -> list[str]:
         return [record.status.replace("_", " ")] + ["–"] * len(SCOPES)
     cells = {scope: _overview_count(record.divergence.get(scope)) for scope in SCOPES}
     if sizes := _agreement(record, "threads"):
-        cells["threads"] += f"<br>{_code(sizes)}"
+        cells["threads"] += f"<br>{code(sizes)}"
     return [cost_text(record.cost), *cells.values()]
 
 
@@ -115,7 +116,7 @@ def _overview_count(found: Divergence | None) -> str:
 
 
 def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
-    table = Table(title=_plain(name, "bold"), title_justify="left", caption_justify="left")
+    table = Table(title=plain(name, "bold"), title_justify="left", caption_justify="left")
     scopes = [scope for scope in SCOPES if any(scope in record.divergence for record in group)]
     accurate = any(record.accuracy is not None for record in group)
     for column in ("setting", "cost [95 %]", *scopes):
@@ -126,14 +127,14 @@ def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
     table.add_column("note")
     for record in group:
         table.add_row(
-            _plain(record.setting),
-            _lines([cost_text(record.cost), _verdict(record)]),
+            plain(record.setting),
+            lines([cost_text(record.cost), _verdict(record)]),
             *(_count(record.divergence.get(scope)) for scope in scopes),
             *([_error(record.accuracy)] if accurate else []),
             f"{record.first_call_seconds:.2f} s" if record.first_call_seconds else "–",
-            _lines(_notes(record)),
+            lines(_notes(record)),
         )
-    table.caption = _lines(_captions(group), "table.caption")
+    table.caption = lines(_captions(group), "table.caption")
     return table
 
 
@@ -175,13 +176,13 @@ def _agreement(record: Evidence, scope: str) -> str:
 
 
 def _captions(group: Sequence[Evidence]) -> list[str]:
-    lines = []
+    found = []
     controls = next((record.controls for record in group if record.controls), None)
     if controls:
         failures = "; ".join(controls.failures)
         verdict = f"CONTROLS FAILED: {failures}" if failures else "controls passed"
-        lines.append(f"default against itself: {cost_text(controls.same_setting)}; {verdict}")
-    return lines + [f"each lever's own effect: {found}" for found in factors.factors(group)]
+        found.append(f"default against itself: {cost_text(controls.same_setting)}; {verdict}")
+    return found + [f"each lever's own effect: {each}" for each in factors.factors(group)]
 
 
 def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evidence]]]:
@@ -201,16 +202,17 @@ def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evid
         yield " ".join([scenario, *words]), list(group)
 
 
-def _plain(text: str, style: str = "") -> Text:
+def plain(text: str, style: str = "") -> Text:
     """Show a stranger's text as it is: no markup, no emoji, no codes that steer the terminal."""
     return Text(_printable(text), style)
 
 
-def _lines(texts: Iterable[str], style: str = "") -> Text:
-    return Text("\n").join(_plain(text, style) for text in texts)
+def lines(texts: Iterable[str], style: str = "") -> Text:
+    """Show strangers' texts, a line each."""
+    return Text("\n").join(plain(text, style) for text in texts)
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Write a stranger's text as Markdown's code in a table, where nothing in it is HTML."""
     return "`" + _printable(text).translate({ord("`"): "'", ord("|"): r"\|", ord("\\"): "/"}) + "`"
 
