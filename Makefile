@@ -33,8 +33,9 @@ bench: $(VENV)/bench.stamp  ## measure this machine, publish the site, print the
 	@$(BIN)/asv run $(ASV_ARGS); code=$$?; \
 	if [ $$code -ne 0 ] && [ $$code -ne 2 ]; then exit $$code; fi; \
 	$(BIN)/asv publish && $(BIN)/detcost show --results results || exit $$?; \
-	echo "The site is in .asv/html; to look at it: $(BIN)/asv preview --browser"; \
 	if [ $$code -eq 2 ]; then echo "Some benchmarks failed; their reasons are in the table." >&2; fi; \
+	echo "asv's graphs: $(BIN)/asv preview --browser"; \
+	echo "The page to choose on, which opens from disk: $(CURDIR)/.asv/html/chooser/index.html"; \
 	exit $$code
 
 test: lint  ## lint, check types, run every test

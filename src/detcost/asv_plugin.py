@@ -68,6 +68,12 @@ def named_commit(conf: Config) -> str | None:
     return str(get_repo(conf).get_hash_from_name(name)) if name else None
 
 
+def machine_name() -> str:
+    """Return what asv calls this machine: unlike its host name, unique among the results."""
+    name = command_line()["machine"] or Machine.get_unique_machine_name()
+    return str(MachineCollection.load(name)["machine"])
+
+
 def evidence_path(conf: Config, env_name: str, commit: str | None) -> str | None:
     """Return where evidence belongs: beside asv's own result, of the same name.
 
@@ -77,8 +83,7 @@ def evidence_path(conf: Config, env_name: str, commit: str | None) -> str | None
     asked = command_line()
     if commit is None or "machine" not in asked or asked.get("dry_run") or asked.get("skip_save"):
         return None
-    name = asked["machine"] or Machine.get_unique_machine_name()
-    result = get_filename(MachineCollection.load(name)["machine"], commit, env_name)
+    result = get_filename(machine_name(), commit, env_name)
     return str(Path(conf.results_dir, result.removesuffix(".json") + SUFFIX).absolute())
 
 
@@ -86,7 +91,7 @@ class Telling(environment.Environment):  # type: ignore[misc]  # asv has no type
     """An environment whose processes are told what they are run for.
 
     In ``ASV_*`` (asv leaves them out for existing environments), and in
-    ``DETCOST_EVIDENCE``, ``DETCOST_PROFILE`` and ``DETCOST_PROGRESS``.
+    ``DETCOST_EVIDENCE``, ``DETCOST_MACHINE``, ``DETCOST_PROFILE`` and ``DETCOST_PROGRESS``.
     """
 
     def __init__(self, conf: Config, *args: Any) -> None:
@@ -103,6 +108,7 @@ class Telling(environment.Environment):  # type: ignore[misc]  # asv has no type
         variables.pop("DETCOST_EVIDENCE", None)
         if evidence := evidence_path(self._conf, self.name, commit):
             variables["DETCOST_EVIDENCE"] = evidence
+            variables["DETCOST_MACHINE"] = machine_name()
         if command_line().get("quick"):
             variables.setdefault("DETCOST_PROFILE", "quick")
         variables[progress_relay.VARIABLE] = progress().path

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from detcost import contrasts, missing, settings, statistics
+from detcost import contrasts, missing, settings
 from detcost.contrasts import Contrasts, Estimate
 from detcost.errors import UsageError
 from detcost.evidence import Cost, Evidence
@@ -58,7 +58,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     machine: str
     cpu: str | None
-    tensorflow: str | None
+    tensorflow: str
     first_measured: str
     last_measured: str
     runs: tuple[str, ...]
@@ -163,13 +163,12 @@ def _rank(
     candidates = []
     for i, setting in enumerate(chosen.settings):
         findings, reasons = _judge(chosen, setting, question)
-        greatest = [each[i] for each in by_scenario]
         candidates.append(
             Candidate(
                 setting=setting,
                 qualifies=not reasons and means[i] is not None,
                 cost=means[i],
-                worst=None if means[i] is None else max(filter(None, greatest), key=_ratio),
+                worst=contrasts.worst(each[i] for each in by_scenario),
                 tied=False,
                 findings=tuple(findings),
                 reasons=tuple(reasons or ([] if means[i] else ["its cost is not known"])),
@@ -213,15 +212,11 @@ def _mark_ties(candidates: Sequence[Candidate], together: Contrasts) -> list[Can
     if not places:
         return list(candidates)
     cheapest = min(places, key=lambda i: _ratio(candidates[i].cost))
-    against = together.estimates(cheapest)
-
-    def tied(i: int) -> bool:
-        apart = against[i]
-        return i in places and (
-            apart is None or statistics.verdict(apart.low, apart.high) != "costs"
-        )
-
-    return [msgspec.structs.replace(c, tied=tied(i)) for i, c in enumerate(candidates)]
+    ties = together.ties[:, cheapest]
+    return [
+        msgspec.structs.replace(candidate, tied=candidate.qualifies and bool(ties[i]))
+        for i, candidate in enumerate(candidates)
+    ]
 
 
 def _order(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -256,9 +251,9 @@ def _source(records: Sequence[Evidence]) -> Source:
     controls = [record.controls for record in records if record.controls]
     widths = [c.same_setting for c in controls if c.same_setting and c.same_setting.low]
     return Source(
-        machine=str(records[0].machine.get("name")),
+        machine=records[0].machine_name,
         cpu=records[0].machine.get("cpu"),
-        tensorflow=records[0].versions.get("tensorflow"),
+        tensorflow=records[0].tensorflow,
         first_measured=days[0],
         last_measured=days[-1],
         runs=tuple(sorted({record.run_id for record in records})),

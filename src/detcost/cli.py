@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from detcost import experiment
 from detcost.errors import UsageError
-from detcost.evidence import Evidence
+from detcost.evidence import Evidence, Problem
 from detcost.profiles import SCOPES
 
 app = typer.Typer(
@@ -158,6 +158,19 @@ def choose(
         raise typer.Exit(SOME_FAILED)
 
 
+@app.command()
+def report(
+    results: ResultsOption = Path("results"),
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("report"),
+) -> None:
+    """Write the page to choose on: one folder that opens from disk, without a network."""
+    from detcost.report import site
+
+    page, problems = site.write(results, out_folder)
+    _tell(problems)
+    typer.echo(f"The page is {page}")
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="scenarios, settings or devices")],
@@ -222,9 +235,13 @@ def _read(results: Path) -> list[Evidence]:
     from detcost import evidence
 
     records, problems = evidence.read(results)
+    _tell(problems)
+    return records
+
+
+def _tell(problems: Iterable[Problem]) -> None:
     for problem in problems:
         err.print(f"skipped {problem}", markup=False, soft_wrap=True)
-    return records
 
 
 def _print_wide(table: RenderableType) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from detcost.evidence import Evidence
-from detcost.statistics import CONFIDENCE, Interval
+from detcost.statistics import BAND, CONFIDENCE, Interval
 
 #: No step is slowed this many times: a stranger's figure beyond it was not measured.
 LARGEST_RATIO = 1e6
@@ -45,30 +45,48 @@ class Contrasts:
     freedom: Matrix
 
     @property
+    def ties(self) -> npt.NDArray[np.bool_]:
+        """Whether the row's time cannot be told from the column's, which is the cheaper.
+
+        It can where the whole interval of their ratio lies above the free band.
+        """
+        return ~(self.low > 1 + BAND)
+
+    @property
     def low(self) -> Matrix:
         """Lower ends of the 95 % intervals, as ratios."""
-        return np.asarray(np.exp(self.mean - self._margin))
+        return np.asarray(np.exp(self.mean - _margin(self.variance, self.freedom)))
 
     @property
     def high(self) -> Matrix:
         """Upper ends of the 95 % intervals, as ratios."""
-        return np.asarray(np.exp(self.mean + self._margin))
+        return np.asarray(np.exp(self.mean + _margin(self.variance, self.freedom)))
 
-    @property
-    def _margin(self) -> Matrix:
-        from scipy.special import stdtrit  # quantile of Student's t
-
-        return np.asarray(stdtrit(self.freedom, (1 + CONFIDENCE) / 2) * np.sqrt(self.variance))
+    def among(self, places: Sequence[int]) -> Contrasts:
+        """Return the contrasts of some of the settings."""
+        at = np.ix_(places, places)
+        return Contrasts(self.mean[at], self.variance[at], self.freedom[at])
 
     def estimates(self, against: int) -> list[Estimate | None]:
         """Return each setting's ratio to one of them; ``None`` where there is no cost."""
-        ends = zip(self.mean[:, against], self.low[:, against], self.high[:, against], strict=True)
+        means = self.mean[:, against]
+        margins = _margin(self.variance[:, against], self.freedom[:, against])
+        ratios = np.exp([means, means - margins, means + margins]).T.tolist()
         return [
             None
-            if math.isnan(mean)
-            else Estimate(ratio=math.exp(mean), low=_known(low), high=_known(high))
-            for mean, low, high in ends
+            if math.isnan(ratio)
+            else Estimate(ratio=ratio, low=_known(low), high=_known(high))
+            for ratio, low, high in ratios
         ]
+
+
+def _margin(variance: Matrix, freedom: Matrix) -> Matrix:
+    """Return half the width of 95 % intervals."""
+    from scipy.special import stdtrit  # quantile of Student's t
+
+    # Most often all have as many degrees of freedom, and the quantile takes long.
+    degrees = freedom.flat[0] if (freedom == freedom.flat[0]).all() else freedom
+    return np.asarray(stdtrit(degrees, (1 + CONFIDENCE) / 2) * np.sqrt(variance))
 
 
 def between(records: Sequence[Evidence | None]) -> Contrasts:
@@ -108,6 +126,14 @@ def combine(contrasts: Sequence[Contrasts]) -> Contrasts:
     variances = np.stack([each.variance for each in contrasts]) / n**2
     total, freedom = _welch(variances, np.stack([each.freedom for each in contrasts]))
     return Contrasts(np.mean([each.mean for each in contrasts], axis=0), total, freedom)
+
+
+def worst(costs: Iterable[Estimate | None]) -> Estimate | None:
+    """Return the greatest of some costs; ``None`` where one of them is not known."""
+    known = list(costs)
+    if None in known:
+        return None
+    return max((cost for cost in known if cost), key=lambda cost: cost.ratio, default=None)
 
 
 def _welch(variances: Matrix, freedoms: Matrix) -> tuple[Matrix, Matrix]:

@@ -186,6 +186,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         """What was measured: scenario, setting, device, size and dtype."""
         return (self.scenario, self.setting, self.device, self.size, self.dtype)
 
+    @property
+    def machine_name(self) -> str:
+        """What the machine is called."""
+        return str(self.machine.get("name"))
+
+    @property
+    def tensorflow(self) -> str:
+        """TensorFlow's version."""
+        return self.versions.get("tensorflow", "unknown")
+
 
 class Problem(msgspec.Struct, frozen=True):
     """A line, or a whole file, that could not be read."""
@@ -212,22 +222,45 @@ def read(results: Path | str) -> tuple[list[Evidence], list[Problem]]:
     UsageError
         If there is no such file or folder.
     """
+    found, problems = files(results)
+    records, unread = read_files(found)
+    return records, problems + unread
+
+
+def files(results: Path | str) -> tuple[list[Path], list[Problem]]:
+    """Return the evidence files under a folder, or the one named.
+
+    A link that leads out of the folder is no evidence of it, but a problem. Raises what
+    :func:`read` does.
+    """
     root = Path(results)
     if not root.exists():
         raise UsageError(f"{root}: no such file or folder; name one that detcost or asv wrote")
-    files = sorted(root.rglob("*.jsonl")) if root.is_dir() else [root]
+    if not root.is_dir():
+        return [root], []
+    inside, outside = [], []
+    for file in sorted(root.rglob("*.jsonl")):
+        if file.resolve().is_relative_to(root.resolve()):
+            inside.append(file)
+        else:
+            outside.append(Problem(str(file), None, "leads out of the results folder"))
+    return inside, outside
+
+
+def read_files(paths: Iterable[Path]) -> tuple[list[Evidence], list[Problem]]:
+    """Read every record of some files, as :func:`read` does."""
     problems: list[Problem] = []
     records: dict[tuple[str, ...], Evidence] = {}
-    for file in files:
-        for record in _read_file(file, problems):
+    for path in paths:
+        for record in _read_file(path, problems):
             records[(record.run_id, *record.cell)] = record
     return sorted(records.values(), key=lambda record: record.measured_at), problems
 
 
 def latest(records: Iterable[Evidence]) -> list[Evidence]:
-    """Return the newest record of every cell and machine, in the order measured."""
-    newest = {(str(record.machine.get("name")), *record.cell): record for record in records}
-    return list(newest.values())
+    """Return the newest record of every cell, machine and version of TensorFlow, oldest first."""
+    newest = {(record.machine_name, record.tensorflow, *record.cell): record for record in records}
+    return sorted(newest.values(), key=lambda record: record.measured_at)
 
 
 def _read_file(file: Path, problems: list[Problem]) -> Iterator[Evidence]:
@@ -244,14 +277,26 @@ def _read_file(file: Path, problems: list[Problem]) -> Iterator[Evidence]:
 
 
 def _decode(line: bytes) -> Evidence:
-    schema = msgspec.json.decode(line, type=_Schema).schema
+    try:
+        record = _decode_evidence(line)
+    except msgspec.ValidationError:  # of another form, or of a schema that has another form
+        _refuse_newer(_decode_schema(line).schema)
+        raise
+    _refuse_newer(record.schema)
+    return record
+
+
+def _refuse_newer(schema: int) -> None:
     if schema > SCHEMA:
         raise msgspec.ValidationError(
             f"schema {schema} is newer than {SCHEMA}, the newest this detcost reads; "
             "upgrade detcost"
         )
-    return msgspec.json.decode(line, type=Evidence)
 
 
 class _Schema(msgspec.Struct):
     schema: int
+
+
+_decode_evidence = msgspec.json.Decoder(Evidence).decode
+_decode_schema = msgspec.json.Decoder(_Schema).decode

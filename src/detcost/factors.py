@@ -127,7 +127,7 @@ def factors(records: Iterable[Evidence]) -> list[Factors]:
 
 
 def _experiment(record: Evidence) -> _Experiment:
-    machine = str(record.machine.get("name"))
+    machine = record.machine_name
     return machine, record.run_id, record.scenario, record.device, record.size, record.dtype
 
 

@@ -85,10 +85,7 @@ def _against(scope: str, found: Divergence, max_rate: float | None) -> str | Non
 def _tighter(scope: str, max_rate: float) -> str:
     """Say which profile bounds a clean cell's rate as asked."""
     for profile in PROFILES.values():
-        trials = {"repeat": profile.repeats, "process": profile.processes}.get(
-            scope, profile.trials
-        )
-        bound = upper_bound_of_zero(trials)
+        bound = upper_bound_of_zero(profile.trials_in(scope))
         if bound is not None and bound <= max_rate:
             return f"--profile {profile.name} would bound it at {percent(bound)}"
     return f"no profile bounds it at {percent(max_rate)}"

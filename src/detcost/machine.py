@@ -30,7 +30,7 @@ def describe() -> dict[str, Any]:
 
     cpu = cpuinfo.get_cpu_info()
     return {
-        "name": platform.node(),
+        "name": os.environ.get("DETCOST_MACHINE") or platform.node(),
         "os": platform.platform(),
         "arch": platform.machine(),
         "cpu": cpu.get("brand_raw"),

@@ -60,6 +60,10 @@ class Profile(msgspec.Struct, frozen=True):
         in_blocks = self.looks[0]
         return self.rounds * in_blocks + self.trial_repeats * (self.processes + 1 - in_blocks)
 
+    def trials_in(self, scope: str) -> int:
+        """Comparisons in a scope, of every cell, at least."""
+        return {"repeat": self.repeats, "process": self.processes}.get(scope, self.trials)
+
 
 PROFILES = {
     profile.name: profile

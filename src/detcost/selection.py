@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -82,6 +84,12 @@ class Selection:
         named = dict.fromkeys(record.setting for record in self.records)
         return tuple(s for s in named if any(self._stands_for_itself(n, s) for n in self.scenarios))
 
+    def of(self, scenarios: Sequence[str]) -> Selection:
+        """Return what of it is about some of the scenarios."""
+        records = itertools.chain.from_iterable(self._by_scenario[name] for name in scenarios)
+        ordered = sorted(records, key=lambda record: record.measured_at)
+        return dataclasses.replace(self, scenarios=tuple(scenarios), records=tuple(ordered))
+
     def record(self, scenario: str, setting: str) -> Evidence | None:
         """Return the cell that tells of a setting; ``None`` if it was not measured.
 
@@ -108,6 +116,13 @@ class Selection:
         return alone is not None and alone.status == "not_applicable"
 
     @cached_property
+    def _by_scenario(self) -> dict[str, list[Evidence]]:
+        found: dict[str, list[Evidence]] = {name: [] for name in self.scenarios}
+        for record in self.records:
+            found[record.scenario].append(record)
+        return found
+
+    @cached_property
     def _cells(self) -> dict[tuple[str, str], Evidence]:
         return {(record.scenario, record.setting): record for record in self.records}
 
@@ -124,19 +139,16 @@ def select(records: Iterable[Evidence], question: Question) -> Selection:
     if not newest:
         raise UsageError("no evidence to choose by; run make bench, or detcost measure --out")
     here = _of_one_machine(newest, question.machine)
-    here = _of(here, "TensorFlow", _tensorflow, question.tensorflow or _tensorflow(here[-1]))
+    tensorflow = question.tensorflow or here[-1].tensorflow
+    here = _of(here, "TensorFlow", lambda record: record.tensorflow, tensorflow)
     here = _of(here, "device", lambda record: record.device, question.device)
     size = question.size or _usual(here, "size")
     here = _of(here, "size", lambda record: record.size, size)
     dtype = question.dtype or _usual(here, "dtype")
     here = _of(here, "type", lambda record: record.dtype, dtype)
-    names = _resolve(question.scenarios, here)
+    names = resolve(question.scenarios, {r.scenario: r.family for r in here})
     chosen = tuple(record for record in here if record.scenario in names)
     return Selection(names, question.device, size, dtype, chosen)
-
-
-def _tensorflow(record: Evidence) -> str:
-    return record.versions.get("tensorflow", "unknown")
 
 
 def _usual(records: Sequence[Evidence], field: str) -> str:
@@ -145,13 +157,10 @@ def _usual(records: Sequence[Evidence], field: str) -> str:
 
 
 def _of_one_machine(records: Sequence[Evidence], wanted: str | None) -> list[Evidence]:
-    def name(record: Evidence) -> str:
-        return str(record.machine.get("name"))
-
-    machines = sorted(set(map(name, records)))
+    machines = sorted({record.machine_name for record in records})
     if wanted is None and len(machines) > 1:
         raise UsageError(f"evidence of several machines; name one of {_listed(machines)}")
-    return _of(records, "machine", name, wanted or machines[0])
+    return _of(records, "machine", lambda record: record.machine_name, wanted or machines[0])
 
 
 def _of(
@@ -168,10 +177,13 @@ def _of(
     return found
 
 
-def _resolve(wanted: Sequence[str], records: Sequence[Evidence]) -> tuple[str, ...]:
-    """Return the scenarios that names, families or ``all`` stand for, in the order measured."""
-    families = {record.scenario: record.family for record in records}
-    known = ["all", *families, *families.values()]
+def resolve(wanted: Sequence[str], families: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the scenarios that names, families or ``all`` stand for.
+
+    ``families`` has the family of each scenario there is. Raises :class:`UsageError` for a
+    name that is none of these.
+    """
+    known = {"all", *families, *families.values()}
     for name in wanted:
         if name not in known:
             advice = did_you_mean(name, known)

@@ -56,10 +56,11 @@ def partition_text(found: Divergence | None) -> str:
 
     Nothing where there are no variants to tell apart, or all agree.
     """
-    if found is None or len(found.partition) < 2:
+    groups = found.partition if found else []
+    if found is None or len(groups) < 2:
         return ""
     labels = [variant.label for variant in found.variants]
-    return " | ".join(_runs(group, labels) for group in found.partition)
+    return " | ".join(_runs(group, labels) for group in groups)
 
 
 def _runs(group: Sequence[str], labels: Sequence[str]) -> str:
@@ -187,10 +188,10 @@ def _captions(group: Sequence[Evidence]) -> list[str]:
 
 def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evidence]]]:
     """Group by all but the setting, in the order measured; the name tells the unusual."""
-    machines = {str(record.machine.get("name")) for record in records}
+    machines = {record.machine_name for record in records}
 
     def experiment(record: Evidence) -> tuple[str, ...]:
-        machine = str(record.machine.get("name")) if len(machines) > 1 else ""
+        machine = record.machine_name if len(machines) > 1 else ""
         return (record.scenario, record.device, record.size, record.dtype, machine)
 
     order = {key: i for i, key in enumerate(dict.fromkeys(map(experiment, records)))}

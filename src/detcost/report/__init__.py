@@ -1,0 +1,1 @@
+"""The report: one static page that people choose on, made from evidence."""

@@ -1,0 +1,141 @@
+"""History: what earlier runs and other machines said of the same cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from detcost.evidence import Evidence
+from detcost.report.cells import DIGEST
+from detcost.tables import cost_text
+
+
+class Sighting(msgspec.Struct, frozen=True, array_like=True):
+    """What one run said of one cell: its cost, its bits, and the scopes in which they differed."""
+
+    status: str
+    ratio: float | None
+    low: float | None
+    high: float | None
+    digest: str | None
+    diverged: list[str]
+
+
+class Sightings(msgspec.Struct, frozen=True, array_like=True):
+    """What one run said of one scenario on one device: a sighting a setting."""
+
+    measured_at: str
+    tensorflow: str
+    commit: str | None
+    device: str
+    size: str
+    dtype: str
+    settings: dict[str, Sighting]
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """What the newest run of a cell says otherwise than the one before it."""
+
+    scenario: str
+    setting: str
+    device: str
+    size: str
+    dtype: str
+    what: str
+    before: str
+    after: str
+    measured_before: str
+    measured_after: str
+
+
+def sightings(records: Iterable[Evidence]) -> dict[str, list[Sightings]]:
+    """Return, by scenario, what every run of one machine saw, oldest first."""
+    found: dict[str, dict[tuple[str, ...], Sightings]] = {}
+    for record in records:
+        _, _, device, size, dtype = record.cell
+        run = found.setdefault(record.scenario, {}).setdefault(
+            (record.run_id, device, size, dtype),
+            Sightings(
+                record.measured_at, record.tensorflow, record.commit, device, size, dtype, {}
+            ),
+        )
+        run.settings[record.setting] = _sighting(record)
+    return {scenario: list(runs.values()) for scenario, runs in found.items()}
+
+
+def _sighting(record: Evidence) -> Sighting:
+    cost = record.cost
+    return Sighting(
+        status=record.status,
+        ratio=cost.ratio if cost else None,
+        low=cost.low if cost else None,
+        high=cost.high if cost else None,
+        digest=record.digest and record.digest[:DIGEST],
+        diverged=_diverged(record),
+    )
+
+
+def changes(records: Sequence[Evidence]) -> Iterator[Change]:
+    """Yield what changed from a cell's last run but one to its last, on one machine.
+
+    A cost changed where the two intervals do not meet; bits, where the digests differ and
+    neither run saw them race.
+    """
+    earlier: dict[tuple[str, ...], Evidence] = {}
+    last: dict[tuple[str, ...], Evidence] = {}
+    for record in records:
+        if record.cell in last:
+            earlier[record.cell] = last[record.cell]
+        last[record.cell] = record
+    for cell, before in earlier.items():
+        after = last[cell]
+        for what, was, now in _differences(before, after):
+            times = (before.measured_at, after.measured_at)
+            yield Change(cell[0], cell[1], cell[2], cell[3], cell[4], what, was, now, *times)
+
+
+def _differences(before: Evidence, after: Evidence) -> Iterator[tuple[str, str, str]]:
+    if before.tensorflow != after.tensorflow:
+        yield "TensorFlow", before.tensorflow, after.tensorflow
+    if before.status != after.status:
+        yield "status", before.status, after.status
+    if _apart(before, after):
+        yield "cost", _cost(before), _cost(after)
+    for scope in before.divergence.keys() & after.divergence.keys():
+        was, now = (bool(each.divergence[scope].divergent) for each in (before, after))
+        if was != now:
+            yield scope, _count(before, scope), _count(after, scope)
+    if before.digest != after.digest and not (_races(before) or _races(after)):
+        yield "bits", _short(before), _short(after)
+
+
+def _apart(before: Evidence, after: Evidence) -> bool:
+    if before.cost is None or after.cost is None or before.setting == "default":
+        return False
+    ends = (before.cost.low, before.cost.high, after.cost.low, after.cost.high)
+    if any(end is None for end in ends):
+        return False
+    low, high, other_low, other_high = ends
+    return bool(high < other_low or other_high < low)  # type: ignore[operator]  # none is None
+
+
+def _diverged(record: Evidence) -> list[str]:
+    return [scope for scope, found in record.divergence.items() if found.divergent]
+
+
+def _races(record: Evidence) -> bool:
+    return bool({"repeat", "process"} & set(_diverged(record)))
+
+
+def _cost(record: Evidence) -> str:
+    return cost_text(record.cost)
+
+
+def _count(record: Evidence, scope: str) -> str:
+    found = record.divergence[scope]
+    return f"{found.divergent}/{found.trials}"
+
+
+def _short(record: Evidence) -> str:
+    return (record.digest or "none")[:8]

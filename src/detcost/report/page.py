@@ -1,0 +1,68 @@
+"""The page itself: one HTML file with its style, its program and its first data inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detcost.errors import UsageError
+from detcost.report import scripts
+
+if TYPE_CHECKING:
+    from detcost.report.site import Index
+
+NAME = "index.html"
+#: In the order in which they build on each other.
+PROGRAM = ("data.js", "choose.js", "text.js", "dom.js", "answer.js", "table.js", "across.js")
+START = "main.js"
+
+
+def write(out: Path, index: Index, first: Path) -> Path:
+    """Write the page into a folder and return its file.
+
+    The policy in its head lets nothing run in it but its own program, whose very bytes it
+    names, and files beside it; and nothing load from anywhere else.
+
+    Parameters
+    ----------
+    out
+        The folder.
+    index
+        What the page has from the start.
+    first
+        The file of the machine that is shown first.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written.
+    """
+    data = [scripts.call("index", scripts.json(index)).decode(), first.read_text(encoding="utf-8")]
+    program = "\n".join([*map(_asset, PROGRAM), *data, _asset(START)])
+    style = _asset("page.css")
+    html = _asset("page.html")
+    for mark, text in (
+        ("{{program hash}}", _hash(program)),
+        ("{{style hash}}", _hash(style)),
+        ("{{style}}", style),
+        ("{{program}}", program),
+    ):
+        html = html.replace(mark, text, 1)
+    path = out / NAME
+    try:
+        path.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
+    return path
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return what a content security policy calls a text by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

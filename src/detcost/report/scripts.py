@@ -1,0 +1,42 @@
+"""Data as scripts: a page opened from a file may load those, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import xxhash
+
+_encode = msgspec.json.Encoder().encode
+#: What would end a script element, or a line of a script, amid a text.
+_ESCAPES = ((b"<", rb"\u003c"), ("\u2028".encode(), rb"\u2028"), ("\u2029".encode(), rb"\u2029"))
+
+
+def write(folder: Path, key: str, data: bytes) -> Path:
+    """Write JSON of :func:`json` that the page receives under a key when it loads ``<key>.js``."""
+    path = folder / f"{key}.js"
+    path.write_bytes(call(key, data))
+    return path
+
+
+def call(key: str, data: bytes) -> bytes:
+    """Return the call that gives the page its data."""
+    return b'detcost.receive("%s", %s);\n' % (key.encode(), data)
+
+
+def json(data: Any) -> bytes:
+    """Return JSON that is the same data within a script, and in which nothing is HTML."""
+    return escape(_encode(data))
+
+
+def escape(text: bytes) -> bytes:
+    """Escape within the strings of JSON what is more than text elsewhere."""
+    for plain, escaped in _ESCAPES:
+        text = text.replace(plain, escaped)
+    return text
+
+
+def key(kind: str, name: str) -> str:
+    """Return the key of a machine's or a scenario's data: a file's name with nothing of theirs."""
+    return f"{kind}-{xxhash.xxh3_64_hexdigest(name.encode())}"

@@ -1,0 +1,182 @@
+"""The site: reads results machine by machine, and writes one static folder."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from detcost import evidence
+from detcost.errors import UsageError
+from detcost.evidence import Problem
+from detcost.profiles import PROFILES, SCOPES
+from detcost.report import page, plots, scripts
+from detcost.report.cells import LONGEST, Cell, Cost, Count, Figure
+from detcost.report.history import Change, Sighting, Sightings
+from detcost.report.machines import PLOTTED, Card, Seen, write_machines
+from detcost.scenarios import registry
+from detcost.selection import USUAL, USUAL_SCOPES
+from detcost.statistics import BAND, upper_bound_of_zero
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Problems with lines of evidence that a page tells of.
+MOST_PROBLEMS = 1000
+
+
+class Index(msgspec.Struct, frozen=True):
+    """What the page has from the start; everything else is loaded when asked for.
+
+    Attributes
+    ----------
+    fields
+        Names of the arrays' places.
+    bounds
+        By scope: each profile's name, and the bound it gives a clean cell's rate.
+    scenarios
+        By name: the key of its file, and what it does where this detcost has it.
+    site
+        Where asv's published pages are, from here.
+    """
+
+    fields: dict[str, tuple[str, ...]]
+    scopes: Sequence[str]
+    usual_scopes: Sequence[str]
+    usual: dict[str, str]
+    band: float
+    bounds: dict[str, list[tuple[str, float]]]
+    machines: list[Card]
+    scenarios: dict[str, tuple[str, str]]
+    plots: list[plots.Plot]
+    problems: list[str]
+    site: str | None
+
+
+def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list[Problem]]:
+    """Write the page of some results, and say what of them could not be read.
+
+    Parameters
+    ----------
+    results
+        A results folder or an evidence file.
+    out
+        The folder to write to; files of an earlier report in it are replaced, others left.
+    site
+        Where asv's published pages are, from there.
+
+    Returns
+    -------
+    page, problems
+        The file to open, and lines of evidence that were passed over.
+
+    Raises
+    ------
+    UsageError
+        If there is no evidence, or the folder cannot be written.
+    """
+    files, problems = evidence.files(results)
+    data = _prepare(out)
+    seen: list[Seen] = []
+    for found, unread in _machines(files, data):
+        seen += found
+        problems += unread
+    if not seen:
+        raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
+    seen.sort(key=lambda each: each.card.last_measured, reverse=True)
+    drawn = plots.draw(_frame(seen), out / "plots")
+    index = _index(seen, drawn, problems, site)
+    _write_scenarios(seen, index, data)
+    return page.write(out, index, first=data / f"{index.machines[0].key}.js"), problems
+
+
+def _prepare(out: Path) -> Path:
+    """Make the folders, without what an earlier report left in them."""
+    data = out / "data"
+    try:
+        for folder, pattern in ((data, "*-????????????????.js"), (out / "plots", "*.svg")):
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in folder.glob(pattern):
+                file.unlink()
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written ({error.strerror})") from None
+    return data
+
+
+def _machines(files: Sequence[Path], data: Path) -> Iterator[tuple[list[Seen], list[Problem]]]:
+    """Work through the folders, those that tell of the same machine together."""
+    groups = [list(group) for _, group in groupby(files, key=lambda file: file.parent)]
+    start = "fork" if sys.platform == "linux" else "spawn"
+    with multiprocessing.get_context(start).Pool() as pool:
+        while groups:
+            answers = list(pool.imap(partial(write_machines, folder=data), groups))
+            shared = _shared(answers)
+            again: list[Path] = []
+            for group, (seen, unread) in zip(groups, answers, strict=True):
+                if shared & {each.card.key for each in seen}:
+                    again += group
+                else:
+                    yield seen, unread
+            groups = [again] if again else []
+
+
+def _shared(answers: Iterable[tuple[list[Seen], list[Problem]]]) -> set[str]:
+    """Return the machines that more than one folder tells of."""
+    keys = [each.card.key for seen, _ in answers for each in seen]
+    once: set[str] = set()
+    return {key for key in keys if key in once or once.add(key)}  # type: ignore[func-returns-value]
+
+
+def _frame(seen: Sequence[Seen]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame.from_records(
+        [row for each in seen for row in each.cells], columns=list(PLOTTED)
+    )
+
+
+def _index(
+    seen: Sequence[Seen], drawn: list[plots.Plot], problems: Sequence[Problem], site: str | None
+) -> Index:
+    summaries = {name: scenario.summary for name, scenario in registry.built_in().items()}
+    names = dict.fromkeys(name for each in seen for name in each.sightings)
+    structs = (Cell, Cost, Count, Figure, Sightings, Sighting, Change)
+    return Index(
+        fields={each.__name__: each.__struct_fields__ for each in structs},
+        scopes=SCOPES,
+        usual_scopes=USUAL_SCOPES,
+        usual=USUAL,
+        band=BAND,
+        bounds={scope: list(_bounds(scope)) for scope in SCOPES},
+        machines=[each.card for each in seen],
+        scenarios={
+            name: (scripts.key("scenario", name), summaries.get(name, "")) for name in names
+        },
+        plots=drawn,
+        problems=[str(problem)[:LONGEST] for problem in problems[:MOST_PROBLEMS]],
+        site=site,
+    )
+
+
+def _bounds(scope: str) -> Iterator[tuple[str, float]]:
+    for profile in PROFILES.values():
+        bound = upper_bound_of_zero(profile.trials_in(scope))
+        if bound is not None:
+            yield profile.name, bound
+
+
+def _write_scenarios(seen: Sequence[Seen], index: Index, data: Path) -> None:
+    """Write for each scenario what every machine saw of it, by the machine's place in the list."""
+    for name, (key, _) in index.scenarios.items():
+        machines = (
+            b'"%d":%s' % (place, scripts.escape(each.sightings[name]))
+            for place, each in enumerate(seen)
+            if name in each.sightings
+        )
+        scripts.write(data, key, b"{%s}" % b",".join(machines))
