@@ -30,10 +30,13 @@ FAMILIES = 8
 
 def settings(number: int) -> list[str]:
     """Return so many settings, ``default`` first."""
-    first = ("", "op_determinism", "threads=1", "op_determinism+threads=1")
-    second = ("", "xla", "onednn=off", "tf32=off", "tf32=off+xla", "onednn=off+tf32=off")
-    pairs = ("+".join(filter(None, pair)) or "default" for pair in itertools.product(first, second))
-    return list(itertools.islice(pairs, number))
+    levers = (
+        ("", "op_determinism"),
+        ("", "threads=1", "threads=2", "threads=4", "threads=8"),
+        ("", "xla", "onednn=off", "tf32=off", "xla+tf32=off", "onednn=off+tf32=off"),
+    )
+    combined = ("+".join(filter(None, words)) or "default" for words in itertools.product(*levers))
+    return list(itertools.islice(combined, number))
 
 
 def scenarios(number: int) -> list[tuple[str, str]]:

@@ -1,0 +1,53 @@
+"""asv benchmarks of the report on a farm's made-up evidence: ``asv run -b scale``."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from detcost import scale
+
+timeout = 1800
+version = "1"
+
+
+class Farm:
+    timeout = timeout
+
+    def setup_cache(self) -> dict[str, float]:
+        """Write the evidence of a thousand machines, and its page, once for all figures."""
+        folder = Path(tempfile.mkdtemp(prefix="detcost-farm-"))
+        try:
+            scale.make_farm(folder / "results")
+            return scale.farm_figures(folder / "results", folder / "page")
+        finally:
+            shutil.rmtree(folder)
+
+    def track_report_seconds(self, figures: dict[str, float]) -> float:
+        """Seconds to write the page of 1.2 million records."""
+        return figures["report_seconds"]
+
+    def track_report_memory(self, figures: dict[str, float]) -> float:
+        """Peak bytes of all its processes meanwhile."""
+        return figures["report_memory"]
+
+    def track_first_screen(self, figures: dict[str, float]) -> float:
+        """Seconds until the first answer stands there, in Chromium; NaN without one."""
+        return figures["first_screen"]
+
+    def track_filter(self, figures: dict[str, float]) -> float:
+        """Seconds a filter takes to answer and be painted, the worst of many."""
+        return figures["filter"]
+
+
+def track_share_of_asv() -> float:
+    """Time to write the page ÷ time of ``asv publish``, of the same results."""
+    with tempfile.TemporaryDirectory(prefix="detcost-asv-") as folder:
+        return scale.share_of_asv(Path(folder))
+
+
+Farm.track_report_seconds.unit = "seconds"
+Farm.track_report_memory.unit = "bytes"
+Farm.track_first_screen.unit = "seconds"
+Farm.track_filter.unit = "seconds"
+track_share_of_asv.unit = "ratio"
+track_share_of_asv.timeout = timeout
