@@ -50,8 +50,11 @@ format: $(VENV)/dev-$(TENSORFLOW).stamp  ## put the code into its format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-readme: $(VENV)/bench.stamp  ## write the table of results into README.md
-	$(BIN)/detcost show --results results --markdown --write README.md
+readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write README's table, answer and pictures from results
+	$(BIN)/detcost show --markdown --write README.md
+	$(BIN)/detcost choose --scenario conv2d_backward --survive repeat,process,threads \
+	  --markdown --write README.md
+	$(BIN)/python docs/pictures.py
 
 setup: $(VENV)/dev-$(TENSORFLOW).stamp  ## make .venv with everything to develop with
 

@@ -94,7 +94,7 @@ def test_the_python_programs_run(readers_folder: Path):
         for text in blocks(document, "python")
         if text.startswith("import detcost")
     ]
-    assert len(programs) == 2
+    assert len(programs) == 3
     for program in programs:
         done = subprocess.run(
             [sys.executable, "-c", program],
@@ -171,6 +171,13 @@ def test_asv_preview_serves_the_published_site(checkout: Path):
     finally:
         server.kill()
         server.wait()
+
+
+def test_the_published_site_and_the_page_to_choose_on_link_to_each_other(checkout: Path):
+    assert run("asv publish", checkout).returncode == 0
+    site = checkout / ".asv" / "html"
+    assert '<a href="chooser/index.html">Choose by cost</a>' in (site / "index.html").read_text()
+    assert '"site":"../index.html"' in (site / "chooser" / "index.html").read_text()
 
 
 def _fetch(address: str) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from detcost import statistics
-from detcost.evidence import Cost
 from detcost.contrasts import LARGEST_RATIO, MOST_BLOCKS
+from detcost.evidence import Cost
 from detcost.factors import SWITCHES, Effect, factors
 from detcost.settings import default_grid
 from records import failed, record

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from detcost import evidence, readme
+from detcost import answers, evidence, readme
+from detcost.choosing import choose
 from detcost.errors import UsageError
 from detcost.evidence import Controls
+from detcost.selection import Question
 from records import cost, protocol, record
 
 ROOT = Path(__file__).parent.parent
 RECORDS = [record(machine={"cpu": "x86_64 \\1"}), record(setting="op_determinism")]
+
+
+BEGIN, END = readme.marks("show")
+
+
+def replace(path: Path) -> None:
+    readme.replace_section(path, "show", readme.overview(RECORDS))
 
 
 def readme_file(folder: Path, text: str) -> Path:
@@ -22,31 +31,32 @@ def readme_file(folder: Path, text: str) -> Path:
 
 
 def test_the_section_goes_between_the_marks_and_nowhere_else(tmp_path):
-    path = readme_file(
-        tmp_path, f"# Größe\n\n{readme.BEGIN}\nold\n{readme.END}\n\nafter \\1 \\g<0>\n"
-    )
-    readme.replace_table(path, RECORDS)
+    path = readme_file(tmp_path, f"# Größe\n\n{BEGIN}\nold\n{END}\n\nafter \\1 \\g<0>\n")
+    replace(path)
     text = path.read_text(encoding="utf-8")
-    assert text == f"# Größe\n\n{readme.section(RECORDS)}\n\nafter \\1 \\g<0>\n"
+    assert (
+        text
+        == f"# Größe\n\n{readme.section('show', readme.overview(RECORDS))}\n\nafter \\1 \\g<0>\n"
+    )
     assert "old" not in text
 
 
 def test_doing_it_again_changes_nothing(tmp_path):
-    path = readme_file(tmp_path, f"{readme.BEGIN}{readme.END}")
-    readme.replace_table(path, RECORDS)
+    path = readme_file(tmp_path, f"{BEGIN}{END}")
+    replace(path)
     once = path.read_bytes()
-    readme.replace_table(path, RECORDS)
+    replace(path)
     assert path.read_bytes() == once
 
 
 def test_the_section_says_what_it_was_measured_on():
-    sentence = readme.section(
+    sentence = readme.overview(
         [
             record(controls=Controls(cost(1.03, 1.0, 1.06), None, None)),
             record(machine={"cpu": "Another", "usable_cores": 8, "virtualisation": "container"}),
             record(protocol=protocol("quick"), measured_at="2026-03-01T00:00:00+00:00"),
         ]
-    ).splitlines()[-3]
+    ).splitlines()[-1]
     for words in (
         "Some CPU @ 2.00GHz, 2 cores",
         "Another, 8 cores, container",
@@ -59,40 +69,38 @@ def test_the_section_says_what_it_was_measured_on():
 
 
 def test_what_is_unknown_of_a_machine_is_not_called_none():
-    assert "None" not in readme.section([record(machine={}, versions={})])
+    assert "None" not in readme.overview([record(machine={}, versions={})])
 
 
-@pytest.mark.parametrize(
-    "text", ["", readme.BEGIN, f"{readme.END}\n{readme.BEGIN}"], ids=["no marks", "one", "swapped"]
-)
+@pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}"], ids=["no marks", "one", "swapped"])
 def test_a_file_without_both_marks_is_left_as_it_is(tmp_path, text):
     path = readme_file(tmp_path, text)
     with pytest.raises(UsageError, match="add both") as caught:
-        readme.replace_table(path, RECORDS)
+        replace(path)
     assert str(path) in str(caught.value)
     assert path.read_text() == text
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(UsageError, match=r"README\.md: No such file"):
-        readme.replace_table(tmp_path / "README.md", RECORDS)
+        replace(tmp_path / "README.md")
 
 
 def test_a_file_that_is_no_text_is_said(tmp_path):
     (tmp_path / "README.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match=r"README\.md"):
-        readme.replace_table(tmp_path / "README.md", RECORDS)
+        replace(tmp_path / "README.md")
 
 
 def test_a_file_that_cannot_be_written_is_said(tmp_path, monkeypatch):
-    path = readme_file(tmp_path, f"{readme.BEGIN}{readme.END}")
+    path = readme_file(tmp_path, f"{BEGIN}{END}")
 
     def full(*words, **options):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(UsageError, match="No space left"):
-        readme.replace_table(path, RECORDS)
+        replace(path)
 
 
 @pytest.mark.skipif(not (ROOT / "results").is_dir(), reason="no results/ to compare with yet")
@@ -100,5 +108,15 @@ def test_the_readme_says_what_results_say():
     records, problems = evidence.read(ROOT / "results")
     assert problems == []
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.BEGIN in text, f'README.md has no line "{readme.BEGIN}": add it, then make readme'
-    assert readme.section(evidence.latest(records)) in text, "README.md is old: make readme"
+    assert BEGIN in text, f'README.md has no line "{BEGIN}": add it, then make readme'
+    assert readme.section("show", readme.overview(evidence.latest(records))) in text, (
+        "README.md is old: make readme"
+    )
+
+
+def test_the_readme_answers_what_the_command_answers():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    records, _ = evidence.read(ROOT / "results")
+    question = Question(scenarios=("conv2d_backward",), survive=("repeat", "process", "threads"))
+    answer = answers.markdown(choose(records, question))
+    assert readme.section("choose", answer) in text, "README.md is old: make readme"

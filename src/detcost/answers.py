@@ -76,6 +76,7 @@ def terminal_overview(choices: Sequence[Choice]) -> Table:
         table.add_column(column)
     for row in rows:
         table.add_row(*map(plain, row))
+    table.caption = lines(_warnings(choices), "table.caption")
     return table
 
 
@@ -83,7 +84,14 @@ def markdown_overview(choices: Sequence[Choice]) -> str:
     """Return a table of answers as Markdown, a row a scenario."""
     header, *rows = _overview(choices)
     table = [header, ["---"] * len(header), *([markdown_text(c) for c in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in table)
+    lines = [f"| {' | '.join(row)} |" for row in table]
+    return "\n".join([*lines, "", *(markdown_text(line) for line in _warnings(choices))]).strip()
+
+
+def _warnings(choices: Iterable[Choice]) -> Iterator[str]:
+    failures = dict.fromkeys(f for choice in choices for f in choice.source.failed_controls)
+    if failures:
+        yield f"CONTROLS FAILED: {'; '.join(failures)}; trust nothing here"
 
 
 def _overview_title(choices: Sequence[Choice]) -> str:
@@ -166,17 +174,16 @@ def _word(choice: Choice, candidate: Candidate) -> str:
 
 def _told(reasons: Sequence[str]) -> str:
     rest = f"; and {len(reasons) - TOLD} more" if len(reasons) > TOLD else ""
-    told = [textwrap.shorten(reason, 110, placeholder=" …") for reason in reasons[:TOLD]]
+    told = [textwrap.shorten(reason, 200, placeholder=" …") for reason in reasons[:TOLD]]
     return "; ".join(told) + rest
 
 
 def _remarks(choice: Choice) -> Iterator[str]:
     source = choice.source
-    if source.failed_controls:
-        yield f"CONTROLS FAILED: {'; '.join(source.failed_controls)}; trust nothing here"
-    where = f"{source.machine} ({source.cpu or 'unknown CPU'})"
+    yield from _warnings([choice])
+    where = f"{source.machine} ({source.cpu})"
     yield (
-        f"measured on {where} with TensorFlow {source.tensorflow or 'unknown'}, "
+        f"measured on {where} with TensorFlow {source.tensorflow}, "
         f"profile {' and '.join(source.profiles) or 'unknown'}, {source.last_measured[:10]}; "
         f"default against itself: {cost_text(source.noise)}"
     )

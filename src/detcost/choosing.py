@@ -57,7 +57,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     machine: str
-    cpu: str | None
+    cpu: str
     tensorflow: str
     first_measured: str
     last_measured: str
@@ -252,7 +252,7 @@ def _source(records: Sequence[Evidence]) -> Source:
     widths = [c.same_setting for c in controls if c.same_setting and c.same_setting.low]
     return Source(
         machine=records[0].machine_name,
-        cpu=records[0].machine.get("cpu"),
+        cpu=str(records[0].machine.get("cpu") or "unknown CPU"),
         tensorflow=records[0].tensorflow,
         first_measured=days[0],
         last_measured=days[-1],

@@ -96,14 +96,13 @@ def show(
     ] = None,
 ) -> None:
     """Show the newest evidence of every cell."""
-    from detcost import evidence, tables
-    from detcost.readme import replace_table
+    from detcost import evidence, readme, tables
 
     newest = evidence.latest(_read(results))
     if not newest:
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
     if write:
-        replace_table(write, newest)
+        readme.replace_section(write, "show", readme.overview(newest))
     elif markdown:
         typer.echo(tables.markdown_overview(newest))
     else:
@@ -130,9 +129,12 @@ def choose(
     dtype: Annotated[str | None, typer.Option(help="Of the scenarios; else float32.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print it for a program.")] = False,
     markdown: Annotated[bool, typer.Option(help="Print it as Markdown.")] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="Put that between the marks in this file instead.")
+    ] = None,
 ) -> None:
     """Choose the cheapest setting that survives; without --scenario, one for each scenario."""
-    from detcost import answers, choosing
+    from detcost import answers, choosing, readme
     from detcost.selection import Question
 
     question = Question(
@@ -148,7 +150,9 @@ def choose(
     out_file = str(results / "more.trials.jsonl" if results.is_dir() else results)
     ask = choosing.choose if scenario else choosing.choose_each
     found = ask(_read(results), question, out_file)
-    if json:
+    if write:
+        readme.replace_section(write, "choose", answers.markdown(found))
+    elif json:
         typer.echo(answers.json_text(found))
     elif markdown:
         typer.echo(answers.markdown(found))

@@ -73,9 +73,7 @@ class Contrasts:
         margins = _margin(self.variance[:, against], self.freedom[:, against])
         ratios = np.exp([means, means - margins, means + margins]).T.tolist()
         return [
-            None
-            if math.isnan(ratio)
-            else Estimate(ratio=ratio, low=_known(low), high=_known(high))
+            None if math.isnan(ratio) else Estimate(ratio=ratio, low=_known(low), high=_known(high))
             for ratio, low, high in ratios
         ]
 
@@ -170,12 +168,15 @@ def _blocks(record: Evidence | None) -> tuple[str, int] | None:
 
 def log_costs(record: Evidence | None) -> list[float]:
     """Return the log ratio to ``default`` of every block; none where there is no telling."""
-    if record is None or record.status != "ok" or record.cost is None:
+    if record is None or record.status != "ok":
         return []
+    if record.cost is None:
+        # default's own record holds the A/A arm's cost, which may be lost; its own is 1.
+        return [0.0, 0.0] if record.setting == "default" else []
     ratios = record.cost.block_ratios
     if len(ratios) != record.cost.blocks or len(ratios) > MOST_BLOCKS:
         return []
-    if record.setting == "default":  # its own record holds the A/A arm's
+    if record.setting == "default":
         return [0.0] * len(ratios)
     return [math.log(ratio) for ratio in ratios] if all(map(_believable, ratios)) else []
 

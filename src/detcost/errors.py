@@ -9,8 +9,12 @@ from collections.abc import Iterable
 class UsageError(Exception):
     """A user's mistake: one line that says what, where, and what to do.
 
-    The command line prints it without a traceback and exits with 2.
+    The command line prints it without a traceback and exits with 2. Names in it may be
+    strangers': what would break the line or steer a terminal is left out.
     """
+
+    def __init__(self, message: str):
+        super().__init__("".join(c if c.isprintable() else " " for c in message))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

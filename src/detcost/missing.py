@@ -22,7 +22,8 @@ def commands(chosen: Selection, survive: Sequence[str], out: str) -> Iterator[st
     """
     for scenario in chosen.scenarios:
         lacking = [s for s in chosen.settings if _lacks(chosen, scenario, s, survive)]
-        if lacking:
+        # No program has a name like that, and a shell would take it for an option.
+        if lacking and not scenario.startswith("-"):
             yield shlex.join(_words(chosen, scenario, lacking, survive, out))
 
 

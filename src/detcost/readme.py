@@ -1,4 +1,4 @@
-"""The README's table: made from results, put between two marks, and checked by a test."""
+"""README's figures: made from results, put between two marks each, and checked by a test."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from detcost import tables
 from detcost.errors import UsageError
 from detcost.evidence import Evidence
 
-BEGIN = "<!-- detcost show --write: begin -->"
-END = "<!-- detcost show --write: end -->"
+
+def marks(command: str) -> tuple[str, str]:
+    """Return the lines between which a command writes."""
+    return f"<!-- detcost {command} --write: begin -->", f"<!-- detcost {command} --write: end -->"
 
 
-def section(records: Sequence[Evidence]) -> str:
-    """Return the marked section: the overview, and what it was measured on."""
-    return "\n".join([BEGIN, "", tables.markdown_overview(records), "", _source(records), "", END])
+def section(command: str, text: str) -> str:
+    """Return what a command writes, with its marks."""
+    begin, end = marks(command)
+    return f"{begin}\n\n{text}\n\n{end}"
 
 
-def replace_table(path: Path, records: Sequence[Evidence]) -> None:
-    """Put the section in place of the marked one.
+def overview(records: Sequence[Evidence]) -> str:
+    """Return the table of results, and what it was measured on."""
+    return f"{tables.markdown_overview(records)}\n\n{_source(records)}"
+
+
+def replace_section(path: Path, command: str, text: str) -> None:
+    """Put a text between a command's marks.
 
     Raises
     ------
@@ -28,15 +36,16 @@ def replace_table(path: Path, records: Sequence[Evidence]) -> None:
         If the file is not there or has no marks.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        before = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {getattr(error, 'strerror', 'not UTF-8 text')}") from None
-    pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
-    if not re.search(pattern, text, re.DOTALL):
-        raise UsageError(f'{path}: no line "{BEGIN}" followed by "{END}"; add both')
-    text = re.sub(pattern, lambda _: section(records), text, flags=re.DOTALL)
+    begin, end = marks(command)
+    pattern = re.escape(begin) + ".*?" + re.escape(end)
+    if not re.search(pattern, before, re.DOTALL):
+        raise UsageError(f'{path}: no line "{begin}" followed by "{end}"; add both')
+    after = re.sub(pattern, lambda _: section(command, text), before, flags=re.DOTALL)
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(after, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
 

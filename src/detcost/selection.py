@@ -49,12 +49,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what no evidence could answer."""
+        if not self.scenarios:
+            raise UsageError("no scenario to choose for; name some, a family, or all")
         if not self.survive:
             raise UsageError(f"no scope to survive; name some of {', '.join(SCOPES)}")
         for scope in self.survive:
             if scope not in SCOPES:
                 advice = did_you_mean(scope, SCOPES)
                 raise UsageError(f'no scope "{scope}"{advice}; there are {", ".join(SCOPES)}')
+        msgspec.structs.force_setattr(self, "survive", tuple(dict.fromkeys(self.survive)))
         if self.max_rate is not None and not 0 < self.max_rate <= 1:
             raise UsageError(f"rate {self.max_rate:g}: it lies above 0 and is at most 1, as 0.05")
 

@@ -86,11 +86,14 @@ def markdown_overview(records: Sequence[Evidence]) -> str:
     """Return one table: a row a scenario and setting, a column a scope.
 
     A cell says of how many comparisons the bits differed; in scope ``threads`` also
-    which sizes of the pools agree.
+    which sizes of the pools agree. Of several versions of TensorFlow on a machine it has the
+    one measured last.
     """
     header = ["scenario", "setting", "cost [95 %]", *SCOPES]
     rows = [header, ["---"] * len(header)]
-    for name, group in _by_experiment(records):
+    last = {record.machine_name: record.tensorflow for record in records}
+    newest = [record for record in records if record.tensorflow == last[record.machine_name]]
+    for name, group in _by_experiment(newest):
         by_setting = {record.setting: record for record in group}
         for setting in OVERVIEW:
             cells = _overview_cells(by_setting.get(setting))
@@ -189,16 +192,18 @@ def _captions(group: Sequence[Evidence]) -> list[str]:
 def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evidence]]]:
     """Group by all but the setting, in the order measured; the name tells the unusual."""
     machines = {record.machine_name for record in records}
+    versions = {record.tensorflow for record in records}
 
     def experiment(record: Evidence) -> tuple[str, ...]:
         machine = record.machine_name if len(machines) > 1 else ""
-        return (record.scenario, record.device, record.size, record.dtype, machine)
+        version = f"TensorFlow {record.tensorflow}" if len(versions) > 1 else ""
+        return (record.scenario, record.device, record.size, record.dtype, machine, version)
 
     order = {key: i for i, key in enumerate(dict.fromkeys(map(experiment, records)))}
     ordered = sorted(records, key=lambda record: order[experiment(record)])
     for key, group in itertools.groupby(ordered, key=experiment):
         scenario, *rest = key
-        usual = ("CPU:0", "medium", "float32", "")
+        usual = ("CPU:0", "medium", "float32", "", "")
         words = [word for word, common in zip(rest, usual, strict=True) if word != common]
         yield " ".join([scenario, *words]), list(group)
 
@@ -220,7 +225,12 @@ def code(text: str) -> str:
 
 def markdown_text(text: str) -> str:
     """Write a stranger's text as a line of Markdown in which nothing is HTML or a link."""
-    return re.sub(r"[\\`*_\[\]|#]", r"\\\g<0>", html.escape(_printable(text), quote=False))
+    escaped = re.sub(r"[\\`*_\[\]|#]", r"\\\g<0>", html.escape(_printable(text), quote=False))
+    return _LINKS.sub(lambda found: f"{found[1]}&#{ord(found[2])};", escaped)
+
+
+#: What Markdown makes a link of by itself: an address with its scheme, a host, a mailbox.
+_LINKS = re.compile(r"(\w(?=:)|www(?=\.)|\w(?=@))(:(?=//)|[.@])", re.ASCII | re.IGNORECASE)
 
 
 def _printable(text: str) -> str:

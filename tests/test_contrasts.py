@@ -1,0 +1,285 @@
+"""Settings are compared within the blocks they shared, and the intervals hold the truth."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import stats
+
+from detcost import contrasts, statistics
+from detcost.contrasts import LARGEST_RATIO, MOST_BLOCKS
+from detcost.evidence import Cost
+from records import failed, record
+
+LATER = {"run_id": "later"}
+
+
+def cell(setting, logs, **changes):
+    """Write the log ratios of a cell's blocks as its record."""
+    ratios = np.exp(logs).tolist()
+    return record(
+        setting=setting, cost=Cost(None, None, None, len(ratios), ratios, "free"), **changes
+    )
+
+
+def default(blocks, **changes):
+    """Write the record of ``default``, whose ratios are those of the A/A arm."""
+    return cell("default", [0.7] * blocks, **changes)
+
+
+def ends(estimate):
+    return estimate.low, estimate.ratio, estimate.high
+
+
+def expected(logs):
+    return pytest.approx(ends(statistics.ratio(logs)))
+
+
+def estimate(*records):
+    """Return the first record's ratio to the second."""
+    return contrasts.between(records).estimates(1)[0]
+
+
+# Of one run.
+
+
+@pytest.mark.parametrize("logs", [[0.1, 0.2], [0.3, 0.29, 0.35, 0.28, 0.31], [-1.0, 0.0, 1.0]])
+def test_the_ratio_to_default_is_that_of_statistics(logs):
+    assert ends(estimate(cell("xla", logs), default(len(logs)))) == expected(logs)
+
+
+def test_what_two_settings_share_in_a_block_cancels():
+    shared = np.array([0.3, -0.4, 0.1, 0.5, -0.2])
+    own = np.array([0.051, 0.049, 0.050, 0.052, 0.048])
+    one, other = cell("xla", shared + own), cell("threads=1", shared)
+    paired = estimate(one, other)
+    assert ends(paired) == expected(own)
+    apart = estimate(one, msgspec.structs.replace(other, **LATER))
+    assert apart.ratio == pytest.approx(paired.ratio)
+    assert paired.low > 1.04
+    assert apart.low < 0.7, "without the blocks they shared nothing could be told"
+
+
+def test_a_ratio_and_its_inverse_are_one():
+    rng = np.random.default_rng(1)
+    cells = [cell(name, rng.normal(0.2, 0.1, 6)) for name in ("xla", "threads=1", "op_determinism")]
+    alien = cell("onednn=off", rng.normal(0.2, 0.1, 9), **LATER)
+    found = contrasts.between([*cells, alien])
+    for i, j in itertools.combinations(range(4), 2):
+        low, ratio, high = ends(found.estimates(j)[i])
+        assert ends(found.estimates(i)[j]) == pytest.approx((1 / high, 1 / ratio, 1 / low))
+
+
+def test_default_is_1_whatever_its_own_record_says():
+    found = contrasts.between([default(5), cell("xla", [0.1, 0.2, 0.1, 0.2, 0.3])]).estimates(0)
+    assert ends(found[0]) == (1, 1, 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_nothing_varies_the_interval_is_the_ratio_itself():
+    twice = [default(4), cell("xla", [math.log(2)] * 4), cell("threads=1", [0.0] * 4, **LATER)]
+    for found in (contrasts.between(twice), contrasts.combine([contrasts.between(twice)] * 3)):
+        assert [ends(each) for each in found.estimates(0)] == [
+            (1, 1, 1),
+            pytest.approx((2, 2, 2)),
+            (1, 1, 1),
+        ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_block_gives_a_ratio_without_an_interval():
+    found = contrasts.between([default(1), cell("xla", [0.5]), cell("threads=1", [0.2], **LATER)])
+    ratios = [ends(each) for each in found.estimates(0)]
+    assert ratios[0] == (1, 1, 1), "which it is by definition"
+    assert ratios[1] == (None, pytest.approx(math.exp(0.5)), None)
+    assert ratios[2] == (None, pytest.approx(math.exp(0.2)), None)
+    assert ends(found.estimates(1)[2]) == (None, pytest.approx(math.exp(-0.3)), None)
+
+
+# Of two runs.
+
+THREE, FIVE = [0.1, 0.2, 0.3], [0.0, 0.1, 0.2, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("other_run", [{}, LATER])
+def test_blocks_that_were_not_shared_are_compared_as_welch_does(other_run):
+    """By hand: variances of the means 1/300 and 1/1000, with 2 and 4 degrees of freedom."""
+    one, other = cell("xla", THREE), cell("threads=1", FIVE, **other_run)
+    found = contrasts.between([one, other])
+    assert found.mean[0, 1] == pytest.approx(0.1)
+    assert found.variance[0, 1] == pytest.approx(13 / 3000)
+    assert found.freedom[0, 1] == pytest.approx(3.23445, rel=1e-6)
+    welch = stats.ttest_ind(THREE, FIVE, equal_var=False).confidence_interval(0.95)
+    apart = found.estimates(1)[0]
+    assert ends(apart) == pytest.approx((math.exp(welch.low), math.exp(0.1), math.exp(welch.high)))
+
+
+def test_as_many_blocks_of_another_run_are_not_paired():
+    one, other = cell("xla", THREE), cell("threads=1", THREE, **LATER)
+    assert ends(estimate(one, other)) != (1, 1, 1)
+    assert ends(estimate(one, msgspec.structs.replace(other, run_id=one.run_id))) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("blocks", [3, 8])
+def test_a_newer_default_leaves_a_setting_its_ratio_to_its_own(blocks):
+    assert ends(estimate(cell("xla", THREE), default(blocks, **LATER))) == expected(THREE)
+
+
+def test_a_stranger_to_the_blocks_unpairs_no_others():
+    pair = [cell("xla", THREE), cell("threads=1", [0.2, 0.2, 0.2])]
+    alone = contrasts.between(pair)
+    beside = contrasts.between([*pair, cell("onednn=off", FIVE, **LATER)])
+    assert beside.mean[:2, :2] == pytest.approx(alone.mean)
+    assert beside.variance[:2, :2] == pytest.approx(alone.variance)
+
+
+# Of several scenarios.
+
+
+def test_the_geometric_mean_of_two_scenarios_has_the_interval_of_welch_and_satterthwaite():
+    """The mean of THREE's and FIVE's means is half of what THREE has more than −FIVE."""
+    each = [contrasts.between([cell("xla", logs), default(len(logs))]) for logs in (THREE, FIVE)]
+    together = contrasts.combine(each)
+    assert together.mean[0, 1] == pytest.approx((0.2 + 0.1) / 2)
+    assert together.variance[0, 1] == pytest.approx(13 / 3000 / 4)
+    assert together.freedom[0, 1] == pytest.approx(3.23445, rel=1e-6)
+    welch = stats.ttest_ind(THREE, -np.array(FIVE), equal_var=False).confidence_interval(0.95)
+    assert ends(together.estimates(1)[0]) == pytest.approx(
+        (math.exp(welch.low / 2), math.exp(0.15), math.exp(welch.high / 2))
+    )
+
+
+def test_each_scenario_weighs_the_same_however_many_blocks_it_has():
+    each = [
+        contrasts.between([cell("xla", np.full(n, math.log(ratio))), default(n)])
+        for n, ratio in ((2, 8.0), (40, 1.0), (5, 1.0))
+    ]
+    assert contrasts.combine(each).estimates(1)[0].ratio == pytest.approx(2)
+
+
+def test_of_one_scenario_the_mean_is_its_own():
+    found = contrasts.between([cell("xla", THREE), default(3)])
+    assert contrasts.combine([found]).estimates(1) == found.estimates(1)
+
+
+def test_a_setting_without_a_cost_in_one_scenario_has_none_over_all():
+    whole = [default(3), cell("xla", THREE), cell("threads=1", THREE)]
+    lacking = [default(3), None, cell("threads=1", THREE)]
+    found = contrasts.combine([contrasts.between(whole), contrasts.between(lacking)]).estimates(0)
+    assert [each is None for each in found] == [False, True, False]
+
+
+def test_a_scenario_of_one_block_leaves_the_mean_without_an_interval():
+    each = [contrasts.between([default(n), cell("xla", [0.3] * n)]) for n in (1, 5)]
+    assert ends(contrasts.combine(each).estimates(0)[1]) == (
+        None,
+        pytest.approx(math.exp(0.3)),
+        None,
+    )
+
+
+# The intervals hold the truth.
+
+RUNS = 2000
+#: Three standard errors of a share of 95 % in so many runs.
+MARGIN = 3 * math.sqrt(0.95 * 0.05 / RUNS)
+TRUTH = {"default": 0.0, "xla": -0.3, "threads=1": 0.4}
+#: Blocks of a scenario, and the spread between the processes in them.
+SCENARIOS = ((5, 0.02), (7, 0.05), (10, 0.01))
+
+
+def measured(rng, blocks, spread, truth):
+    """Measure a scenario; the machine drifts, and default's noise is in every ratio."""
+    times = np.array(list(truth.values()))[:, None] + rng.normal(0, spread, (len(truth), blocks))
+    times += rng.normal(0, 0.3, blocks)
+    return [cell(name, logs) for name, logs in zip(truth, times - times[0], strict=True)]
+
+
+def share_that_holds(found, truth):
+    """Return how many of the runs' intervals hold the true ratio, by pair of settings."""
+    logs = list(truth.values())
+    against = [[run.estimates(j) for run in found] for j in range(len(logs))]
+    return {
+        (i, j): np.mean([run[i].holds(math.exp(logs[i] - logs[j])) for run in against[j]])
+        for i, j in itertools.combinations(range(len(logs)), 2)
+    }
+
+
+def test_the_interval_of_a_geometric_mean_holds_it_in_95_percent_of_runs():
+    rng = np.random.default_rng(2)
+    found = [
+        contrasts.combine(
+            [contrasts.between(measured(rng, *scenario, TRUTH)) for scenario in SCENARIOS]
+        )
+        for _ in range(RUNS)
+    ]
+    for share in share_that_holds(found, TRUTH).values():
+        assert share == pytest.approx(0.95, abs=MARGIN)
+    off = [abs(run.mean[1, 0] - TRUTH["xla"]) / math.sqrt(run.variance[1, 0]) for run in found]
+    assert np.mean(np.array(off) < 1.96) < 0.95 - MARGIN, "a normal quantile would not do"
+
+
+def test_the_interval_across_two_runs_holds_the_ratio_in_95_percent_of_runs():
+    rng = np.random.default_rng(3)
+    truth = {"xla": -0.3, "threads=1": 0.4}
+    found = []
+    for _ in range(RUNS):
+        xla = cell("xla", rng.normal(truth["xla"], 0.02, 5))
+        one = cell("threads=1", rng.normal(truth["threads=1"], 0.06, 12), **LATER)
+        found.append(contrasts.between([xla, one]))
+    [share] = share_that_holds(found, truth).values()
+    assert share == pytest.approx(0.95, abs=MARGIN)
+
+
+# What strangers write.
+
+JUNK = [None, 0.0, -1.0, math.nan, math.inf, 5e-324, 1e300, 2 * LARGEST_RATIO]
+
+
+def junk(ratios, blocks=None):
+    count = len(ratios) if blocks is None else blocks
+    return record(setting="xla", cost=Cost(1.0, 1.0, 1.0, count, ratios, "free"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "lost",
+    [
+        *(junk([1.0, 1.0, ratio]) for ratio in JUNK),
+        junk([1.0, 1.0], blocks=3),
+        junk([], blocks=0),
+        junk([], blocks=3),
+        junk([1.0] * (MOST_BLOCKS + 1)),
+        record(setting="xla", cost=None),
+        failed(setting="xla"),
+        record(setting="xla", status="timed_out"),
+        None,
+    ],
+)
+def test_figures_no_measurement_gives_are_no_cost_and_harm_no_other(lost):
+    one = cell("threads=1", THREE)
+    found = contrasts.between([default(3), lost, one])
+    assert found.estimates(0)[1] is None
+    assert found.estimates(1) == [None, None, None]
+    assert ends(found.estimates(0)[2]) == expected(THREE)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_widest_interval_there_can_be_is_still_a_number():
+    widest = [0.999 * math.log(LARGEST_RATIO), -0.999 * math.log(LARGEST_RATIO)]
+    one, other = cell("xla", widest), cell("threads=1", widest[::-1])
+    for found in (
+        estimate(one, other),
+        estimate(one, msgspec.structs.replace(other, **LATER)),
+        contrasts.combine([contrasts.between([one, other])] * 2).estimates(1)[0],
+    ):
+        assert 0 < found.low < found.ratio < found.high < math.inf
+
+
+def test_of_nothing_there_is_nothing_to_compare():
+    assert contrasts.between([]).mean.shape == (0, 0)
+    assert contrasts.between([None]).estimates(0) == [None]

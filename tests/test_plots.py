@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from detcost.report import plot_style, plots
+from detcost.report.plots import Plot, draw
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "$x^2$ \\frac{1}{2}",
+    "]]>&amp;\"'<metadata></metadata>",
+    "a\nb\x00c\x1b[31m\u202eevil\ud800",
+    "x" * 5000,
+    "_hidden",
+    "../../etc/passwd",
+    "nan",
+    "",
+]
+
+
+def cell(setting: str, ratio: float = 1.3, width: float = 1.05, **changes: Any) -> dict[str, Any]:
+    fields = {
+        "scenario": "matmul",
+        "family": "linear",
+        "setting": setting,
+        "device": "CPU:0",
+        "machine": "box",
+        "ratio": ratio,
+        "low": ratio / width,
+        "high": ratio * width,
+        "same_low": 0.97,
+        "same_high": 1.04,
+        "bound": 0.01,
+        "diverged": False,
+    }
+    return {**fields, **changes}
+
+
+def some_cells(**changes: Any) -> list[dict[str, Any]]:
+    return [
+        cell("default", 1.0, bound=0.9, diverged=True, **changes),
+        cell("op_determinism", 1.2, **changes),
+        cell("threads=1", 1.5, **changes),
+        cell("xla", 0.8, bound=0.5, diverged=True, **changes),
+    ]
+
+
+def drawn(cells: list[dict[str, Any]], folder: Path, kind: str) -> tuple[Plot, ET.Element]:
+    plot = next(plot for plot in draw(pd.DataFrame(cells), folder) if plot.kind == kind)
+    return plot, ET.parse(folder / plot.file).getroot()
+
+
+def texts(svg: ET.Element) -> list[str]:
+    return [text.text or "" for text in svg.iter(f"{SVG}text")]
+
+
+def fill_of(svg: ET.Element, text: str) -> str:
+    """Return the colour that a figure is written in."""
+    found = next(each for each in svg.iter(f"{SVG}text") if each.text == text)
+    return re.findall(r"fill: (#\w+)", found.get("style", ""))[0]
+
+
+def coloured(svg: ET.Element) -> int:
+    """Return how many cells of a heatmap have a colour; its key has the same ones."""
+    mesh = next(each for each in svg.iter(f"{SVG}g") if each.get("id") == "QuadMesh_1")
+    styles = [each.get("style", "") for each in mesh.iter()]
+    return sum(
+        f"fill: {colour}" in style for style in styles for colour in plot_style.class_colours()
+    )
+
+
+def test_importing_it_loads_no_library_for_plots() -> None:
+    code = (
+        "import sys, detcost.report.plots; "
+        "print({'matplotlib', 'seaborn', 'pandas'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout == "set()\n"
+
+
+def test_every_device_has_its_plots_and_every_scenario_a_forest(tmp_path: Path) -> None:
+    cells = [
+        row
+        for device in ("CPU:0", "GPU:0")
+        for scenario in ("matmul", "conv", "lstm")
+        for row in some_cells(device=device, scenario=scenario)
+    ]
+    found = draw(pd.DataFrame(cells), tmp_path / "plots")
+    for device in ("CPU:0", "GPU:0"):
+        own = [plot for plot in found if plot.device == device]
+        kinds = [plot.kind for plot in own]
+        assert kinds == ["frontier", "heatmap", "forest", "forest", "forest"]
+        assert [plot.scenario for plot in own] == [None, None, "conv", "lstm", "matmul"]
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == sorted(
+        plot.file for plot in found
+    )
+
+
+def test_an_image_says_what_it_is_and_follows_the_theme(tmp_path: Path) -> None:
+    for plot in draw(pd.DataFrame(some_cells()), tmp_path):
+        svg = ET.parse(tmp_path / plot.file).getroot()
+        assert svg.get("role") == "img"
+        assert svg.findtext(f"{SVG}title") == plot.title
+        assert svg.findtext(f"{SVG}desc") == plot.alt
+        assert "prefers-color-scheme: dark" in (svg.findtext(f"{SVG}style") or "")
+
+
+def test_nothing_is_run_or_fetched_and_no_time_is_told(tmp_path: Path) -> None:
+    for plot in draw(pd.DataFrame(some_cells()), tmp_path):
+        svg = (tmp_path / plot.file).read_text(encoding="utf-8")
+        addresses = set(re.findall(r"\w+://[^\"]*", svg))
+        assert addresses == {"http://www.w3.org/1999/xlink", "http://www.w3.org/2000/svg"}
+        assert all(target.startswith("#") for target in re.findall(r'href="([^"]*)', svg))
+        assert not re.search(r"<script|<image|<!DOCTYPE|<metadata|\bon\w+=|\d{4}-\d\d-\d\d", svg)
+
+
+def test_the_same_cells_give_the_same_bytes(tmp_path: Path) -> None:
+    cells = pd.DataFrame(some_cells())
+    for plot in draw(cells, tmp_path / "one"):
+        draw(cells.sample(frac=1, random_state=1), tmp_path / "other")
+        assert (tmp_path / "one" / plot.file).read_bytes() == (
+            tmp_path / "other" / plot.file
+        ).read_bytes()
+
+
+def test_the_users_own_style_changes_nothing(tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    cells = pd.DataFrame(some_cells())
+    draw(cells, tmp_path / "one")
+    with mpl.rc_context({"axes.facecolor": "red", "font.size": 40}):
+        draw(cells, tmp_path / "other")
+        assert mpl.rcParams["font.size"] == 40
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
+
+
+def test_no_figure_is_left_in_pyplot(tmp_path: Path) -> None:
+    from matplotlib import pyplot
+
+    draw(pd.DataFrame(some_cells()), tmp_path)
+    assert pyplot.get_fignums() == []
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    cells = [
+        cell(setting, machine=name, scenario=name, family=name, device=name)
+        for name in HOSTILE
+        for setting in [*HOSTILE, "default"]
+    ]
+    found = draw(pd.DataFrame(cells), tmp_path)
+    assert len(found) == 3 * len(HOSTILE)
+    for plot in found:
+        assert re.fullmatch(r"(frontier|heatmap|forest)(-\d+)+\.svg", plot.file)
+        svg = ET.parse(tmp_path / plot.file).getroot()
+        tags = {each.tag.removeprefix(SVG) for each in svg.iter()}
+        assert tags <= {"svg", "title", "desc", "style", "defs", "g", "path", "use", "text"} | {
+            "clipPath",
+            "rect",
+            "pattern",
+        }
+        assert "x" * 42 not in "".join(svg.itertext())
+        written = " ".join(texts(svg))
+        for name in ("<script>alert(1)</script>", "$x^2$ \\frac{1}{2}", "_hidden", "a�b�c�[31m�e"):
+            assert name in written
+            assert name in plot.title or name in written
+
+
+def test_the_names_of_several_machines_are_text(tmp_path: Path) -> None:
+    cells = [row for name in HOSTILE[:6] for row in some_cells(machine=name)]
+    _, svg = drawn(cells, tmp_path, "forest")
+    assert set(map(plot_style.shown, HOSTILE[:6])) <= set(texts(svg))
+
+
+@pytest.mark.parametrize("ratio", [0.0, -1.0, math.inf, math.nan, 1e300])
+def test_a_ratio_that_cannot_be_is_not_drawn(ratio: float, tmp_path: Path) -> None:
+    plot, svg = drawn([*some_cells(), cell("tf32=off", ratio)], tmp_path, "forest")
+    assert "tf32=off" not in texts(svg)
+    assert "nan" not in (tmp_path / plot.file).read_text(encoding="utf-8")
+
+
+def test_an_interval_that_cannot_be_is_unknown(tmp_path: Path) -> None:
+    cells = [*some_cells(), cell("tf32=off", 3.5, low=3.6, high=3.7, bound=7.0)]
+    _, svg = drawn(cells, tmp_path, "forest")
+    assert "3.50" in texts(svg)
+
+
+def test_no_cells_are_no_plots(tmp_path: Path) -> None:
+    assert draw(pd.DataFrame(some_cells()).iloc[:0], tmp_path) == []
+
+
+def test_without_a_bound_there_is_no_frontier(tmp_path: Path) -> None:
+    cells = [row | {"bound": math.nan} for row in some_cells()]
+    assert {plot.kind for plot in draw(pd.DataFrame(cells), tmp_path)} == {"heatmap", "forest"}
+
+
+def test_default_alone_has_nothing_to_compare(tmp_path: Path) -> None:
+    kinds = [plot.kind for plot in draw(pd.DataFrame([cell("default")]), tmp_path)]
+    assert kinds == ["frontier", "forest"]
+
+
+def test_the_frontier_names_its_members_and_the_cheapest_that_survives(tmp_path: Path) -> None:
+    plot, svg = drawn(some_cells(), tmp_path, "frontier")
+    assert "On the frontier: op_determinism (1.20 [1.14, 1.26], at most 1 %), xla (" in plot.alt
+    assert "threads=1" not in plot.alt
+    assert "Cheapest with no divergence seen: op_determinism, 1.20 [1.14, 1.26]." in plot.alt
+    assert {"default", "op_determinism", "threads=1", "xla"} <= set(texts(svg))
+
+
+def test_nothing_survives_where_all_diverged(tmp_path: Path) -> None:
+    cells = [row | {"diverged": True} for row in some_cells()]
+    plot, _ = drawn(cells, tmp_path, "frontier")
+    assert "Under every setting some comparison diverged." in plot.alt
+
+
+def test_the_frontier_is_of_geometric_means_and_worst_bounds(tmp_path: Path) -> None:
+    cells = [
+        *some_cells(),
+        *some_cells(scenario="conv"),
+        cell("tf32=off", 0.5, width=1.1),
+        cell("tf32=off", 2.0, width=1.1, scenario="conv", bound=0.002),
+    ]
+    plot, _ = drawn(cells, tmp_path, "frontier")
+    margin = math.exp(math.log(1.1) / math.sqrt(2))
+    assert f"tf32=off (1.00 [{1 / margin:.2f}, {margin:.2f}], at most 1 %)" in plot.alt
+    assert "geometric mean over 2 scenarios" in plot.title
+
+
+def test_what_is_not_known_in_every_scenario_is_not_on_the_frontier(tmp_path: Path) -> None:
+    cells = [*some_cells(), *some_cells(scenario="conv"), cell("tf32=off", 0.1)]
+    cells[-2]["bound"] = math.nan
+    plot, svg = drawn(cells, tmp_path, "frontier")
+    assert "tf32=off" not in plot.alt
+    assert "xla" not in plot.alt
+    assert {"tf32=off (1 of 2 scenarios)", "xla (1 of 2 scenarios)"} <= set(texts(svg))
+
+
+def test_a_long_frontier_is_not_told_in_full(tmp_path: Path) -> None:
+    cells = [cell(f"intra={i}", 2 / i, bound=i / 20) for i in range(1, 12)]
+    plot, _ = drawn(cells, tmp_path, "frontier")
+    assert "intra=6 (" in plot.alt
+    assert "intra=7 (" not in plot.alt
+    assert "and 5 more" in plot.alt
+
+
+def test_only_cells_whose_interval_tells_have_a_colour(tmp_path: Path) -> None:
+    cells = [
+        cell("costs", 1.31),
+        cell("faster", 0.71),
+        cell("free", 1.002, width=1.001),
+        cell("ambiguous", 1.04),
+        cell("no_interval", 1.92, low=math.nan, high=math.nan),
+        cell("elsewhere", 1.33, scenario="conv"),
+    ]
+    plot, svg = drawn(cells, tmp_path, "heatmap")
+    assert coloured(svg) == 4
+    for figure in ("1.31", "0.71", "1.00", "1.33"):
+        assert fill_of(svg, figure) == plot_style.INK
+    for figure in ("1.04", "1.92"):
+        assert fill_of(svg, figure) == plot_style.MUTED
+    assert texts(svg).count("–") == 6
+    counts = "costs more: 2, faster: 1, free within ±2 %: 1, the interval does not tell: 2"
+    assert counts in plot.alt
+    assert "Least: faster in matmul, 0.71" in plot.alt
+    assert "greatest: no_interval in matmul, 1.92." in plot.alt
+
+
+def test_classes_of_cost_meet_at_the_free_band() -> None:
+    ends = plot_style.CLASSES
+    assert ends == tuple(sorted(ends))
+    assert ends[len(ends) // 2 - 1 : len(ends) // 2 + 1] == (0.98, 1.02)
+
+
+def test_many_scenarios_and_settings_stay_one_legible_table(tmp_path: Path) -> None:
+    cells = [cell(f"intra={i}", scenario=f"s{j}") for i in range(24) for j in range(50)]
+    _, svg = drawn(cells[:], tmp_path, "heatmap")
+    width, height = map(float, (svg.get("viewBox") or "").split()[2:])
+    assert width > 24 * 30
+    assert height > 50 * 15
+    assert texts(svg).count("1.30") == 24 * 50
+
+
+def test_a_forest_tells_figures_and_verdicts_in_words(tmp_path: Path) -> None:
+    cells = [*some_cells(), cell("tf32=off", 1.01)]
+    plot, svg = drawn(cells, tmp_path, "forest")
+    assert {"1.20 [1.14, 1.26]", "0.80 [0.76, 0.84]", "ambiguous", "faster"} <= set(texts(svg))
+    assert texts(svg).count("costs") == 2
+    counts = "costs more: 2, faster: 1, free within ±2 %: 0, the interval does not tell: 1"
+    assert counts in plot.alt
+    assert "default against itself: 0.97 to 1.04" in plot.alt
+    assert "Cheapest with no divergence seen: tf32=off, 1.01 [0.96, 1.06]." in plot.alt
+
+
+def test_default_shows_what_it_cost_against_itself(tmp_path: Path) -> None:
+    _, svg = drawn(some_cells(), tmp_path, "forest")
+    assert {"default (A/A)", "1.00 [0.97, 1.04]"} <= set(texts(svg))
+
+
+def test_an_interval_too_wide_does_not_stretch_the_axis(tmp_path: Path) -> None:
+    _, svg = drawn([*some_cells(), cell("tf32=off", 1.1, width=1000)], tmp_path, "forest")
+    assert "1000" not in texts(svg)
+    assert "2" in texts(svg)
+
+
+def test_few_machines_have_a_mark_each(tmp_path: Path) -> None:
+    cells = [row for machine in "abcdef" for row in some_cells(machine=machine)]
+    plot, svg = drawn(cells, tmp_path, "forest")
+    assert "a mark for each of 6 machines" in plot.title
+    assert set("abcdef") <= set(texts(svg))
+
+
+def test_many_machines_are_boxes_and_means_with_a_bounded_number_of_marks(tmp_path: Path) -> None:
+    def of(machines: int, folder: Path) -> list[Plot]:
+        cells = [
+            row | {"ratio": row["ratio"] * (1 + machine % 7 / 1000)}
+            for machine in range(machines)
+            for row in some_cells(machine=f"m{machine}")
+        ]
+        return draw(pd.DataFrame(cells), folder)
+
+    few, many = of(7, tmp_path / "few"), of(1000, tmp_path / "many")
+    for small, large in zip(few, many, strict=True):
+        assert "1000 machines" in large.title
+        assert "1000 machines" in large.alt
+        size = (tmp_path / "many" / large.file).stat().st_size
+        assert size < 1.2 * (tmp_path / "few" / small.file).stat().st_size
+    assert "boxes over 1000 machines: median" in many[-1].alt
+
+
+def test_what_a_plot_cannot_hold_is_left_out_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plots, "MOST_SETTINGS", 3)
+    monkeypatch.setattr(plots, "MOST_SCENARIOS", 2)
+    cells = [row for i in range(3) for row in some_cells(scenario=f"s{i}")]
+    plot, svg = drawn(cells, tmp_path, "heatmap")
+    assert "3 of 4 settings, 2 of 3 scenarios" in plot.alt
+    assert "xla" not in texts(svg)
+    assert "s2" not in texts(svg)
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#121212"])
+def test_marks_stand_out_on_light_and_dark_pages(page: str) -> None:
+    for mark in (*plot_style.VERDICTS.values(), *plot_style.MACHINES):
+        assert contrast(mark, page) >= 3
+
+
+def test_text_stands_out_on_its_page_and_on_every_class_of_cost() -> None:
+    for text in (plot_style.INK, plot_style.MUTED):
+        assert contrast(text, "#ffffff") >= 4.5
+        assert contrast(plot_style.DARK[text], "#121212") >= 4.5
+    for light, dark in plot_style.class_colours().items():
+        assert contrast(plot_style.INK, light) >= 4.5
+        assert contrast(plot_style.DARK[plot_style.INK], dark) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, as WCAG 2 defines it."""
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
