@@ -13,6 +13,10 @@ class UsageError(Exception):
     """
 
 
+class NotApplicable(Exception):
+    """A setting means nothing to a scenario; its words say why."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``'; did you mean "x"?'`` for the nearest known word, else an empty string."""
     folded = {name.lower(): name for name in known}
