@@ -96,7 +96,7 @@ LEVERS: tuple[Lever, ...] = (
     ),
     Lever(
         "seeding",
-        "how a program that draws numbers is seeded, in place of all of that",
+        "how a program that draws numbers is seeded, instead of by set_random_seed",
         frozenset({"seed"}),
         value=("tf", "tf_numpy", "per_op", "numpy", "generator", "stateless"),
         python={
@@ -249,6 +249,11 @@ class Setting:
             return SEEDED.format(seed=seed)
         return "\n".join(_fill_in(chosen[0][0].python, chosen[0][1], seed))
 
+    def usage(self, seed: int) -> list[str]:
+        """Lines to write where they are needed, for what has no global switch."""
+        filled = (_fill_in(lever.usage, value, seed) for lever, value in self.levers)
+        return [line for lines in filled for line in lines]
+
     def expects(self) -> dict[str, Any]:
         """Return what TensorFlow must say back after the setting was applied."""
         return {
@@ -263,9 +268,7 @@ class Setting:
         if self.environment:
             before += ["import os"]
             before += [f'os.environ["{k}"] = "{v}"' for k, v in self.environment.items()]
-        after = self.python(seed).splitlines()
-        for lever, value in self.levers:
-            after += _fill_in(lever.usage, value, seed)
+        after = [*self.python(seed).splitlines(), *self.usage(seed)]
         if any("np." in line for line in after):
             before += ["import numpy as np"]
         return "\n".join([*before, "import tensorflow as tf", *after])
