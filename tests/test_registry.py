@@ -34,7 +34,7 @@ def second(bench):
        computes."""
     return lambda: helper_of_mine.ANSWER
 
-@detcost.scenario(family="mine", core=True)
+@detcost.scenario(family="mine", core=True, draws=True)
 def first(bench):
     return lambda: 1
 
@@ -103,7 +103,7 @@ def test_a_scenario_of_a_file_is_found(own):
     entry = registry.load(f"{own}:second")
     assert (entry.name, entry.family, entry.summary) == ("second", "mine", "What it computes.")
     assert (entry.core, entry.dtypes) == (False, ("float64", "float32"))
-    assert (entry.ignores, entry.float64_reference) == ({"xla"}, True)
+    assert (entry.ignores, entry.float64_reference, entry.draws) == ({"xla"}, True, False)
     assert entry.build(None)() == 42
 
 
@@ -114,7 +114,7 @@ def test_a_scenario_of_a_module_is_found(own, monkeypatch):
     own.rename(package / "own.py")
     monkeypatch.syspath_prepend(own.parent)
     entry = registry.load("package_of_mine.own:first")
-    assert (entry.core, entry.float64_reference) == (True, False)
+    assert (entry.core, entry.float64_reference, entry.draws) == (True, False, True)
     assert "no_such" in refusal("package_of_mine.no_such:first")
 
 

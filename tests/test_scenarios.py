@@ -8,7 +8,7 @@ import pytest
 from detcost.scenarios import registry
 from detcost.settings import LEVERS
 
-FAMILIES = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
+FAMILIES = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular", "random"}
 #: All but the controls, which are there to be recognised, not to be measured.
 SCENARIOS = {k: v for k, v in registry.built_in().items() if v.family != "control"}
 
@@ -48,6 +48,13 @@ def test_xla_means_nothing_to_any_pipeline():
     assert all("xla" in entry.ignores for entry in pipelines)
 
 
+def test_whatever_draws_by_name_says_so():
+    names = {name for name, entry in SCENARIOS.items() if entry.draws}
+    assert {name for name, entry in SCENARIOS.items() if entry.family == "random"} <= names
+    assert {"graph_random_ops", "map_random_parallel", "shuffle_unseeded"} <= names
+    assert not any(SCENARIOS[name].family in ("matmul", "conv", "irregular") for name in names)
+
+
 def test_first_type_is_float32():
     assert all(entry.dtypes[0] == "float32" for entry in SCENARIOS.values())
 
@@ -60,7 +67,8 @@ def test_matmul_is_measured_in_bfloat16_too():
 def test_arithmetic_has_a_float64_reference_and_pipelines_have_none():
     referenced = {name for name, entry in SCENARIOS.items() if entry.float64_reference}
     for part in ("matmul", "conv2d", "reduce", "segment_sum", "softmax", "scatter_add", "mlp"):
-        assert {name for name in SCENARIOS if part in name} <= referenced
+        named = {name for name, entry in SCENARIOS.items() if part in name and not entry.draws}
+        assert named <= referenced
     assert not any(SCENARIOS[name].family == "tf_data" for name in referenced)
 
 

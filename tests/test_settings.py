@@ -13,8 +13,10 @@ from detcost import settings
 from detcost.errors import UsageError
 from detcost.settings import LEVERS, parse
 
-#: Every lever as a user may write it.
-WORDS = [lever.spelling.replace("=N", "=2") for lever in LEVERS]
+#: Every word of every lever as a user may write it.
+WORDS_OF = {lever.name: [word.replace("=N", "=2") for word in lever.spellings] for lever in LEVERS}
+WORDS = list(itertools.chain(*WORDS_OF.values()))
+STRATEGIES = [word for word in WORDS if word.startswith("seeding=")]
 
 
 def compatible_settings():
@@ -23,8 +25,8 @@ def compatible_settings():
         chosen = list(itertools.compress(LEVERS, switches))
         controls = [thing for lever in chosen for thing in lever.controls]
         if len(controls) == len(set(controls)):
-            words = itertools.compress(WORDS, switches)
-            yield parse("+".join(words) or "default")
+            for words in itertools.product(*(WORDS_OF[lever.name] for lever in chosen)):
+                yield parse("+".join(words) or "default")
 
 
 ALL = list(compatible_settings())
@@ -108,12 +110,26 @@ def test_a_lever_of_one_value_says_which(text):
     assert f'write "{name}={"strict" if name == "data_order" else "off"}"' in refusal(text)
 
 
+@pytest.mark.parametrize("text", ["seeding", "seeding=", "seeding=TF", "seeding=tf|numpy"])
+def test_a_lever_of_several_words_shows_them_all(text):
+    words = "tf|tf_numpy|per_op|numpy|generator|stateless"
+    assert f'seeding takes a word; write "seeding={words}"' in refusal(text)
+
+
+def test_a_word_misspelt_is_told_its_nearest_neighbour():
+    assert 'did you mean "seeding=stateless"?' in refusal("xla+seeding=statelss")
+    assert 'did you mean "seeding=generator"?' in refusal("seed=generator")
+
+
 @pytest.mark.parametrize("text", ["xla=1", "op_determinism=true", "unseeded=", "xla=off"])
 def test_a_switch_takes_no_value(text):
     assert f'takes no value; write "{text.partition("=")[0]}"' in refusal(text)
 
 
-@pytest.mark.parametrize("text", ["xla+xla", "threads=1+threads=2", "single_thread+threads=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["xla+xla", "threads=1+threads=2", "single_thread+threads=1", "seeding=tf+seeding=numpy"],
+)
 def test_a_lever_may_be_given_once(text):
     assert "given twice" in refusal(text)
 
@@ -128,6 +144,7 @@ def test_default_cannot_be_joined_to_a_lever():
         ("threads=1+intra=4", "intra"),
         ("inter=4+single_thread", "inter"),
         ("op_determinism+deterministic_ops_env", "op_determinism"),
+        ("unseeded+seeding=tf", "seed"),
     ],
 )
 def test_levers_that_set_the_same_thing_conflict(text, thing):
@@ -162,10 +179,35 @@ def test_a_snippet_sets_the_environment_before_it_imports_tensorflow(monkeypatch
         assert "environ" not in after
 
 
-def test_every_setting_but_unseeded_is_seeded():
+def test_every_setting_is_seeded_as_it_says_and_if_it_says_nothing_throughout():
     for setting in ALL:
+        says = setting.has("unseeded") or setting.strategy
         for code in (setting.snippet(7), setting.python(7)):
-            assert ("set_random_seed(7)" in code) == (not setting.has("unseeded"))
+            assert ("set_random_seed(7)" in code) == (not says)
+
+
+def test_unseeded_has_no_seed_and_every_strategy_has_the_one_asked_for():
+    assert "7" not in parse("unseeded").snippet(7)
+    for word in STRATEGIES:
+        assert "7" in parse(word).snippet(7)
+        assert "7" not in parse(word).snippet(8)
+
+
+def test_what_starts_random_numbers_over_is_what_seeded_the_program():
+    for setting in ALL:
+        assert setting.python(7).startswith(setting.seeding(7))
+    assert parse("xla+seeding=tf_numpy").seeding(7).splitlines() == [
+        "tf.random.set_seed(7)",
+        "np.random.seed(7)",
+    ]
+    for word in ("per_op", "generator", "stateless"):
+        assert parse(f"seeding={word}").seeding(7) == ""
+
+
+def test_a_snippet_imports_what_it_uses():
+    for setting in ALL:
+        code = setting.snippet()
+        assert ("import numpy as np" in code) == ("np." in code)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +223,12 @@ def test_every_setting_but_unseeded_is_seeded():
         ("onednn=off", 'os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"'),
         ("tf32=off", "enable_tensor_float_32_execution(False)"),
         ("data_order=strict", "options.deterministic = True"),
+        ("seeding=tf", "tf.random.set_seed(42)"),
+        ("seeding=tf_numpy", "np.random.seed(42)"),
+        ("seeding=per_op", "tf.random.normal(shape, seed=next(seeds))"),
+        ("seeding=numpy", "np.random.seed(42)"),
+        ("seeding=generator", "tf.random.Generator.from_seed(42)"),
+        ("seeding=stateless", "tf.random.stateless_normal(shape, seed=(42, 0))"),
     ],
 )
 def test_a_snippet_does_what_its_setting_says(word, code):

@@ -140,6 +140,20 @@ def test_execution_is_compared_with_default_whatever_the_setting():
     assert seen(xla, "process").divergent == 0
 
 
+def test_another_way_to_seed_is_compared_with_itself_in_execution():
+    """It draws other numbers than default, however either is executed."""
+    pool = FakeWorkers(
+        {
+            "seeding=stateless": Behaviour(
+                output=lambda c: "fused" if c.execution == "xla" else "stateless"
+            )
+        }
+    )
+    default, stateless = run(pool, "seeding=stateless").arms
+    assert seen(default, "execution").divergent == 0
+    assert (seen(stateless, "execution").divergent, seen(stateless, "execution").trials) == (2, 6)
+
+
 @pytest.mark.parametrize("scope", ["process", "threads", "load", "isa", "execution"])
 @pytest.mark.parametrize("probability", [0.0, 0.01, 0.2, 1.0])
 def test_a_known_rate_is_found_in_every_scope(scope, probability):

@@ -115,6 +115,44 @@ def starts_100(bench):
     return starts(1.0)
 
 
+@detcost.scenario(family="random", draws=True)
+def numpy_draws(bench):
+    """Numbers from NumPy's own generator."""
+
+    def step():
+        bench.reseed()
+        return np.random.random(8)
+
+    return step
+
+
+@detcost.scenario(family="random", draws=True)
+def draws_in_a_graph(bench):
+    """Numbers drawn in a graph that AutoGraph converts."""
+    return bench.function(bench.draw.normal((8,)))
+
+
+@detcost.scenario(family="random", draws=True)
+def does_as_it_is_told(bench):
+    """Numbers drawn by the very code that the setting gives users to paste."""
+    assert bench.draw  # else it would count as not seeded where it draws
+    names = {"shape": (8,)}
+    exec(bench.setting.snippet(bench.seed), names)
+    return lambda: names["noise"]
+
+
+@detcost.scenario(family="random", draws=True)
+def draws_as_it_should(bench):
+    """The same numbers by the bench."""
+    noise = bench.draw.normal((8,))
+
+    def step():
+        bench.reseed()
+        return noise()
+
+    return step
+
+
 @detcost.scenario(family="trouble")
 def raises(bench):
     """Raises in the step."""

@@ -17,6 +17,10 @@ class UsageError(Exception):
         super().__init__("".join(c if c.isprintable() else " " for c in message))
 
 
+class NotApplicable(Exception):
+    """A setting means nothing to a scenario; its words say why."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``'; did you mean "x"?'`` for the nearest known word, else an empty string."""
     folded = {name.lower(): name for name in known}

@@ -37,8 +37,9 @@ def _settings() -> Table:
     found = Table("lever", "what it does", Column("code to paste", overflow="fold"))
     found.add_row("default", "nothing but seeds", Text(settings.DEFAULT.snippet()))
     for lever in settings.LEVERS:
-        example = settings.parse(lever.spelling.replace("=N", "=1"))
-        found.add_row(lever.spelling, lever.summary, Text(example.snippet()))
+        for word in lever.spellings:
+            example = settings.parse(word.replace("=N", "=1"))
+            found.add_row(word, lever.summary, Text(example.snippet()))
     found.add_row("single_thread", "another name for threads=1", "")
     found.add_section()
     found.add_row("a+b", "levers together, such as op_determinism+threads=1+xla", "")

@@ -17,6 +17,9 @@ from detcost.errors import UsageError, did_you_mean
 
 SEEDED = "tf.keras.utils.set_random_seed({seed})  # Python, NumPy, TensorFlow and Keras"
 
+#: Lines of code: the same whatever a lever's value is, or by its word.
+Lines = tuple[str, ...] | Mapping[str, tuple[str, ...]]
+
 
 @dataclass(frozen=True)
 class Lever:
@@ -31,11 +34,13 @@ class Lever:
     controls
         What it governs. Two levers of a setting that govern the same thing conflict.
     value
-        ``None`` for a switch, ``int`` for ``name=N``, or the only word it takes (``"off"``).
+        ``None`` for a switch, ``int`` for ``name=N``, or the words it takes (``("off",)``).
     environment
         Variables that must be set before TensorFlow is imported.
     python
-        Lines to run after the import and before the first op; ``{value}`` is filled in.
+        Lines to run after the import and before the first op; ``{value}`` and ``{seed}``
+        are filled in. Those of a lever that governs ``seed`` are run again wherever a
+        program starts its random numbers over.
     usage
         Lines for the user to paste where no global switch exists (``jit_compile=True``).
         The worker's counterpart is in :class:`detcost.scenarios.bench.Bench`.
@@ -47,20 +52,38 @@ class Lever:
     name: str
     summary: str
     controls: frozenset[str]
-    value: type[int] | str | None = None
+    value: type[int] | tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
-    python: tuple[str, ...] = ()
-    usage: tuple[str, ...] = ()
+    python: Lines = ()
+    usage: Lines = ()
     expects: Callable[[int], dict[str, Any]] = lambda value: {}
 
     @property
     def spelling(self) -> str:
-        """How it is written, with ``N`` for a number: ``threads=N``, ``onednn=off``, ``xla``."""
+        """How it is written: ``threads=N``, ``onednn=off``, ``seeding=tf|numpy|…``, ``xla``."""
         if self.value is None:
             return self.name
-        return f"{self.name}={'N' if self.value is int else self.value}"
+        return f"{self.name}={'|'.join(self._values)}"
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every way to write it, with ``N`` for a number."""
+        if self.value is None:
+            return (self.name,)
+        return tuple(f"{self.name}={value}" for value in self._values)
+
+    @property
+    def _values(self) -> tuple[str, ...]:
+        return self.value if isinstance(self.value, tuple) else ("N",)
 
 
+def _fill_in(lines: Lines, value: int | str | None, seed: int) -> list[str]:
+    chosen = lines.get(str(value), ()) if isinstance(lines, Mapping) else lines
+    return [line.format(value=value, seed=seed) for line in chosen]
+
+
+_SEED_TF = "tf.random.set_seed({seed})"
+_SEED_NUMPY = "np.random.seed({seed})"
 _INTRA = "tf.config.threading.set_intra_op_parallelism_threads({value})"
 _INTER = "tf.config.threading.set_inter_op_parallelism_threads({value})"
 
@@ -68,8 +91,35 @@ _INTER = "tf.config.threading.set_inter_op_parallelism_threads({value})"
 LEVERS: tuple[Lever, ...] = (
     Lever(
         "unseeded",
-        "no seed anywhere (every other setting seeds Python, NumPy, TensorFlow and Keras)",
+        "no seed anywhere (without it, Python, NumPy, TensorFlow and Keras are seeded)",
         frozenset({"seed"}),
+    ),
+    Lever(
+        "seeding",
+        "how a program that draws numbers is seeded, instead of by set_random_seed",
+        frozenset({"seed"}),
+        value=("tf", "tf_numpy", "per_op", "numpy", "generator", "stateless"),
+        python={
+            "tf": (_SEED_TF,),
+            "tf_numpy": (_SEED_TF, _SEED_NUMPY),
+            "numpy": (_SEED_NUMPY,),
+        },
+        usage={
+            "per_op": (
+                "seeds = iter(np.random.SeedSequence({seed}).generate_state(1000).tolist())",
+                "noise = tf.random.normal(shape, seed=next(seeds))  # every op, layer, initialiser",
+            ),
+            "numpy": (
+                "noise = tf.convert_to_tensor(np.random.standard_normal(shape), tf.float32)",
+            ),
+            "generator": (
+                "generator = tf.random.Generator.from_seed({seed})",
+                "noise = generator.normal(shape)",
+            ),
+            "stateless": (
+                "noise = tf.random.stateless_normal(shape, seed=({seed}, 0))  # each draw its own",
+            ),
+        },
     ),
     Lever(
         "op_determinism",
@@ -119,7 +169,7 @@ LEVERS: tuple[Lever, ...] = (
         "onednn",
         "Intel's oneDNN kernels switched off",
         frozenset({"onednn"}),
-        value="off",
+        value=("off",),
         environment={"TF_ENABLE_ONEDNN_OPTS": "0"},
         expects=lambda value: {"onednn": False},
     ),
@@ -127,7 +177,7 @@ LEVERS: tuple[Lever, ...] = (
         "tf32",
         "TensorFloat-32 switched off on NVIDIA GPUs",
         frozenset({"tf32"}),
-        value="off",
+        value=("off",),
         python=("tf.config.experimental.enable_tensor_float_32_execution(False)",),
         expects=lambda value: {"tf32": False},
     ),
@@ -135,7 +185,7 @@ LEVERS: tuple[Lever, ...] = (
         "data_order",
         "tf.data gives its elements in order, whatever the pipeline allows",
         frozenset({"data_order"}),
-        value="strict",
+        value=("strict",),
         usage=(
             "options = tf.data.Options()",
             "options.deterministic = True",
@@ -175,16 +225,34 @@ class Setting:
         return any(name == lever for name, _ in self.values)
 
     @property
+    def strategy(self) -> str | None:
+        """How random numbers are seeded: the word of ``seeding``, or ``None`` without it."""
+        return next((str(value) for name, value in self.values if name == "seeding"), None)
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables to set before TensorFlow is imported."""
         return {key: text for lever, _ in self.levers for key, text in lever.environment.items()}
 
     def python(self, seed: int) -> str:
-        """Code to run after the import of ``tf`` and before the first op."""
-        lines = [] if self.has("unseeded") else [SEEDED.format(seed=seed)]
+        """Code to run after the import of ``tf`` (and ``np``) and before the first op."""
+        lines = [self.seeding(seed)]
         for lever, value in self.levers:
-            lines += [line.format(value=value) for line in lever.python]
-        return "\n".join(lines)
+            if "seed" not in lever.controls:
+                lines += _fill_in(lever.python, value, seed)
+        return "\n".join(filter(None, lines))
+
+    def seeding(self, seed: int) -> str:
+        """Code that seeds the whole program; run again, it starts random numbers over."""
+        chosen = [(lever, value) for lever, value in self.levers if "seed" in lever.controls]
+        if not chosen:
+            return SEEDED.format(seed=seed)
+        return "\n".join(_fill_in(chosen[0][0].python, chosen[0][1], seed))
+
+    def usage(self, seed: int) -> list[str]:
+        """Lines to write where they are needed, for what has no global switch."""
+        filled = (_fill_in(lever.usage, value, seed) for lever, value in self.levers)
+        return [line for lines in filled for line in lines]
 
     def expects(self) -> dict[str, Any]:
         """Return what TensorFlow must say back after the setting was applied."""
@@ -196,13 +264,14 @@ class Setting:
 
     def snippet(self, seed: int = 42) -> str:
         """Python code to paste at the top of a program to get this setting."""
-        lines = []
+        before = []
         if self.environment:
-            lines += ["import os"]
-            lines += [f'os.environ["{k}"] = "{v}"' for k, v in self.environment.items()]
-        lines += ["import tensorflow as tf", *self.python(seed).splitlines()]
-        lines += [line for lever, _ in self.levers for line in lever.usage]
-        return "\n".join(lines)
+            before += ["import os"]
+            before += [f'os.environ["{k}"] = "{v}"' for k, v in self.environment.items()]
+        after = [*self.python(seed).splitlines(), *self.usage(seed)]
+        if any("np." in line for line in after):
+            before += ["import numpy as np"]
+        return "\n".join([*before, "import tensorflow as tf", *after])
 
 
 DEFAULT = Setting()
@@ -242,7 +311,7 @@ def default_grid() -> list[Setting]:
 
 def spellings() -> list[str]:
     """Every word a setting can be made of, for messages and ``detcost list settings``."""
-    return ["default", *(lever.spelling for lever in LEVERS), *_ALIASES]
+    return ["default", *(word for lever in LEVERS for word in lever.spellings), *_ALIASES]
 
 
 def _read(word: str, text: str) -> tuple[str, int | str | None]:
@@ -262,8 +331,9 @@ def _read(word: str, text: str) -> tuple[str, int | str | None]:
         if not re.fullmatch("0*[1-9][0-9]{0,3}", value) or int(value) > 4096:
             raise UsageError(f'setting "{text}": {name} takes a number from 1 to 4096, as {name}=1')
         return name, int(value)
-    if value != lever.value:
-        raise UsageError(f'setting "{text}": {name} takes one value; write "{lever.spelling}"')
+    if word not in lever.spellings:
+        advice = did_you_mean(word, lever.spellings) if len(lever.spellings) > 1 else ""
+        raise UsageError(f'setting "{text}": {name} takes a word; write "{lever.spelling}"{advice}')
     return name, value
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detcost.scenarios.drawing import Drawing, drawing
 from detcost.scenarios.lazy import tf
 from detcost.settings import Setting
 
@@ -53,6 +55,7 @@ class Bench:
         self._autograph = autograph
         self._functions: list[Any] = []
         self._random = np.random.Generator(np.random.Philox(seed))
+        self._seeding = compile(setting.seeding(seed), "<seeding>", "exec")
 
     def sized(self, small: T, medium: T, large: T) -> T:
         """Return the value for the cell's size."""
@@ -130,14 +133,30 @@ class Bench:
         """The most often any one function of this bench was traced; 1 is right."""
         return max((f.experimental_get_tracing_count() for f in self._functions), default=0)
 
+    @cached_property
+    def draw(self) -> Drawing:
+        """Random numbers drawn in the step, in the way the lever ``seeding`` says."""
+        return drawing(self.setting.strategy, self.seed)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the program is seeded as the setting says: at its top, or where it draws."""
+        return self.setting.strategy is None or bool(
+            self.setting.seeding(self.seed) or "draw" in vars(self)
+        )
+
     def reseed(self) -> None:
-        """Start the random numbers over, as a fresh run of the program would.
+        """Start the random numbers over, as far as a fresh run of the program would.
 
         A scenario that draws numbers calls this at the head of its step, so that
-        repeating the step repeats the program. Under ``unseeded`` it does nothing.
+        repeating the step repeats the program. What the program sets once at its top is
+        set again, and no more: ops that carry a seed of their own (``seeding=per_op``)
+        go on with their next numbers, as they do in a user's loop. Under ``unseeded`` it
+        does nothing.
         """
-        if not self.setting.has("unseeded"):
-            tf.keras.utils.set_random_seed(self.seed)
+        exec(self._seeding, {"tf": tf, "np": np})
+        if "draw" in vars(self):
+            self.draw.restart()
 
     def dataset(self, dataset: Any, deterministic: bool | None = None) -> Any:
         """Return the data set with the order the setting asks for.

@@ -46,6 +46,8 @@ class Scenario:
     float64_reference
         Whether its program, built from the very same inputs in float64, tells how far
         off its outputs are; such a program takes every type from the bench.
+    draws
+        Whether it draws random numbers, so that it matters how they are seeded.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Scenario:
     dtypes: tuple[str, ...] = ("float32",)
     ignores: frozenset[str] = frozenset()
     float64_reference: bool = False
+    draws: bool = False
 
 
 def scenario(
@@ -65,6 +68,7 @@ def scenario(
     dtypes: tuple[str, ...] = ("float32",),
     ignores: tuple[str, ...] = (),
     float64_reference: bool = False,
+    draws: bool = False,
 ) -> Callable[[Build], Build]:
     """Register the decorated function as a scenario.
 
@@ -82,6 +86,7 @@ def scenario(
             dtypes=dtypes,
             ignores=frozenset(ignores),
             float64_reference=float64_reference,
+            draws=draws,
         )
         build.__detcost_scenario__ = entry  # type: ignore[attr-defined]
         return build

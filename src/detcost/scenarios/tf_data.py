@@ -42,14 +42,14 @@ def shuffle_reshuffled(bench: Bench) -> Callable[[], Any]:
     return step
 
 
-@scenario(family="tf_data", ignores=("xla",))
+@scenario(family="tf_data", ignores=("xla",), draws=True)
 def shuffle_unseeded(bench: Bench) -> Callable[[], Any]:
     """Shuffle without a seed of its own; the order hangs on the program's seed, if it set one."""
-    n = bench.sized(100, 1_000, 10_000)
+    n, seed = bench.sized(100, 1_000, 10_000), bench.draw.op_seed("Dataset.shuffle")
 
     def step() -> Any:
         bench.reseed()
-        return _gather(tf.data.Dataset.range(n).shuffle(n), n)
+        return _gather(tf.data.Dataset.range(n).shuffle(n, seed), n)
 
     return step
 
@@ -60,12 +60,13 @@ def map_pure_parallel(bench: Bench) -> Callable[[], Any]:
     return _map(bench, _work)
 
 
-@scenario(family="tf_data", core=True, ignores=("xla",))
+@scenario(family="tf_data", core=True, ignores=("xla",), draws=True)
 def map_random_parallel(bench: Bench) -> Callable[[], Any]:
     """Parallel map with stateful random ops; which call draws which numbers is a race."""
+    seed = bench.draw.op_seed("tf.random.normal")
 
     def augment(index: Any, length: Any) -> Any:
-        return _work(index, length), tf.random.normal((16,))
+        return _work(index, length), tf.random.normal((16,), seed=seed)
 
     return _map(bench, augment)
 

@@ -28,15 +28,17 @@ def mlp_jit(bench: Bench) -> Callable[[], Any]:
     return bench.compile(_mlp(bench), jit_compile=True)
 
 
-@scenario(family="tf_function")
+@scenario(family="tf_function", draws=True)
 def graph_random_ops(bench: Bench) -> Callable[[], Any]:
     """Seeded stateful random ops in a graph; XLA draws from a counter that no seed restarts."""
     n = bench.sized(10_000, 100_000, 2_000_000)
+    normal, uniform = bench.draw.normal((n,)), bench.draw.uniform((n,))
+    dropout = bench.draw.dropout(0.5)
 
     @bench.function
     def draw() -> Any:
-        noise = tf.random.normal((n,))
-        return noise, tf.random.uniform((n,)), tf.nn.dropout(noise, rate=0.5)
+        noise = normal()
+        return noise, uniform(), dropout(noise)
 
     def step() -> Any:
         bench.reseed()

@@ -19,6 +19,8 @@ from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
+
 from detcost.workers.serve import serve
 
 
@@ -81,6 +83,8 @@ def _fork(control: Connection, *arguments: Any) -> multiprocessing.context.ForkP
 
 def _in_child(control: Connection, connection: Connection, *arguments: Any) -> None:
     control.close()  # else a worker would keep the nursery from seeing the experiment's end
+    # Else all would draw the nursery's numbers; Python's own generator sees to it by itself.
+    np.random.seed()
     serve(connection, *arguments)
 
 

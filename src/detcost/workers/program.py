@@ -9,6 +9,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from detcost import devices, divergence, machine
@@ -66,7 +67,7 @@ class Program:
         """Apply the setting, build the scenario and time its first call."""
         cell = self._cell
         surroundings.prepare(self._circumstances)
-        exec(cell.setting.python(cell.seed), {"tf": tf})
+        exec(cell.setting.python(cell.seed), {"tf": tf, "np": np})
         devices.select(cell.device)
         # Entered for good: the step's own time must not hold a context switch.
         tf.device(f"/device:{cell.device}").__enter__()
@@ -84,6 +85,12 @@ class Program:
         first = self.sample(1)
         if _bytes_printed() > printed:
             raise CellError("failed", "step() prints, which would be timed; remove it")
+        if not self._bench.seeded:
+            raise CellError(
+                "not_applicable",
+                f"seeding={cell.setting.strategy} is written where numbers are drawn; "
+                "the scenario does not draw them by bench.draw",
+            )
         return Built(first.seconds, first.digest, _check_taken(cell.setting))
 
     def warm_up(self, steps: int) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from detcost.errors import UsageError
+from detcost.errors import NotApplicable, UsageError
 from detcost.workers.contract import Cell, CellError, Circumstances, Status
 
 #: ``(status, value)``: the request's result, or the reason why there is none.
@@ -51,6 +51,9 @@ def _answer(request: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
         return "ok", request(*arguments)
     except CellError as error:
         return error.status, error.reason
+    except NotApplicable as error:
+        last = str(error).strip().splitlines()[-1]  # AutoGraph writes its traceback above
+        return "not_applicable", last.strip().removeprefix("NotApplicable: ")
     except UsageError as error:
         return "failed", str(error)
     except BaseException as error:  # a scenario may raise anything, SystemExit included

@@ -22,6 +22,7 @@ class Described(msgspec.Struct, frozen=True):
     dtypes: tuple[str, ...]
     ignores: frozenset[str]
     float64_reference: bool
+    draws: bool
 
 
 class Survey:
@@ -42,6 +43,7 @@ class Survey:
             found.dtypes,
             found.ignores,
             found.float64_reference,
+            found.draws,
         )
 
     def versions(self) -> dict[str, str]:
