@@ -66,6 +66,10 @@ def texts(svg: ET.Element) -> list[str]:
     return [text.text or "" for text in svg.iter(f"{SVG}text")]
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def fill_of(svg: ET.Element, text: str) -> str:
     """Return the colour that a figure is written in."""
     found = next(each for each in svg.iter(f"{SVG}text") if each.text == text)
@@ -94,18 +98,16 @@ def test_every_device_has_its_plots_and_every_scenario_a_forest(tmp_path: Path) 
     cells = [
         row
         for device in ("CPU:0", "GPU:0")
-        for scenario in ("matmul", "conv", "lstm")
+        for scenario in ("matmul", "conv")
         for row in some_cells(device=device, scenario=scenario)
     ]
     found = draw(pd.DataFrame(cells), tmp_path / "plots")
     for device in ("CPU:0", "GPU:0"):
         own = [plot for plot in found if plot.device == device]
         kinds = [plot.kind for plot in own]
-        assert kinds == ["frontier", "heatmap", "forest", "forest", "forest"]
-        assert [plot.scenario for plot in own] == [None, None, "conv", "lstm", "matmul"]
-    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == sorted(
-        plot.file for plot in found
-    )
+        assert kinds == ["frontier", "heatmap", "forest", "forest"]
+        assert [plot.scenario for plot in own] == [None, None, "conv", "matmul"]
+    assert set(contents(tmp_path / "plots")) == {plot.file for plot in found}
 
 
 def test_an_image_says_what_it_is_and_follows_the_theme(tmp_path: Path) -> None:
@@ -128,11 +130,9 @@ def test_nothing_is_run_or_fetched_and_no_time_is_told(tmp_path: Path) -> None:
 
 def test_the_same_cells_give_the_same_bytes(tmp_path: Path) -> None:
     cells = pd.DataFrame(some_cells())
-    for plot in draw(cells, tmp_path / "one"):
-        draw(cells.sample(frac=1, random_state=1), tmp_path / "other")
-        assert (tmp_path / "one" / plot.file).read_bytes() == (
-            tmp_path / "other" / plot.file
-        ).read_bytes()
+    draw(cells, tmp_path / "one")
+    draw(cells.sample(frac=1, random_state=1), tmp_path / "other")
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
 
 def test_the_users_own_style_changes_nothing(tmp_path: Path) -> None:
@@ -143,8 +143,7 @@ def test_the_users_own_style_changes_nothing(tmp_path: Path) -> None:
     with mpl.rc_context({"axes.facecolor": "red", "font.size": 40}):
         draw(cells, tmp_path / "other")
         assert mpl.rcParams["font.size"] == 40
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
 
 def test_no_figure_is_left_in_pyplot(tmp_path: Path) -> None:
@@ -156,12 +155,12 @@ def test_no_figure_is_left_in_pyplot(tmp_path: Path) -> None:
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     cells = [
-        cell(setting, machine=name, scenario=name, family=name, device=name)
-        for name in HOSTILE
+        cell(setting, machine=name, scenario=name, family=name, device=HOSTILE[i % 2])
+        for i, name in enumerate(HOSTILE)
         for setting in [*HOSTILE, "default"]
     ]
     found = draw(pd.DataFrame(cells), tmp_path)
-    assert len(found) == 3 * len(HOSTILE)
+    assert len(found) == 2 * 2 + len(HOSTILE)
     for plot in found:
         assert re.fullmatch(r"(frontier|heatmap|forest)(-\d+)+\.svg", plot.file)
         svg = ET.parse(tmp_path / plot.file).getroot()
@@ -175,7 +174,6 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
         written = " ".join(texts(svg))
         for name in ("<script>alert(1)</script>", "$x^2$ \\frac{1}{2}", "_hidden", "a�b�c�[31m�e"):
             assert name in written
-            assert name in plot.title or name in written
 
 
 def test_the_names_of_several_machines_are_text(tmp_path: Path) -> None:
@@ -283,9 +281,14 @@ def test_classes_of_cost_meet_at_the_free_band() -> None:
     assert ends[len(ends) // 2 - 1 : len(ends) // 2 + 1] == (0.98, 1.02)
 
 
-def test_many_scenarios_and_settings_stay_one_legible_table(tmp_path: Path) -> None:
+def test_many_scenarios_and_settings_stay_one_legible_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        plots, "_forest", lambda *_: (plot_style.figure((9, 9), 0, 0, 0, 0)[0], "", "")
+    )
     cells = [cell(f"intra={i}", scenario=f"s{j}") for i in range(24) for j in range(50)]
-    _, svg = drawn(cells[:], tmp_path, "heatmap")
+    _, svg = drawn(cells, tmp_path, "heatmap")
     width, height = map(float, (svg.get("viewBox") or "").split()[2:])
     assert width > 24 * 30
     assert height > 50 * 15

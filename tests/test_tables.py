@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from detcost import readme, tables
-from detcost.evidence import Control, Controls, Cost
+from detcost.evidence import Control, Controls, Cost, Evidence
 from detcost.profiles import SCOPES
 from records import cost, divergence, failed, protocol, record, variant
 
@@ -275,10 +275,17 @@ def test_a_stranger_s_label_leaves_the_overview_a_table():
         assert "<" not in re.sub("`[^`]*`|<br>", "", row[5])
 
 
+BEGIN, END = readme.marks("show")
+
+
+def section(each: Evidence) -> str:
+    return readme.section("show", readme.overview([each]))
+
+
 @pytest.mark.parametrize("key", ["cpu", "virtualisation", "tensorflow", "profile", "measured_at"])
 def test_a_stranger_s_machine_cannot_write_into_the_readme(key):
-    length = len(readme.section([record()]).splitlines())
-    for text in [*HTML, *BREAKERS, readme.BEGIN, readme.END, "[x](javascript:y)"]:
+    length = len(section(record()).splitlines())
+    for text in [*HTML, *BREAKERS, BEGIN, END, "[x](javascript:y)"]:
         changes = {
             "cpu": {"machine": {"cpu": text}},
             "virtualisation": {"machine": {"cpu": "x", "virtualisation": text}},
@@ -286,7 +293,7 @@ def test_a_stranger_s_machine_cannot_write_into_the_readme(key):
             "profile": {"protocol": protocol(text)},
             "measured_at": {"measured_at": text},
         }
-        section = readme.section([record(**changes[key])])
-        assert len(section.splitlines()) == length
-        assert not re.search(r"[<>]|(?<!\\)\[x\]", section.splitlines()[-3])
-        assert section.count(readme.BEGIN) == section.count(readme.END) == 1
+        written = section(record(**changes[key]))
+        assert len(written.splitlines()) == length
+        assert not re.search(r"[<>]|(?<!\\)\[x\]", written.splitlines()[-3])
+        assert written.count(BEGIN) == written.count(END) == 1

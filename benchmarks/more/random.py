@@ -57,3 +57,10 @@ class PerEpochReseeding(ScenarioSuite):
 
     def setup_cache(self) -> Cache:
         return self.measure()
+
+
+class NormalMatmulGraph(ScenarioSuite):
+    scenario = "normal_matmul_graph"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

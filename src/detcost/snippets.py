@@ -35,7 +35,7 @@ class Snippets(msgspec.Struct, frozen=True):
 def snippets(setting: Setting, seed: int = 42) -> Snippets:
     """Return the code for a setting, of the same lines that were measured."""
     exports = [f"export {key}={shlex.quote(text)}" for key, text in setting.environment.items()]
-    usage = [line for lever, _ in setting.levers for line in lever.usage]
+    usage = setting.usage(seed)
     return Snippets(
         python=setting.snippet(seed),
         environment="\n".join(exports),

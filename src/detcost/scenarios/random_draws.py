@@ -34,7 +34,7 @@ def normal_matmul_eager(bench: Bench) -> Callable[[], Any]:
     return _after_reseeding(bench, _normal_matmul(bench))
 
 
-@scenario(family="random", core=True, draws=True)
+@scenario(family="random", draws=True)
 def normal_matmul_graph(bench: Bench) -> Callable[[], Any]:
     """Product of two matrices drawn in a graph; nothing says which of them is drawn first."""
     return _after_reseeding(bench, bench.function(_normal_matmul(bench)))
