@@ -19,6 +19,8 @@ from detcost.severity import Severity
 from detcost.workers.contract import Status
 
 SCHEMA = 2
+#: Ends the names of files with evidence for claims: too little of it to choose a setting by.
+FOLKLORE = ".folklore.jsonl"
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -227,10 +229,11 @@ def read(results: Path | str) -> tuple[list[Evidence], list[Problem]]:
     return records, problems + unread
 
 
-def files(results: Path | str) -> tuple[list[Path], list[Problem]]:
+def files(results: Path | str, folklore: bool = False) -> tuple[list[Path], list[Problem]]:
     """Return the evidence files under a folder, or the one named.
 
-    A link that leads out of the folder is no evidence of it, but a problem. Raises what
+    A link that leads out of the folder is no evidence of it, but a problem. What was measured
+    for claims (:data:`FOLKLORE`) is left out, or nothing else is taken. Raises what
     :func:`read` does.
     """
     root = Path(results)
@@ -240,6 +243,8 @@ def files(results: Path | str) -> tuple[list[Path], list[Problem]]:
         return [root], []
     inside, outside = [], []
     for file in sorted(root.rglob("*.jsonl")):
+        if file.name.endswith(FOLKLORE) != folklore:
+            continue
         if file.resolve().is_relative_to(root.resolve()):
             inside.append(file)
         else:

@@ -39,6 +39,8 @@ class Run:
         A file to append evidence to as well.
     on_progress
         Called as work is done.
+    workers
+        Where workers come from; they are left open. Its own, closed at the end, if not given.
 
     Raises
     ------
@@ -53,8 +55,10 @@ class Run:
         *,
         out: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        workers: ForkedWorkers | SpawnedWorkers | None = None,
     ):
         self.request = request
+        self._workers = workers
         self.run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
         self._journal = Journal(out, self.run_id) if out else None
         self._on_progress = on_progress
@@ -63,7 +67,7 @@ class Run:
         self._experiments = len(request.scenarios) * len(request.devices or ("CPU:0",))
 
     def __iter__(self) -> Iterator[Evidence]:
-        pool = start_workers()
+        pool = self._workers or start_workers()
         # The inventory takes a second; so does TensorFlow's import, in a process of its own.
         inventory = threading.Thread(target=machine.describe)
         inventory.start()
@@ -71,7 +75,8 @@ class Run:
             yield from self._run(pool)
         finally:
             inventory.join()
-            pool.close()
+            if pool is not self._workers:
+                pool.close()
 
     def _run(self, pool: ForkedWorkers | SpawnedWorkers) -> Iterator[Evidence]:
         scenarios = [_describe(pool, reference) for reference in self.request.scenarios]

@@ -1,0 +1,1 @@
+"""Folklore: what people are told about reproducible TensorFlow, and what a run says of it."""
