@@ -12,11 +12,8 @@ from detcost.report import site
 
 ROOT = Path(__file__).parents[1]
 QUESTION = "#scenario=conv2d_backward&survive=repeat,process,threads"
-#: By file: the part of the page, the colours, and how wide the window is.
-PICTURES = {
-    "answer": ("main", "light", 1180),
-    "answer-dark": ("main", "dark", 1180),
-}
+#: Colours by file.
+PICTURES = {"answer": "light", "answer-dark": "dark"}
 
 
 def main() -> None:
@@ -26,13 +23,9 @@ def main() -> None:
     words = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page, _ = site.write(ROOT / "results", Path(folder))
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=words
-        )
-        for name, (part, scheme, width) in PICTURES.items():
-            tab = browser.new_page(
-                color_scheme=scheme, viewport={"width": width, "height": 860}
-            )
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=words)
+        for name, scheme in PICTURES.items():
+            tab = browser.new_page(color_scheme=scheme, viewport={"width": 1180, "height": 860})
             tab.goto(page.as_uri() + QUESTION)
             tab.wait_for_selector("#answer[data-best]")
             tab.screenshot(path=out / f"{name}.png")

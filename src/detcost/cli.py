@@ -175,6 +175,40 @@ def report(
     typer.echo(f"The page is {page}")
 
 
+@app.command()
+def folklore(
+    results: Annotated[
+        Path | None, typer.Option(help="Judge by what was measured before; else measure now.")
+    ] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="A file ….folklore.jsonl to append evidence to.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print all of it for a program.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print it as Markdown.")] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="Put that between the marks in this file instead.")
+    ] = None,
+) -> None:
+    """Judge what people are told about reproducible TensorFlow: about five minutes."""
+    from detcost import readme
+    from detcost.folklore import measuring, telling, verdicts
+
+    if results:
+        records = _read(results, folklore=True)
+    else:
+        with _live_progress() as on_progress:
+            records = list(measuring.measure(out_file, on_progress))
+    found, source = verdicts.verdicts(records), verdicts.source(records)
+    if write:
+        readme.replace_section(write, "folklore", telling.markdown_table(found, source))
+    elif json:
+        typer.echo(telling.json_text(found))
+    elif markdown:
+        typer.echo(telling.markdown_table(found, source))
+    else:
+        _print_wide(telling.terminal_table(found, source))
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="scenarios, settings or devices")],
@@ -234,11 +268,11 @@ def _print_tables(records: list[Evidence]) -> None:
         _print_wide(table)
 
 
-def _read(results: Path) -> list[Evidence]:
+def _read(results: Path, folklore: bool = False) -> list[Evidence]:
     """Return the evidence; say what of it cannot be read."""
     from detcost import evidence
 
-    records, problems = evidence.read(results)
+    records, problems = evidence.read(results, folklore)
     _tell(problems)
     return records
 

@@ -210,8 +210,15 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{self.file}{f':{self.line}' if self.line else ''}: {self.why}"
 
 
-def read(results: Path | str) -> tuple[list[Evidence], list[Problem]]:
+def read(results: Path | str, folklore: bool = False) -> tuple[list[Evidence], list[Problem]]:
     """Read every record under a folder, or of one file, oldest first.
+
+    Parameters
+    ----------
+    results
+        The folder or file.
+    folklore
+        Whether to read, in a folder, what was measured for claims, and else only the rest.
 
     Returns
     -------
@@ -224,7 +231,7 @@ def read(results: Path | str) -> tuple[list[Evidence], list[Problem]]:
     UsageError
         If there is no such file or folder.
     """
-    found, problems = files(results)
+    found, problems = files(results, folklore)
     records, unread = read_files(found)
     return records, problems + unread
 

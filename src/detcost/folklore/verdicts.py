@@ -41,6 +41,17 @@ def verdicts(records: Iterable[Evidence]) -> list[Verdict]:
     return [judge(claim, [ask.put(cells) for ask in claim.asks]) for claim in CLAIMS]
 
 
+def source(records: Iterable[Evidence]) -> str:
+    """Say what the verdicts rest on: machines, versions, days, controls."""
+    known = list(records)
+    machines = sorted({f"{r.machine_name} ({r.machine.get('cpu')})" for r in known})
+    versions = sorted({f"TensorFlow {r.tensorflow}" for r in known})
+    days = sorted({r.measured_at[:10] for r in known})
+    failures = dict.fromkeys(f for r in known if r.controls for f in r.controls.failures)
+    controls = f"CONTROLS FAILED: {', '.join(failures)}" if failures else "controls passed"
+    return "; ".join([*machines, *versions, *days[-1:], controls])
+
+
 def judge(claim: Claim, seen: Iterable[Seen]) -> Verdict:
     """Judge a claim by what was seen."""
     answers = list(seen)
