@@ -50,6 +50,7 @@ class Program:
             cell.seed,
             cell.size,
             cell.dtype,
+            device=cell.device,
             jit_compile=circumstances.execution == "xla",
             float64=circumstances.float64,
             input_offset=circumstances.input_offset,
