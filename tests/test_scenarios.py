@@ -9,7 +9,7 @@ from detcost.scenarios import registry
 from detcost.settings import LEVERS
 
 CORE_FAMILIES = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
-FAMILIES = CORE_FAMILIES | {"session"}
+FAMILIES = CORE_FAMILIES | {"session", "replicas"}
 #: All but the controls, which are there to be recognised, not to be measured.
 SCENARIOS = {k: v for k, v in registry.built_in().items() if v.family != "control"}
 

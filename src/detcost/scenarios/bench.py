@@ -29,7 +29,11 @@ class Bench:
     dtype
         The type of every tensor it gives: the cell's, or float64 for a reference.
         Even then the numbers are rounded to the cell's type, so they are the very same.
+    strategy
+        The ``tf.distribute`` strategy of a scenario that has one.
     """
+
+    strategy: Any = None
 
     def __init__(
         self,
