@@ -169,3 +169,12 @@ def test_the_decorated_function_stays_what_it_was(own):
     entry = registry.load(f"{own}:first")
     assert pickle.loads(pickle.dumps(entry.build)) is entry.build
     assert entry.build(None)() == 1
+
+
+@pytest.mark.parametrize("asked", ["processes=2", "strategy=lambda bench: None"])
+def test_what_comes_before_a_users_file_is_loaded_is_for_built_in_scenarios(tmp_path, asked):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        f"import detcost\n@detcost.scenario(family='mine', {asked})\ndef shared(bench): ..."
+    )
+    assert "make the strategy inside the function" in refusal(f"{mine}:shared")

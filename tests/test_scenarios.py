@@ -11,7 +11,7 @@ from detcost.settings import LEVERS
 #: What the core set touches: kernels and pipelines.
 KERNELS = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
 #: What people are told about; ``detcost folklore`` measures it.
-PRACTICES = {"random"}
+PRACTICES = {"random", "session", "replicas"}
 #: All but the controls, which are there to be recognised, not to be measured.
 SCENARIOS = {k: v for k, v in registry.built_in().items() if v.family != "control"}
 

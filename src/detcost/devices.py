@@ -66,6 +66,50 @@ def select(name: str) -> None:
                 continue
 
 
+def several(name: str) -> list[str]:
+    """Return every device of the kind of ``name``, having split a lone CPU in two.
+
+    Raises
+    ------
+    CellError
+        ``not_applicable`` if there is one, and it cannot be split.
+    """
+    import tensorflow as tf
+
+    kind = name.partition(":")[0]
+    physical = tf.config.list_physical_devices(kind)
+    if len(physical) == 1:
+        if kind != "CPU":
+            raise CellError("not_applicable", f"one {kind} here; replicas need several")
+        halves = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(physical[0], halves)
+        return ["CPU:0", "CPU:1"]
+    return [device.name.removeprefix("/physical_device:") for device in physical]
+
+
+def keep_one(name: str, task: int) -> None:
+    """Hide the accelerators of this process but one of the kind of ``name``, another each task.
+
+    Raises
+    ------
+    CellError
+        ``not_applicable`` if there is none for this task.
+    """
+    import tensorflow as tf
+
+    kind = name.partition(":")[0]
+    if kind != "CPU" and name != f"{kind}:0":
+        raise CellError(
+            "not_applicable", f"each process has one {kind}, its {kind}:0; ask for that"
+        )
+    present = tf.config.list_physical_devices()
+    mine = [device for device in present if device.device_type == kind][task : task + 1]
+    if kind != "CPU" and not mine:
+        raise CellError("not_applicable", f"too few {kind}s here for one a process")
+    for other in {device.device_type for device in present} - {"CPU"}:
+        tf.config.set_visible_devices(mine if other == kind else [], other)
+
+
 def peak_memory(name: str) -> int | None:
     """Return the peak bytes allocated on an accelerator; ``None`` on CPUs and where unknown."""
     import tensorflow as tf

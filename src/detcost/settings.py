@@ -136,6 +136,12 @@ LEVERS: tuple[Lever, ...] = (
         expects=lambda value: {"op_determinism": True},
     ),
     Lever(
+        "cudnn_deterministic_env",
+        "the legacy variable TF_CUDNN_DETERMINISTIC=1, read by CUDA builds alone: convolutions",
+        frozenset({"cudnn"}),
+        environment={"TF_CUDNN_DETERMINISTIC": "1"},  # TensorFlow says nothing of it back
+    ),
+    Lever(
         "threads",
         "size of both thread pools",
         frozenset({"intra", "inter"}),

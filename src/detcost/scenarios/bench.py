@@ -26,12 +26,16 @@ class Bench:
 
     Attributes
     ----------
-    seed, setting, size
-        The cell's.
+    seed, setting, size, device
+        The cell's. Eager ops and functions are on its device already.
     dtype
         The type of every tensor it gives: the cell's, or float64 for a reference.
         Even then the numbers are rounded to the cell's type, so they are the very same.
+    strategy
+        The ``tf.distribute`` strategy of a scenario that has one.
     """
+
+    strategy: Any = None
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Bench:
         size: str = "medium",
         dtype: str = "float32",
         *,
+        device: str = "CPU:0",
         float64: bool = False,
         jit_compile: bool = False,
         input_offset: int = 0,
@@ -48,6 +53,7 @@ class Bench:
         self.setting = setting
         self.seed = seed
         self.size = size
+        self.device = device
         self.dtype = "float64" if float64 else dtype
         self._rounded_to = dtype
         self._jit_compile = jit_compile

@@ -48,6 +48,12 @@ class Scenario:
         off its outputs are; such a program takes every type from the bench.
     draws
         Whether it draws random numbers, so that it matters how they are seeded.
+    strategy
+        Makes its ``tf.distribute`` strategy, found in ``bench.strategy``, before TensorFlow
+        has started, as TensorFlow asks.
+    processes
+        How many processes run it together, each told of the others in ``TF_CONFIG``.
+        All take the same steps; the first one's outputs are compared.
     """
 
     name: str
@@ -59,6 +65,8 @@ class Scenario:
     ignores: frozenset[str] = frozenset()
     float64_reference: bool = False
     draws: bool = False
+    strategy: Callable[[Bench], Any] | None = None
+    processes: int = 1
 
 
 def scenario(
@@ -69,6 +77,8 @@ def scenario(
     ignores: tuple[str, ...] = (),
     float64_reference: bool = False,
     draws: bool = False,
+    strategy: Callable[[Bench], Any] | None = None,
+    processes: int = 1,
 ) -> Callable[[Build], Build]:
     """Register the decorated function as a scenario.
 
@@ -87,6 +97,8 @@ def scenario(
             ignores=frozenset(ignores),
             float64_reference=float64_reference,
             draws=draws,
+            strategy=strategy,
+            processes=processes,
         )
         build.__detcost_scenario__ = entry  # type: ignore[attr-defined]
         return build
@@ -140,8 +152,8 @@ def load(reference: str) -> Scenario:
     Raises
     ------
     UsageError
-        If the file, the module or the scenario in it does not exist, or the
-        file cannot be run as Python.
+        If the file, the module or the scenario in it does not exist, the file cannot
+        be run as Python, or the scenario asks for what a built-in one alone can have.
     """
     if not is_external(reference):
         return find_built_in(reference)
@@ -160,6 +172,11 @@ def load(reference: str) -> Scenario:
     if name not in scenarios:
         advice = did_you_mean(name, scenarios) or "; decorate it with @detcost.scenario(family=...)"
         raise UsageError(f'{source}: no scenario "{name}"{advice}')
+    if scenarios[name].strategy or scenarios[name].processes > 1:
+        raise UsageError(
+            f"{reference}: strategy and processes are for built-in scenarios; "
+            "make the strategy inside the function"
+        )
     return scenarios[name]
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from detcost import devices, divergence, machine
 from detcost.accuracy import relative_error
 from detcost.scenarios.bench import Bench
-from detcost.scenarios.registry import is_external, load
+from detcost.scenarios.registry import find_built_in, is_external, load
 from detcost.settings import Setting
 from detcost.severity import compare
 from detcost.workers import surroundings
@@ -28,10 +28,18 @@ from detcost.workers.contract import (
     Sample,
     Usage,
 )
+from detcost.workers.peers import Peers, start_peers
 
 
 class Program:
     """One cell in this process, which must not have run any op before.
+
+    Parameters
+    ----------
+    cell, circumstances
+        What to run, and what is changed around it.
+    leads
+        Whether it starts the other processes, where the scenario wants several.
 
     Raises
     ------
@@ -40,17 +48,22 @@ class Program:
         keep to its contract.
     """
 
-    def __init__(self, cell: Cell, circumstances: Circumstances = QUIET):
+    def __init__(self, cell: Cell, circumstances: Circumstances = QUIET, *, leads: bool = True):
+        self._leads = leads
+        self._peers = Peers()
         self._cell = cell
         self._circumstances = circumstances
         # Built-in programs have no Python loops or branches on tensors to convert, and looking
         # for them would take as long as all the rest of a fresh process.
         self._converts = is_external(cell.scenario)
+        # A user's file may run ops when it is loaded, too early for this.
+        self._built_in = None if self._converts else find_built_in(cell.scenario)
         self._bench = Bench(
             cell.setting,
             cell.seed,
             cell.size,
             cell.dtype,
+            device=cell.device,
             jit_compile=circumstances.execution == "xla",
             float64=circumstances.float64,
             input_offset=circumstances.input_offset,
@@ -61,14 +74,23 @@ class Program:
         self._outputs: Any = None
         self._signature: tuple[str, ...] | None = None
         self._forked = False
-        os.register_at_fork(after_in_parent=self._note_fork)
 
     def build(self) -> Built:
         """Apply the setting, build the scenario and time its first call."""
+        if self._leads:
+            count = self._built_in.processes - 1 if self._built_in else 0
+            self._peers = start_peers(count, self._cell, self._circumstances)
+        os.register_at_fork(after_in_parent=self._note_fork)
+        with self._peers.doing("build"):
+            return self._build()
+
+    def _build(self) -> Built:
         cell = self._cell
         surroundings.prepare(self._circumstances)
         exec(cell.setting.python(cell.seed), {"tf": tf, "np": np})
         devices.select(cell.device)
+        if self._built_in and self._built_in.strategy:
+            self._bench.strategy = self._built_in.strategy(self._bench)
         # Entered for good: the step's own time must not hold a context switch.
         tf.device(f"/device:{cell.device}").__enter__()
         if not cell.device.startswith("CPU"):
@@ -82,7 +104,7 @@ class Program:
             raise CellError("failed", "the scenario returned no step; end it with 'return step'")
         self._step = step
         printed = _bytes_printed()
-        first = self.sample(1)
+        first = self._sample(1)
         if _bytes_printed() > printed:
             raise CellError("failed", "step() prints, which would be timed; remove it")
         if not self._bench.seeded:
@@ -102,6 +124,10 @@ class Program:
 
     def sample(self, steps: int) -> Sample:
         """Time consecutive steps. Digesting and comparing come after the clock has stopped."""
+        with self._peers.doing("sample", steps):
+            return self._sample(steps)
+
+    def _sample(self, steps: int) -> Sample:
         step, synchronise = self._step, self._synchronise
         gc.disable()
         start = perf_counter()

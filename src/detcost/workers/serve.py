@@ -23,11 +23,15 @@ def serve(
     With a cell, requests go to its :class:`~detcost.workers.program.Program`;
     without one, to a :class:`~detcost.workers.survey.Survey`.
     """
-    me = os.getpid()
-    _die_with_parent()
+    die_with_parent()
     _redirect_output(log)
     _be_the_first_to_go()
-    servant = _servant(cell, circumstances)
+    obey(connection, _servant(cell, circumstances))
+
+
+def obey(connection: Connection, servant: Any, *, until_failure: bool = False) -> None:
+    """Answer requests by calling the servant's methods, until the connection closes."""
+    me = os.getpid()
     while True:
         try:
             verb, arguments = connection.recv()
@@ -37,6 +41,8 @@ def serve(
         if os.getpid() != me:
             os._exit(0)  # a child the scenario forked, back in our loop by mistake
         connection.send(answer)
+        if until_failure and answer[0] != "ok":
+            return
 
 
 def _servant(cell: Cell | None, circumstances: Circumstances) -> Any:
@@ -89,7 +95,7 @@ def _redirect_output(log: str) -> None:
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to kill this process when its parent dies, even in the middle of a step."""
     if sys.platform == "linux":
         import ctypes
