@@ -46,6 +46,9 @@ class Scenario:
     float64_reference
         Whether its program, built from the very same inputs in float64, tells how far
         off its outputs are; such a program takes every type from the bench.
+    trajectory
+        Whether the leading axis of every output is the step of a training, so that the
+        step of first divergence can be told.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Scenario:
     dtypes: tuple[str, ...] = ("float32",)
     ignores: frozenset[str] = frozenset()
     float64_reference: bool = False
+    trajectory: bool = False
 
 
 def scenario(
@@ -65,6 +69,7 @@ def scenario(
     dtypes: tuple[str, ...] = ("float32",),
     ignores: tuple[str, ...] = (),
     float64_reference: bool = False,
+    trajectory: bool = False,
 ) -> Callable[[Build], Build]:
     """Register the decorated function as a scenario.
 
@@ -82,6 +87,7 @@ def scenario(
             dtypes=dtypes,
             ignores=frozenset(ignores),
             float64_reference=float64_reference,
+            trajectory=trajectory,
         )
         build.__detcost_scenario__ = entry  # type: ignore[attr-defined]
         return build
