@@ -130,6 +130,11 @@ class Bench:
         """The most often any one function of this bench was traced; 1 is right."""
         return max((f.experimental_get_tracing_count() for f in self._functions), default=0)
 
+    @property
+    def op_seed(self) -> int | None:
+        """The seed for an op or a layer that takes one of its own; none under ``unseeded``."""
+        return None if self.setting.has("unseeded") else self.seed
+
     def reseed(self) -> None:
         """Start the random numbers over, as a fresh run of the program would.
 
