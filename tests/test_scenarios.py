@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 
 from detcost.scenarios import registry
 from detcost.settings import LEVERS
 
-FAMILIES = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
+CORE_FAMILIES = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
+FAMILIES = CORE_FAMILIES | {"training", "augmentation"}
 #: All but the controls, which are there to be recognised, not to be measured.
 SCENARIOS = {k: v for k, v in registry.built_in().items() if v.family != "control"}
 
@@ -32,10 +34,10 @@ def test_every_family_is_there():
     assert {entry.family for entry in SCENARIOS.values()} == FAMILIES
 
 
-def test_core_is_small_and_touches_every_family():
+def test_core_is_small_and_touches_what_most_programs_use():
     core = [entry for entry in SCENARIOS.values() if entry.core]
     assert 9 <= len(core) <= 12
-    assert {entry.family for entry in core} == FAMILIES
+    assert {entry.family for entry in core} == CORE_FAMILIES
 
 
 def test_ignored_levers_exist():
@@ -62,6 +64,16 @@ def test_arithmetic_has_a_float64_reference_and_pipelines_have_none():
     for part in ("matmul", "conv2d", "reduce", "segment_sum", "softmax", "scatter_add", "mlp"):
         assert {name for name in SCENARIOS if part in name} <= referenced
     assert not any(SCENARIOS[name].family == "tf_data" for name in referenced)
+
+
+def test_models_are_trained_by_every_loop_with_every_optimiser():
+    models, loops = ("dense", "cnn"), ("fit", "loop")
+    optimisers = ("sgd", "momentum", "adam", "rmsprop")
+    assert {"_".join(parts) for parts in product(models, loops, optimisers)} <= set(SCENARIOS)
+
+
+def test_every_training_tells_its_trajectory_and_nothing_else_has_one():
+    assert all(entry.trajectory == (entry.family == "training") for entry in SCENARIOS.values())
 
 
 @pytest.mark.parametrize("kind", ["scatter_add", "embedding_gradient"])
