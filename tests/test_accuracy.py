@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from detcost import accuracy, severity
+from detcost import accuracy, divergence
 from detcost.divergence import leaves, load, save
 
 
@@ -109,7 +109,7 @@ def test_one_number_that_is_not_finite_leaves_the_error_unknown(odd):
 def test_pieces_give_the_same_error_as_the_whole(monkeypatch, chunk):
     rounded = EXACT.astype(np.float16)
     whole = relative_error(EXACT, rounded)
-    monkeypatch.setattr(severity, "CHUNK", chunk)
+    monkeypatch.setattr(divergence, "CHUNK", chunk)
     assert relative_error(EXACT, rounded) == pytest.approx(whole, rel=1e-14)
 
 

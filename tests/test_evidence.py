@@ -16,6 +16,7 @@ from detcost import evidence
 from detcost.errors import UsageError
 from detcost.journal import Journal
 from detcost.severity import Severity
+from detcost.trajectory import Trajectory
 from records import cost, divergence, failed, record
 
 HERE = Path(__file__).parent
@@ -93,10 +94,11 @@ def test_what_is_unknown_is_null_and_never_missing_or_zero(tmp_path):
         record(),
         failed(),
         record(severity=Severity(2 * 0x7FF0000000000000, 1.0, None)),  # −max to +max in float64
+        record(severity=Severity(1, 1.0, None, Trajectory(2, [2, 3], [1e-7, None]))),
         record(cost=cost(None, None, None), divergence={"repeat": divergence(3, 9, 0.1, 0.9)}),
         record(first_call_seconds=5e-324, seed=2**32 - 1, scenario="größe.py:模型"),
     ],
-    ids=["measured", "failed", "farthest apart", "unknown cost", "extremes"],
+    ids=["measured", "failed", "farthest apart", "training", "unknown cost", "extremes"],
 )
 def test_what_is_written_is_read(tmp_path, kept):
     journal(tmp_path).append([kept])
@@ -114,6 +116,14 @@ def test_evidence_of_the_first_schema_stays_readable():
 
 
 # What is read of what others wrote.
+
+
+def test_evidence_from_before_trajectories_stays_readable(tmp_path):
+    line = msgspec.to_builtins(record())
+    del line["severity"]["trajectory"]
+    path = tmp_path / "old.trials.jsonl"
+    path.write_bytes(msgspec.json.encode(line))
+    assert evidence.read(path) == ([record()], [])
 
 
 def test_a_cut_off_last_line_costs_that_line_alone(tmp_path):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 
@@ -11,7 +12,7 @@ from detcost.settings import LEVERS
 #: What the core set touches: kernels and pipelines.
 KERNELS = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
 #: What people are told about; ``detcost folklore`` measures it.
-PRACTICES = {"random", "session", "replicas"}
+PRACTICES = {"random", "session", "replicas", "training", "augmentation"}
 #: All but the controls, which are there to be recognised, not to be measured.
 SCENARIOS = {k: v for k, v in registry.built_in().items() if v.family != "control"}
 
@@ -73,6 +74,16 @@ def test_arithmetic_has_a_float64_reference_and_pipelines_have_none():
         named = {name for name, entry in SCENARIOS.items() if part in name and not entry.draws}
         assert named <= referenced
     assert not any(SCENARIOS[name].family == "tf_data" for name in referenced)
+
+
+def test_models_are_trained_by_every_loop_with_every_optimiser():
+    models, loops = ("dense", "cnn"), ("fit", "loop")
+    optimisers = ("sgd", "momentum", "adam", "rmsprop")
+    assert {"_".join(parts) for parts in product(models, loops, optimisers)} <= set(SCENARIOS)
+
+
+def test_every_training_tells_its_trajectory_and_nothing_else_has_one():
+    assert all(entry.trajectory == (entry.family == "training") for entry in SCENARIOS.values())
 
 
 @pytest.mark.parametrize("kind", ["scatter_add", "embedding_gradient"])

@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from detcost import severity
+from detcost import divergence, severity
 from detcost.divergence import leaves, load, save
 from detcost.severity import Severity, worst
+from detcost.trajectory import Trajectory
 
 UNKNOWN = Severity(None, None, None)
 SMALL_FLOATS = [
@@ -320,7 +321,13 @@ def test_outputs_of_another_type_or_shape_cannot_be_compared(other):
 
 # -- merging ---------------------------------------------------------------------------
 
-SAMPLES = [None, Severity(3, 0.1, 1e-7), Severity(1, 0.5, 1e-9), Severity(None, 0.2, None), UNKNOWN]
+SAMPLES = [
+    None,
+    Severity(3, 0.1, 1e-7),
+    Severity(1, 0.5, 1e-9, Trajectory(2, [2, 9], [1e-8, 1e-6])),
+    Severity(None, 0.2, None, Trajectory(5, [5, 9], [1e-9, 1e-3])),
+    UNKNOWN,
+]
 
 
 def test_the_worst_takes_the_greater_of_each_figure():
@@ -332,6 +339,13 @@ def test_no_divergence_gives_way_and_an_unknown_figure_stays_unknown():
     assert worst(None, None) is None
     assert worst(None, known) == known == worst(known, None)
     assert worst(known, Severity(None, 0.2, None)) == Severity(None, 0.2, None)
+
+
+def test_the_worst_of_trainings_tells_where_the_first_of_them_parts():
+    early = Severity(1, 0.5, 1e-9, Trajectory(2, [2, 9], [1e-8, 1e-6]))
+    far = Severity(1, 0.5, 1e-9, Trajectory(5, [5, 9], [1e-9, 1e-3]))
+    assert worst(early, far).trajectory == Trajectory(2, [5, 9], [1e-9, 1e-3])
+    assert worst(early, Severity(1, 0.5, 1e-9)).trajectory == early.trajectory
 
 
 def test_it_does_not_matter_in_which_order_severities_are_merged():
@@ -348,7 +362,7 @@ def test_chunks_give_the_same_figures_as_the_whole(monkeypatch):
     a = rng.standard_normal((10, 103)).astype(np.float32)
     b = (a + rng.choice([0, 1e-6], a.shape)).astype(np.float32)
     whole = compare(a, b)
-    monkeypatch.setattr(severity, "CHUNK", 7)
+    monkeypatch.setattr(divergence, "CHUNK", 7)
     chunked = compare(a, b)
     assert chunked.max_ulp == whole.max_ulp
     assert chunked.fraction_differing == whole.fraction_differing
@@ -356,10 +370,10 @@ def test_chunks_give_the_same_figures_as_the_whole(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [np.int8, ml_dtypes.bfloat16, np.float32, np.complex128])
-@pytest.mark.parametrize("beyond", [-1, 0, 1, severity.CHUNK])
+@pytest.mark.parametrize("beyond", [-1, 0, 1, divergence.CHUNK])
 def test_no_element_is_lost_at_a_chunks_end(dtype, beyond):
-    a = np.ones(severity.CHUNK + beyond, dtype)
-    for place in {0, severity.CHUNK - 1, severity.CHUNK, a.size - 1} & set(range(a.size)):
+    a = np.ones(divergence.CHUNK + beyond, dtype)
+    for place in {0, divergence.CHUNK - 1, divergence.CHUNK, a.size - 1} & set(range(a.size)):
         b = a.copy()
         b[place] = 3
         found = compare(a, b)

@@ -12,6 +12,8 @@ from rich.console import Console
 from detcost import readme, tables
 from detcost.evidence import Control, Controls, Cost, Evidence
 from detcost.profiles import SCOPES
+from detcost.severity import Severity
+from detcost.trajectory import Trajectory
 from records import cost, divergence, failed, protocol, record, variant
 
 
@@ -172,6 +174,25 @@ def test_machines_have_tables_of_their_own():
     assert "matmul_square here" in shown
     assert "matmul_square there" in shown
     assert "here" not in plain(terminal(here))
+
+
+@pytest.mark.parametrize(
+    ("trajectory", "text"),
+    [
+        (
+            Trajectory(2, [2, 7, 11], [1e-7, 3e-6, 2.4e-5]),
+            "first differs at step 3 of 12; by 1e-07 at step 3, 2e-05 at step 12",
+        ),
+        (
+            Trajectory(2, [5, 11], [1e-7, None]),
+            "first differs at step 3 of 12; by 1e-07 at step 6, ? at step 12",
+        ),
+        (Trajectory(11, [11], [1e-7]), "first differs at step 12 of 12; by 1e-07 at step 12"),
+    ],
+    ids=["growing", "of two trainings, one blown up", "the last step"],
+)
+def test_a_note_tells_where_trainings_part(trajectory, text):
+    assert text in plain(terminal(record(severity=Severity(3, 0.25, 1e-7, trajectory))))
 
 
 def test_a_frame_has_a_row_a_record_and_a_column_a_figure():

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 import detcost
+from detcost.scenarios import training
 
 
 def spin(seconds: float) -> None:
@@ -181,6 +182,12 @@ def changes_shape(bench):
     return lambda: tf.zeros(next(lengths))
 
 
+@detcost.scenario(family="trouble", trajectory=True)
+def forgets_to_stack(bench):
+    """A training that returns its last loss alone."""
+    return lambda: tf.zeros(())
+
+
 @detcost.scenario(family="trouble")
 def prints(bench):
     """Prints in the step."""
@@ -242,3 +249,31 @@ def slow(bench):
 def tells_how_it_runs(bench):
     """A traced function, whose traces tell whether it was."""
     return bench.function(lambda: tf.ones(3) + 1.0)
+
+
+@detcost.scenario(family="control", trajectory=True)
+def follows_fit(bench):
+    """A training by fit, and beside every row what the model's weights are in the end."""
+    trained = training.dense(bench, tf.keras.optimizers.Adam())
+    fit = trained.fit()
+
+    def step():
+        rows = fit()
+        return rows, np.broadcast_to(trained.weights(), rows.shape)
+
+    return step
+
+
+@detcost.scenario(family="control")
+def counts_traces_of_fit(bench):
+    """How often Keras traced a training step, which it does by calling it."""
+    trained = training.dense(bench, tf.keras.optimizers.Adam())
+    traced, train_step = [], trained.model.train_step
+    trained.model.train_step = lambda data: traced.append(data) or train_step(data)
+    fit = trained.fit()
+
+    def step():
+        fit()
+        return np.array(len(traced))
+
+    return step

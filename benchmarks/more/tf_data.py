@@ -17,6 +17,13 @@ class ShuffleReshuffled(ScenarioSuite):
         return self.measure()
 
 
+class ShuffleSameEachEpoch(ScenarioSuite):
+    scenario = "shuffle_same_each_epoch"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
 class ShuffleUnseeded(ScenarioSuite):
     scenario = "shuffle_unseeded"
 
@@ -47,6 +54,20 @@ class InterleaveSequential(ScenarioSuite):
 
 class InterleaveParallel(ScenarioSuite):
     scenario = "interleave_parallel"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
+class InterleaveCycle1(ScenarioSuite):
+    scenario = "interleave_cycle_1"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
+class InterleaveCycle4(ScenarioSuite):
+    scenario = "interleave_cycle_4"
 
     def setup_cache(self) -> Cache:
         return self.measure()

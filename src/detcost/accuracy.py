@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detcost.divergence import Leaf
-from detcost.severity import Array, chunks, is_float
+from detcost.divergence import Array, Leaf, chunks, is_float
 
 
 def relative_error(reference: Sequence[Leaf], leaves: Sequence[Leaf]) -> float | None:

@@ -29,6 +29,11 @@ _EXTENDED = {
 }
 _MAGIC = b"detcost1"
 _ALIGNMENT = 64
+#: Elements looked at together: enough that the price of a call to NumPy does not count, and
+#: few enough that what one call leaves for the next stays in the processor's caches.
+CHUNK = 1 << 18
+
+Array = npt.NDArray[Any]
 
 
 class UnusableOutput(Exception):
@@ -154,6 +159,18 @@ def load(path: str | os.PathLike[str]) -> list[Leaf]:
     if end > raw.size:
         raise ValueError(f"{path} is cut off: {raw.size} of {end} bytes")
     return found
+
+
+def chunks(a: Array, b: Array) -> Iterator[tuple[Array, Array]]:
+    """Cut two arrays of one shape into pairs of at most ``CHUNK`` elements, each shape (n,)."""
+    a, b = a.reshape(-1), b.reshape(-1)
+    for start in range(0, a.size, CHUNK):
+        yield a[start : start + CHUNK], b[start : start + CHUNK]
+
+
+def is_float(dtype: str) -> bool:
+    """Tell whether a type of this name is of real or complex floats."""
+    return "float" in dtype or "complex" in dtype
 
 
 def _flatten(value: object, path: str) -> Iterator[tuple[str, object]]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import ml_dtypes
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from detcost.divergence import STRING, Leaf, signature
+from detcost import trajectory
+from detcost.divergence import CHUNK, STRING, Array, Leaf, chunks, is_float, signature
+from detcost.trajectory import Trajectory
 
-#: Elements looked at together: enough that the price of a call to NumPy does not count, and
-#: few enough that what one call leaves for the next stays in the processor's caches.
-CHUNK = 1 << 18
-
-Array = npt.NDArray[Any]
+Number = TypeVar("Number", int, float)
 
 
 class Severity(msgspec.Struct, frozen=True):
@@ -40,6 +38,9 @@ class Severity(msgspec.Struct, frozen=True):
         they have no relative error, and show in the other two figures. ``None`` if
         nothing is left, or if one error is not finite, as with a number against
         infinity or NaN.
+    trajectory
+        Where a training parts from the reference, and how the difference grows. ``None``
+        if the outputs are no training's, or equal.
 
     Notes
     -----
@@ -52,6 +53,7 @@ class Severity(msgspec.Struct, frozen=True):
     max_ulp: int | None
     fraction_differing: float | None
     mean_relative: float | None
+    trajectory: Trajectory | None = None
 
 
 def compare(reference: Sequence[Leaf], leaves: Sequence[Leaf]) -> Severity:
@@ -73,24 +75,21 @@ def worst(a: Severity | None, b: Severity | None) -> Severity | None:
     """Merge the severities of two comparisons: the greater of each figure.
 
     ``None`` for a whole severity is no divergence, and gives way. An unknown figure is
-    no such thing: it might have been the worst, so the worst is unknown too.
+    no such thing: it might have been the worst, so the worst is unknown too. Of two
+    trajectories the earlier first step is kept, and the curve that ends farthest away.
     """
     if a is None or b is None:
         return b if a is None else a
-    pairs = zip(msgspec.structs.astuple(a), msgspec.structs.astuple(b), strict=True)
-    return Severity(*(None if x is None or y is None else max(x, y) for x, y in pairs))
+    return Severity(
+        max_ulp=_greater(a.max_ulp, b.max_ulp),
+        fraction_differing=_greater(a.fraction_differing, b.fraction_differing),
+        mean_relative=_greater(a.mean_relative, b.mean_relative),
+        trajectory=trajectory.worst(a.trajectory, b.trajectory),
+    )
 
 
-def chunks(a: Array, b: Array) -> Iterator[tuple[Array, Array]]:
-    """Cut two arrays of one shape into pairs of at most ``CHUNK`` elements, each shape (n,)."""
-    a, b = a.reshape(-1), b.reshape(-1)
-    for start in range(0, a.size, CHUNK):
-        yield a[start : start + CHUNK], b[start : start + CHUNK]
-
-
-def is_float(dtype: str) -> bool:
-    """Tell whether a type of this name is of real or complex floats."""
-    return "float" in dtype or "complex" in dtype
+def _greater(x: Number | None, y: Number | None) -> Number | None:
+    return None if x is None or y is None else max(x, y)
 
 
 class _Scratch:

@@ -17,6 +17,7 @@ from detcost import factors
 from detcost.contrasts import Estimate
 from detcost.evidence import Cost, Divergence, Evidence
 from detcost.profiles import SCOPES
+from detcost.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +62,19 @@ def partition_text(found: Divergence | None) -> str:
         return ""
     labels = [variant.label for variant in found.variants]
     return " | ".join(_runs(group, labels) for group in groups)
+
+
+def trajectory_text(found: Trajectory) -> str:
+    """Write where trainings part: ``first differs at step 3 of 12; by 1e-07 at step 3, …``.
+
+    Steps are counted from 1, as people do.
+    """
+    ends = {found.steps[0]: found.relative[0], found.steps[-1]: found.relative[-1]}
+    growth = ", ".join(
+        f"{'?' if relative is None else f'{relative:.0e}'} at step {step + 1}"
+        for step, relative in ends.items()
+    )
+    return f"first differs at step {found.first_step + 1} of {found.steps[-1] + 1}; by {growth}"
 
 
 def _runs(group: Sequence[str], labels: Sequence[str]) -> str:
@@ -166,6 +180,8 @@ def _notes(record: Evidence) -> list[str]:
     words = []
     if record.severity and record.severity.max_ulp is not None:
         words.append(f"differs by up to {record.severity.max_ulp} ulp")
+    if record.severity and record.severity.trajectory:
+        words.append(trajectory_text(record.severity.trajectory))
     for scope in ("threads", "execution"):
         if sizes := _agreement(record, scope):
             words.append(f"{scope} {sizes}")

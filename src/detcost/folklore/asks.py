@@ -189,7 +189,7 @@ class Grows:
         found = record.divergence.get(self.scope) if record else None
         path = found.severity.trajectory if found and found.severity else None
         where = f"{self.scenario} under {self.setting}, {self.scope}"
-        if path is None:
+        if path is None or path.relative[0] is None or path.relative[-1] is None:
             return Seen(None, f"{where}: the trainings did not part")
         first, last = path.relative[0], path.relative[-1]
         words = f"{where}: apart by {first:.1e} at step {path.first_step} and {last:.1e} at the end"

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 NAME = "index.html"
 #: In the order in which they build on each other.
-PROGRAM = ("data.js", "choose.js", "text.js", "dom.js", "answer.js", "table.js", "across.js")
+PROGRAM = (
+    *("data.js", "text.js", "choose.js", "commands.js", "dom.js", "state.js", "chooser.js"),
+    *("charts.js", "answer.js", "misses.js", "columns.js", "table.js", "details.js"),
+    *("across.js", "side.js", "agreement.js", "card.js", "download.js"),
+)
 START = "main.js"
 
 

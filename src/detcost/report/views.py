@@ -68,9 +68,7 @@ def views(records: Sequence[Evidence]) -> Iterator[View]:
         yield _view(tensorflow, group[::-1], *place)
 
 
-def _view(
-    tensorflow: str, records: Sequence[Evidence], device: str, size: str, dtype: str
-) -> View:
+def _view(tensorflow: str, records: Sequence[Evidence], device: str, size: str, dtype: str) -> View:
     families = {record.scenario: record.family for record in records}
     names = tuple(families)
     chosen = Selection(names, device, size, dtype, tuple(records))

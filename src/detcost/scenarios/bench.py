@@ -151,6 +151,15 @@ class Bench:
             self.setting.seeding(self.seed) or "draw" in vars(self)
         )
 
+    @property
+    def op_seed(self) -> int | None:
+        """The seed for an op or a layer that takes one of its own.
+
+        None under ``unseeded`` and any other way to seed: such a program has it elsewhere.
+        """
+        free = self.setting.has("unseeded") or self.setting.strategy
+        return None if free else self.seed
+
     def reseed(self) -> None:
         """Start the random numbers over, as far as a fresh run of the program would.
 

@@ -54,6 +54,9 @@ class Scenario:
     processes
         How many processes run it together, each told of the others in ``TF_CONFIG``.
         All take the same steps; the first one's outputs are compared.
+    trajectory
+        Whether the leading axis of every output is the step of a training, so that the
+        step of first divergence can be told.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Scenario:
     draws: bool = False
     strategy: Callable[[Bench], Any] | None = None
     processes: int = 1
+    trajectory: bool = False
 
 
 def scenario(
@@ -79,6 +83,7 @@ def scenario(
     draws: bool = False,
     strategy: Callable[[Bench], Any] | None = None,
     processes: int = 1,
+    trajectory: bool = False,
 ) -> Callable[[Build], Build]:
     """Register the decorated function as a scenario.
 
@@ -99,6 +104,7 @@ def scenario(
             draws=draws,
             strategy=strategy,
             processes=processes,
+            trajectory=trajectory,
         )
         build.__detcost_scenario__ = entry  # type: ignore[attr-defined]
         return build

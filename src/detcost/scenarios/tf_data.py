@@ -24,7 +24,7 @@ def shuffle_seeded(bench: Bench) -> Callable[[], Any]:
 
     def step() -> Any:
         numbers = tf.data.Dataset.range(n)
-        return _gather(numbers.shuffle(n, bench.seed, reshuffle_each_iteration=False), n)
+        return gather(numbers.shuffle(n, bench.seed, reshuffle_each_iteration=False), n)
 
     return step
 
@@ -37,7 +37,20 @@ def shuffle_reshuffled(bench: Bench) -> Callable[[], Any]:
     def step() -> Any:
         numbers = tf.data.Dataset.range(n)
         dataset = numbers.shuffle(n, bench.seed, reshuffle_each_iteration=True)
-        return _gather(dataset, n), _gather(dataset, n)
+        return gather(dataset, n), gather(dataset, n)
+
+    return step
+
+
+@scenario(family="tf_data", ignores=("xla",))
+def shuffle_same_each_epoch(bench: Bench) -> Callable[[], Any]:
+    """Two epochs of a seeded shuffle that does not reshuffle; both hang on the one seed alone."""
+    n = bench.sized(100, 1_000, 10_000)
+
+    def step() -> Any:
+        numbers = tf.data.Dataset.range(n)
+        dataset = numbers.shuffle(n, bench.seed, reshuffle_each_iteration=False)
+        return gather(dataset, n), gather(dataset, n)
 
     return step
 
@@ -49,7 +62,7 @@ def shuffle_unseeded(bench: Bench) -> Callable[[], Any]:
 
     def step() -> Any:
         bench.reseed()
-        return _gather(tf.data.Dataset.range(n).shuffle(n, seed), n)
+        return gather(tf.data.Dataset.range(n).shuffle(n, seed), n)
 
     return step
 
@@ -100,6 +113,18 @@ def interleave_parallel(bench: Bench) -> Callable[[], Any]:
 
 
 @scenario(family="tf_data", ignores=("xla",))
+def interleave_cycle_1(bench: Bench) -> Callable[[], Any]:
+    """Interleave of one source at a time, each to its end; no other source can overtake it."""
+    return _interleave(bench, parallel=1, cycle=1)
+
+
+@scenario(family="tf_data", ignores=("xla",))
+def interleave_cycle_4(bench: Bench) -> Callable[[], Any]:
+    """Interleave of four sources at a time, a thread each; results are put in line."""
+    return _interleave(bench, parallel=4, cycle=4)
+
+
+@scenario(family="tf_data", ignores=("xla",))
 def interleave_unordered(bench: Bench) -> Callable[[], Any]:
     """Interleave of several sources, any order; whichever source is ready first delivers."""
     return _interleave(bench, parallel=PARALLEL, deterministic=False)
@@ -117,7 +142,7 @@ def batch_unordered(bench: Bench) -> Callable[[], Any]:
     return _batch(bench, deterministic=False)
 
 
-def _gather(dataset: Any, count: int) -> Any:
+def gather(dataset: Any, count: int) -> Any:
     """Return all ``count`` elements of a fresh pass, stacked in the order they came.
 
     Without autotuning: stopping its thread after so short a pass takes anything
@@ -144,13 +169,16 @@ def _map(
 
     # No reseeding: every pass over a data set starts its random ops anew.
     def step() -> Any:
-        return _gather(dataset, n)
+        return gather(dataset, n)
 
     return step
 
 
 def _interleave(
-    bench: Bench, parallel: int | None, deterministic: bool | None = None
+    bench: Bench,
+    parallel: int | None,
+    deterministic: bool | None = None,
+    cycle: int = 2 * PARALLEL,
 ) -> Callable[[], Any]:
     sources, each = bench.sized((8, 4), (16, 16), (64, 256))
 
@@ -158,11 +186,11 @@ def _interleave(
         return tf.data.Dataset.range(source * each, (source + 1) * each)
 
     numbers = tf.data.Dataset.range(sources)
-    merged = numbers.interleave(read, cycle_length=2 * PARALLEL, num_parallel_calls=parallel)
+    merged = numbers.interleave(read, cycle_length=cycle, num_parallel_calls=parallel)
     dataset = bench.dataset(merged, deterministic)
 
     def step() -> Any:
-        return _gather(dataset, sources * each)
+        return gather(dataset, sources * each)
 
     return step
 
@@ -174,6 +202,6 @@ def _batch(bench: Bench, deterministic: bool | None = None) -> Callable[[], Any]
     dataset = bench.dataset(batches, deterministic)
 
     def step() -> Any:
-        return _gather(dataset, n // size)
+        return gather(dataset, n // size)
 
     return step

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+import msgspec
 import numpy as np
 import tensorflow as tf
 
@@ -17,7 +18,8 @@ from detcost.accuracy import relative_error
 from detcost.scenarios.bench import Bench
 from detcost.scenarios.registry import find_built_in, is_external, load
 from detcost.settings import Setting
-from detcost.severity import compare
+from detcost.severity import Severity, compare
+from detcost.trajectory import is_trajectory, trace
 from detcost.workers import surroundings
 from detcost.workers.contract import (
     QUIET,
@@ -73,6 +75,7 @@ class Program:
         self._synchronise: Callable[[], None] = lambda: None
         self._outputs: Any = None
         self._signature: tuple[str, ...] | None = None
+        self._trajectory = False
         self._forked = False
 
     def build(self) -> Built:
@@ -96,7 +99,9 @@ class Program:
         if not cell.device.startswith("CPU"):
             self._synchronise = tf.test.experimental.sync_devices
         surroundings.enter(self._circumstances, cell.setting)
-        build = load(cell.scenario).build
+        scenario = load(cell.scenario)
+        self._trajectory = scenario.trajectory
+        build = scenario.build
         if not self._converts:
             build = tf.autograph.experimental.do_not_convert(build)  # for functions of tf.data
         step = build(self._bench)
@@ -147,9 +152,13 @@ class Program:
         """Write the last outputs to a file."""
         divergence.save(divergence.leaves(self._outputs), path)
 
-    def severity(self, path: str) -> Any:
+    def severity(self, path: str) -> Severity:
         """Compare the last outputs with those saved in a file."""
-        return compare(divergence.load(path), divergence.leaves(self._outputs))
+        reference, leaves = divergence.load(path), divergence.leaves(self._outputs)
+        found = compare(reference, leaves)
+        if not self._trajectory:
+            return found
+        return msgspec.structs.replace(found, trajectory=trace(reference, leaves))
 
     def accuracy(self, path: str) -> float | None:
         """Return the relative error of the last outputs against those saved in a file."""
@@ -177,6 +186,11 @@ class Program:
             was, now = (" ".join(s or ()) for s in (self._signature, signature))
             raise CellError("failed", f"step() gave {was} and then {now}; it must give one shape")
         self._signature = signature
+        if self._trajectory and not is_trajectory(leaves):
+            raise CellError(
+                "failed",
+                f"step() gave {' '.join(signature)}; stack what each step of training gave",
+            )
         return divergence.digest(leaves)
 
     def _note_fork(self) -> None:

@@ -1,0 +1,304 @@
+"""Plots of the report: what settings cost, and how sure it is that their bits stay.
+
+Every name in the cells is a stranger's. None is drawn but through
+:func:`detcost.report.plot_style.shown`, and files are named by numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+
+from detcost.contrasts import LARGEST_RATIO
+from detcost.report import plot_style as look
+from detcost.report.plot_style import shown
+from detcost.statistics import BAND
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+#: Machines with a mark of their own in a forest; more are summed up as boxes.
+MOST_MACHINES = 6
+#: What a plot can hold; what is beyond is left out, and the plot says so.
+MOST_SETTINGS, MOST_SCENARIOS = 64, 100
+#: Settings that a text alternative names of a long frontier.
+MOST_NAMED = 6
+
+
+class Plot(msgspec.Struct, frozen=True):
+    """A plot that was drawn: its file in the folder, and what it shows, in words."""
+
+    file: str
+    kind: Literal["frontier", "forest", "heatmap"]
+    device: str
+    scenario: str | None
+    title: str
+    alt: str
+
+
+def draw(cells: pd.DataFrame, folder: Path) -> list[Plot]:
+    """Draw the plots of every device as SVG files.
+
+    Parameters
+    ----------
+    cells
+        A row a measured cell: ``scenario``, ``family``, ``setting``, ``device``, ``machine``;
+        ``ratio``, ``low``, ``high``, the cost; ``same_low``, ``same_high``, that of
+        ``default`` against itself in the same run; ``bound``, the worst upper bound of a
+        divergence rate in any scope; ``diverged``, whether any comparison did. NaN is unknown.
+    folder
+        Where the files go; it is made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plots: list[Plot] = []
+    with look.style():
+        for number, (device, rows) in enumerate(_believable(cells).groupby("device"), start=1):
+            for drawn, plot in _of_device(rows, str(device), number):
+                look.save(drawn, folder / plot.file, plot.title, plot.alt)
+                plots.append(plot)
+    return plots
+
+
+def _believable(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells with a cost that can be one; what no interval can be becomes unknown."""
+    import pandas as pd
+
+    figures = ["ratio", "low", "high", "same_low", "same_high", "bound"]
+    cells = cells.assign(**{name: pd.to_numeric(cells[name], errors="coerce") for name in figures})
+    cells.loc[cells["setting"] == "default", ["ratio", "low", "high"]] = 1.0
+    for low, middle, high in (("low", "ratio", "high"), ("same_low", "same_low", "same_high")):
+        sound = cells[low].ge(1 / LARGEST_RATIO) & cells[high].le(LARGEST_RATIO)
+        sound &= cells[middle].between(cells[low], cells[high])
+        cells.loc[~sound, [low, high]] = np.nan
+    cells.loc[~cells["bound"].between(0, 1, inclusive="right"), "bound"] = np.nan
+    return cells[cells["ratio"].between(1 / LARGEST_RATIO, LARGEST_RATIO)]
+
+
+def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[tuple[Figure, Plot]]:
+    settings = _in_order(cells)
+    kept = settings[:MOST_SETTINGS]
+    cells = cells[cells["setting"].isin(kept)]
+    where = shown(device)
+    if len(kept) < len(settings):
+        where += f", {len(kept)} of {len(settings)} settings"
+    if cells["bound"].notna().any():
+        drawn, title, alt = _frontier(cells, where)
+        yield drawn, Plot(f"frontier-{number}.svg", "frontier", device, None, title, alt)
+    if kept != ["default"]:
+        drawn, title, alt = _heatmap(cells, where)
+        yield drawn, Plot(f"heatmap-{number}.svg", "heatmap", device, None, title, alt)
+    for each, (scenario, rows) in enumerate(cells.groupby("scenario"), start=1):
+        drawn, title, alt = _forest(rows, shown(str(scenario)), where)
+        file = f"forest-{number}-{each}.svg"
+        yield drawn, Plot(file, "forest", device, str(scenario), title, alt)
+
+
+def _in_order(cells: pd.DataFrame) -> list[str]:
+    """Return the settings, the simplest first, ``default`` before all."""
+
+    def levers(setting: str) -> int:
+        return 0 if setting == "default" else 1 + setting.count("+")
+
+    return sorted(cells["setting"].unique(), key=lambda setting: (levers(setting), setting))
+
+
+def _over(cells: pd.DataFrame, *columns: str) -> str:
+    """Say what a geometric mean is over, where it is over more than one."""
+    counts = {column: cells[column].nunique() for column in columns}
+    several = [f"{count} {column}s" for column, count in counts.items() if count > 1]
+    return f", geometric mean over {' and '.join(several)}" if several else ""
+
+
+def _pooled(cells: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return geometric means of costs. Intervals are of independent runs: variances add up."""
+    import pandas as pd
+
+    logs = np.log(cells[["ratio", "low", "high"]])
+    variance = ((logs["high"] - logs["low"]) / 2) ** 2
+    groups = cells.assign(log=logs["ratio"], variance=variance.fillna(np.inf)).groupby(by)
+    mean, margin = groups["log"].mean(), np.sqrt(groups["variance"].sum()) / groups.size()
+    margin = margin.where(margin < np.inf)  # one unknown, all unknown
+    pooled = {"ratio": mean, "low": mean - margin, "high": mean + margin}
+    return pd.DataFrame({name: np.exp(logs) for name, logs in pooled.items()})
+
+
+def _verdicts(costs: pd.DataFrame) -> list[str]:
+    """Return what :func:`detcost.statistics.verdict` says of each row."""
+    low, high = costs["low"], costs["high"]
+    verdicts = {
+        "costs": low > 1 + BAND,
+        "faster": high < 1 - BAND,
+        "free": (low >= 1 - BAND) & (high <= 1 + BAND),
+    }
+    return list(np.select(list(verdicts.values()), list(verdicts), "ambiguous"))
+
+
+def _points(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a setting: mean cost, worst bound, and whether it is on the frontier.
+
+    Only a setting that is known in every scenario can be: a mean over fewer of them is a mean
+    of other programs.
+    """
+    by_setting = cells.groupby("setting")
+    points = _pooled(_pooled(cells, ["scenario", "setting"]).reset_index(), ["setting"]).assign(
+        bound=by_setting["bound"].max(),
+        diverged=by_setting["diverged"].any(),
+        scenarios=cells.dropna(subset=["bound"]).groupby("setting")["scenario"].nunique(),
+    )
+    points["whole"] = points["scenarios"].eq(cells["scenario"].nunique())
+    points = points.sort_values(["bound", "ratio"])
+    whole = points.loc[points["whole"], "ratio"]
+    cheaper = whole < whole.cummin().shift(fill_value=np.inf)
+    points["frontier"] = points.index.isin(whole.index[cheaper])
+    return points
+
+
+def _frontier(cells: pd.DataFrame, where: str) -> tuple[Figure, str, str]:
+    points = _points(cells)
+    known = points.dropna(subset=["bound"])
+    most = cells["scenario"].nunique()
+    labels = [
+        shown(p.Index) + ("" if p.whole else f" ({p.scenarios:.0f} of {most} scenarios)")
+        for p in _each(known)
+    ]
+    drawn, axes = look.figure((640, 240 + 10 * len(known)), 60, 14, 56, 72)
+    look.rate_axis(axes, known["bound"].min(), look.width(labels))
+    look.cost_axis(axes, "y", *_limits(known))
+    look.points(drawn, axes, known, labels)
+    where += _over(cells, "scenario", "machine")
+    title = "Cost against the bound of the divergence rate"
+    look.heading(drawn, title, where)
+    return drawn, f"{title}: {where}", _frontier_alt(points, where)
+
+
+def _limits(costs: pd.DataFrame) -> tuple[float, float]:
+    """Return the limits of an axis of cost, which no wide interval may stretch too far."""
+    ratios = costs["ratio"]
+    least = min(0.95, max(ratios.min() / 1.5, costs["low"].fillna(ratios).min()))
+    most = max(1.05, min(ratios.max() * 1.5, costs["high"].fillna(ratios).max()))
+    pad = (most / least) ** 0.04
+    return least / pad, most * pad
+
+
+def _frontier_alt(points: pd.DataFrame, where: str) -> str:
+    line = points[points["frontier"]]
+    members = [
+        f"{shown(p.Index)} ({look.cost(p)}, at most {look.percent(p.bound)})"
+        for p in _each(line.head(MOST_NAMED))
+    ]
+    more = f" and {len(line) - len(members)} more" if len(line) > len(members) else ""
+    unknown = int(points["bound"].isna().sum())
+    without = f" ({unknown} without a bound are not drawn)" if unknown else ""
+    return (
+        f"Cost of {len(points)} settings{without} against the upper bound of their divergence "
+        f"rate, {where}. On the frontier: {', '.join(members) or 'none'}{more}. "
+        + _survivor(points)
+    )
+
+
+def _survivor(points: pd.DataFrame) -> str:
+    """Name the cheapest of the settings under which nothing diverged."""
+    whole = points[points["whole"]]
+    quiet = whole[~whole["diverged"].astype(bool)]
+    if whole.empty:
+        return "No setting has a bound in every scenario."
+    if quiet.empty:
+        return "Under every setting some comparison diverged."
+    best = next(_each(quiet.nsmallest(1, "ratio")))
+    return f"Cheapest with no divergence seen: {shown(best.Index)}, {look.cost(best)}."
+
+
+def _each(frame: pd.DataFrame) -> Iterator[Any]:
+    return frame.itertuples()
+
+
+def _counts(verdicts: pd.Series[str]) -> str:
+    counts = verdicts.value_counts()
+    words = {
+        "costs": "costs more",
+        "faster": "faster",
+        "free": f"free within ±{100 * BAND:g} %",
+        "ambiguous": "the interval does not tell",
+    }
+    return ", ".join(f"{text}: {counts.get(verdict, 0)}" for verdict, text in words.items())
+
+
+def _heatmap(cells: pd.DataFrame, where: str) -> tuple[Figure, str, str]:
+    families = cells.drop_duplicates("scenario").set_index("scenario")["family"].astype(str)
+    scenarios = sorted(families.index, key=lambda name: (families[name], name))
+    if len(scenarios) > MOST_SCENARIOS:
+        where += f", {MOST_SCENARIOS} of {len(scenarios)} scenarios"
+        scenarios = scenarios[:MOST_SCENARIOS]
+    where += _over(cells, "machine")
+    settings = [setting for setting in _in_order(cells) if setting != "default"]
+    costs = _pooled(cells[cells["setting"].ne("default")], ["scenario", "setting"])
+    costs["verdict"] = _verdicts(costs)
+    ratios, verdicts = (
+        costs[column].unstack().reindex(index=scenarios, columns=settings)
+        for column in ("ratio", "verdict")
+    )
+    told = verdicts.isin(["costs", "faster", "free"]).to_numpy()
+    names = list(map(shown, scenarios)), list(map(shown, settings))
+    drawn, axes = look.heatmap(*names, ratios, told)
+    groups = families[scenarios].to_numpy()
+    between = np.flatnonzero(groups[1:] != groups[:-1]) + 1
+    axes.hlines(between, 0, len(settings), look.MUTED, lw=0.8)
+    title = "Cost of each setting in each scenario"
+    look.heading(drawn, title, where)
+    return drawn, f"{title}: {where}", _heatmap_alt(costs, where)
+
+
+def _heatmap_alt(costs: pd.DataFrame, where: str) -> str:
+    ordered = costs.sort_values("ratio").iloc[[0, -1]]
+    low, high = (
+        f"{shown(c.Index[1])} in {shown(c.Index[0])}, {look.cost(c)}" for c in _each(ordered)
+    )
+    return (
+        f"Cost of each setting in each scenario, {where}. Of {len(costs)} cells, "
+        f"{_counts(costs['verdict'])}. Least: {low}; greatest: {high}."
+    )
+
+
+def _forest(cells: pd.DataFrame, scenario: str, where: str) -> tuple[Figure, str, str]:
+    settings, machines = _in_order(cells), sorted(cells["machine"].unique())
+    costs = _pooled(cells, ["setting", "machine"]).reset_index()
+    costs["row"] = costs["setting"].map(settings.index)
+    costs["mark"] = costs["machine"].map(machines.index)
+    costs["verdict"] = _verdicts(costs)
+    told = _counts(costs.loc[costs["setting"].ne("default"), "verdict"])
+    noise = cells.groupby("machine").agg({"same_low": "min", "same_high": "max"})
+    _show_itself(costs, noise)
+    names = [shown(setting) + (" (A/A)" if setting == "default" else "") for setting in settings]
+    if len(machines) > MOST_MACHINES:
+        keys, how = [], f"boxes over {len(machines)} machines: median, quartiles, extremes"
+        costs, noise = costs.assign(low=np.nan, high=np.nan), noise.median().to_frame().T
+    else:
+        keys, how = list(map(shown, machines)), "95 % intervals"
+        how += f", a mark for each of {len(keys)} machines" if len(keys) > 1 else ""
+    drawn, axes = look.rows(names, keys)
+    look.cost_axis(axes, "x", *_limits(costs))
+    low, high = noise["same_low"].min(), noise["same_high"].max()
+    look.bands(drawn, axes, low, high, len(keys))
+    if keys:
+        look.intervals(axes, costs, keys)
+    else:
+        look.boxes(axes, costs, names)
+    title, where = f"Cost of each setting in {scenario}", f"{where}, {how}"
+    look.heading(drawn, title, where)
+    itself = f"; default against itself: {low:.2f} to {high:.2f}" if low < high else ""
+    alt = f"{title}, {where}. Settings: {told}{itself}. {_survivor(_points(cells))}"
+    return drawn, f"{title}: {where}", alt
+
+
+def _show_itself(costs: pd.DataFrame, noise: pd.DataFrame) -> None:
+    """Let the row of ``default`` show what it cost against itself, which is 1 but for noise."""
+    default = costs["setting"].eq("default")
+    ends = noise.loc[costs.loc[default, "machine"]].to_numpy()
+    costs.loc[default, ["low", "high"]] = ends
+    costs.loc[default, "ratio"] = np.nan_to_num(np.sqrt(ends.prod(axis=1)), nan=1.0)
+    costs.loc[default, "verdict"] = ""
