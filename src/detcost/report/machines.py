@@ -14,9 +14,10 @@ import msgspec
 from detcost import evidence
 from detcost.evidence import Evidence, Problem
 from detcost.report import scripts
-from detcost.report.cells import LONGEST
+from detcost.report.cells import LONGEST, Cell
 from detcost.report.history import Change, changes, sightings
 from detcost.report.views import View, views
+from detcost.selection import USUAL_SCOPES
 
 #: Rows of a stranger's machine card, and protocols, that a page takes.
 MOST_ROWS = 100
@@ -65,7 +66,7 @@ class Seen(msgspec.Struct, frozen=True):
     cells: list[tuple[Any, ...]]
 
 
-#: Columns of what is plotted.
+#: Columns of what is plotted; the bound and whether bits diverged are of the usual scopes.
 PLOTTED = (
     *("scenario", "family", "setting", "device", "machine", "ratio", "low", "high"),
     *("same_low", "same_high", "bound", "diverged"),
@@ -112,7 +113,7 @@ def _write(name: str, records: Sequence[Evidence], folder: Path) -> Seen:
     return Seen(
         card=_card(key, name, newest, machine),
         sightings={scenario: encode(runs) for scenario, runs in seen.items()},
-        cells=[_plotted(record) for record in newest],
+        cells=list(_plotted(name, machine.views)),
     )
 
 
@@ -130,32 +131,43 @@ def _card(key: str, name: str, newest: Sequence[Evidence], machine: Machine) -> 
 
 
 def _runs(newest: Iterable[Evidence]) -> dict[str, Run]:
-    return {
-        record.run_id: Run(
-            record.measured_at,
-            record.protocol,
-            record.commit,
-            record.controls.failures if record.controls else [],
-        )
-        for record in newest
-    }
+    """Return the runs by name; each scenario of a run has an A/A arm of its own, which may fail."""
+    runs: dict[str, Run] = {}
+    for record in newest:
+        failures = record.controls.failures if record.controls else []
+        before = runs[record.run_id].failed_controls if record.run_id in runs else []
+        together = list(dict.fromkeys([*before, *failures]))
+        runs[record.run_id] = Run(record.measured_at, record.protocol, record.commit, together)
+    return runs
 
 
-def _plotted(record: Evidence) -> tuple[Any, ...]:
-    """Return a cell's row of :data:`PLOTTED`; ``default`` costs 1 by definition."""
-    own = record.cost if record.status == "ok" else None
-    cost = (own.ratio, own.low, own.high) if own else (None, None, None)
-    if own and record.setting == "default":
-        cost = (1.0, 1.0, 1.0)
-    same = record.controls.same_setting if record.controls else None
-    compared = [found for found in record.divergence.values() if found.trials]
-    bounds = [found.high for found in compared if found.high is not None]
+def _plotted(machine: str, shown: Sequence[View]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of :data:`PLOTTED` of each device, from its newest view."""
+    newest: dict[str, View] = {}
+    for view in shown:
+        newest.setdefault(view.device, view)
+    for view in newest.values():
+        for scenario, family, row in zip(view.scenarios, view.families, view.cells, strict=True):
+            for setting, found in zip(view.settings, row, strict=True):
+                if found and found.cost:
+                    where = (scenario, family, setting, view.device, machine)
+                    yield (*where, *_plotted_cell(found, setting))
+
+
+def _plotted_cell(found: Cell, setting: str) -> tuple[Any, ...]:
+    """Return figures of a cell; ``default`` costs 1 by definition."""
+    cost, same = found.cost, found.same_setting
+    compared = [found.scopes[scope] for scope in USUAL_SCOPES if scope in found.scopes]
+    bounds = [count.high for count in compared if count.trials and count.high is not None]
     return (
-        *(record.scenario, record.family, record.setting, record.device, record.machine_name),
-        *cost,
+        *(
+            (1.0, 1.0, 1.0)
+            if setting == "default" or not cost
+            else (cost.ratio, cost.low, cost.high)
+        ),
         *((same.low, same.high) if same else (None, None)),
-        max(bounds, default=None),
-        any(found.divergent for found in compared),
+        max(bounds) if len(bounds) == len(USUAL_SCOPES) else None,
+        any(count.divergent for count in compared),
     )
 
 

@@ -226,7 +226,7 @@ def points(drawn: Figure, axes: Axes, known: pd.DataFrame, names: Sequence[str])
     marks.set(edgecolors=edges, linewidths=1.2)
     marks.set_facecolors([PAGE if each == "partial" else colours[each] for each in kind])
     _name_points(axes, known[["bound", "ratio"]].to_numpy(), names)
-    axes.set(xlabel="the divergence rate is at most (95 %), worst case", ylabel=COST)
+    axes.set(xlabel="rate of divergence in repeat and process: at most (95 %)", ylabel=COST)
     keys: dict[str, Artist] = {
         "on the frontier": _key("o", BLUE, BLUE),
         "dominated": _key("o", GREY, GREY),

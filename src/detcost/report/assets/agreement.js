@@ -1,0 +1,92 @@
+/** Which machines, with which TensorFlow, gave the same bits. */
+(() => {
+  const { el } = detcost;
+  const FEW = 4;
+
+  /** @typedef {{name: string, place: number, seed: number | undefined, seen: Sighting}} Witness */
+
+  detcost.agreement = (seen) => {
+    const settings = bySetting(seen);
+    const most = Math.max(0, ...[...settings.values()].map((witnesses) => witnesses.length));
+    if (most < 2) {
+      return [
+        el(
+          "p",
+          { class: "quiet" },
+          "One machine and one version so far: there is nothing to agree with.",
+        ),
+      ];
+    }
+    const about =
+      "Same digest, same bits. What raced – differed in a process’s repeats or between processes – is in no group. Only equal inputs are compared.";
+    const rows = [...settings].map(([setting, witnesses]) => rowOf(setting, witnesses));
+    const heads = ["setting", "groups", "gave the same bits", "raced"];
+    return [el("p", {}, about), detcost.tableOf("Digest agreement", heads, rows)];
+  };
+
+  /** The newest word of every machine, version and seed, by setting. @param {Map<number, Sightings[]>} seen */
+  function bySetting(seen) {
+    /** @type {Map<string, Map<string, Witness>>} */
+    const found = new Map();
+    for (const [place, runs] of seen) {
+      for (const run of runs) {
+        for (const [setting, sighting] of run.settings) {
+          if (sighting.status !== "ok" || !sighting.digest) continue;
+          const witnesses = found.get(setting) ?? new Map();
+          const name = `${detcost.index.machines[place].name}, TensorFlow ${run.tensorflow}`;
+          witnesses.set(`${place} ${run.tensorflow} ${run.seed}`, {
+            name,
+            place,
+            seed: run.seed,
+            seen: sighting,
+          });
+          found.set(setting, witnesses);
+        }
+      }
+    }
+    return new Map([...found].map(([setting, witnesses]) => [setting, [...witnesses.values()]]));
+  }
+
+  /** @param {string} setting @param {Witness[]} witnesses @returns {Child[]} */
+  function rowOf(setting, witnesses) {
+    const races = (/** @type {Witness} */ each) =>
+      each.seen.diverged.some((scope) => scope === "repeat" || scope === "process");
+    const raced = witnesses.filter(races);
+    /** @type {Map<string, Witness[]>} */
+    const groups = new Map();
+    for (const each of witnesses) {
+      if (races(each)) continue;
+      const key = `${each.seed} ${each.seen.digest}`;
+      const group = groups.get(key);
+      if (group) group.push(each);
+      else groups.set(key, [each]);
+    }
+    const ordered = [...groups.values()].sort((one, other) => other.length - one.length);
+    const count = `${ordered.length} of ${witnesses.length - raced.length}`;
+    return [
+      detcost.breakable(setting),
+      count,
+      listOf(ordered),
+      raced.length ? names(raced) : "none",
+    ];
+  }
+
+  /** @param {Witness[][]} groups */
+  function listOf(groups) {
+    const list = el("ul", { class: "groups" });
+    const more = detcost.sliced(groups, list, (group) =>
+      el("li", {}, el("code", {}, String(group[0].seen.digest).slice(0, 8)), " ", names(group)),
+    );
+    return el("div", {}, list, more);
+  }
+
+  /** @param {Witness[]} group */
+  function names(group) {
+    if (group.length <= FEW) return el("span", {}, group.map((each) => each.name).join("; "));
+    return detcost.folded(`${group.length} machines and versions`, () => {
+      const list = el("ul");
+      const more = detcost.sliced(group, list, (each) => el("li", {}, each.name));
+      return el("div", {}, list, more);
+    });
+  }
+})();

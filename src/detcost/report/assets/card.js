@@ -1,0 +1,90 @@
+/** The machine, how it was measured, and the plots: what an answer rests on. */
+(() => {
+  const { el, need } = detcost;
+  let shown = "";
+
+  detcost.showCard = (state) => {
+    const place = need("machine-body");
+    const command = detcost.copyable(
+      "reproduce",
+      "To measure what is shown again",
+      detcost.reproduce(state),
+    );
+    place.replaceChildren(...controls(state), command, ...inventory(state));
+  };
+
+  /** @param {State} state @returns {Node[]} */
+  function inventory({ machineData }) {
+    const text = (/** @type {Record<string, string>} */ rows) =>
+      detcost.definitions(
+        Object.entries(rows).map(([name, value]) => [detcost.words(name), shownAs(name, value)]),
+      );
+    const runs = Object.entries(machineData.runs);
+    return [
+      detcost.folded("The machine", () => text(machineData.description), true),
+      detcost.folded("Versions", () => text(machineData.versions)),
+      detcost.folded(`Protocol of ${detcost.plural(runs.length, "run")}`, () => protocols(runs)),
+    ];
+  }
+
+  /** @param {string} name @param {string} value */
+  function shownAs(name, value) {
+    return name.endsWith("_bytes") && /^\d+$/.test(value) ? detcost.bytes(Number(value)) : value;
+  }
+
+  /** @param {State} state @returns {Node[]} */
+  function controls({ machineData, card }) {
+    const failed = Object.entries(machineData.runs).filter(([, run]) => run.failed_controls.length);
+    if (!failed.length) return [el("p", {}, `No control failed in any run of ${card.name}.`)];
+    const rows = failed.map(([id, run]) =>
+      el("li", {}, el("code", {}, id), `: ${run.failed_controls.join("; ")}`),
+    );
+    const list = el("ul");
+    const more = detcost.sliced(rows, list, (row) => row);
+    return [
+      el(
+        "p",
+        { class: "alarm" },
+        `CONTROLS FAILED in ${failed.length} of ${Object.keys(machineData.runs).length} runs:`,
+      ),
+      list,
+      more,
+    ];
+  }
+
+  /** @param {[string, Run][]} runs */
+  function protocols(runs) {
+    const names = [...new Set(runs.flatMap(([, run]) => Object.keys(run.protocol ?? {})))];
+    const rows = runs.map(([id, run]) => [
+      el("code", {}, id),
+      detcost.day(run.measured_at),
+      run.failed_controls.length ? el("strong", { class: "alarm" }, "FAILED") : "none failed",
+      ...names.map((name) => String(run.protocol?.[name] ?? "–")),
+    ]);
+    return detcost.tableOf(
+      "Protocol of each run",
+      ["run", "day", "controls", ...names.map(detcost.words)],
+      rows,
+    );
+  }
+
+  detcost.showPlots = ({ view, subject }) => {
+    const of = (/** @type {Plot} */ plot) =>
+      plot.device === view.device && (plot.scenario === null || plot.scenario === subject);
+    const plots = detcost.index.plots.filter(of);
+    const version = plots.map((plot) => plot.file).join("\n");
+    need("plots").hidden = !plots.length;
+    if (version === shown) return;
+    shown = version;
+    const figures = plots.map(({ file, title, alt, kind }) => {
+      const image = el("img", {
+        src: `plots/${encodeURIComponent(file)}`,
+        alt,
+        loading: "lazy",
+        decoding: "async",
+      });
+      return el("figure", { class: `plot ${kind}` }, image, el("figcaption", {}, title));
+    });
+    need("plots-body").replaceChildren(...figures);
+  };
+})();

@@ -1,0 +1,206 @@
+/**
+ * From evidence to a decision, by the rules of detcost.choosing and in its words.
+ *
+ * Nothing here touches the page. Intervals and ties were worked out when the report was made.
+ */
+(() => {
+  detcost.choose = (question) => {
+    const { view, survive, maxRate } = question;
+    const subject = view.subjects[question.subject];
+    const candidates = ranked(subject, subject.settings.map(candidateOf(question, subject)));
+    const best = candidates[0]?.qualifies ? candidates[0].setting : null;
+    return {
+      scenarios: subject.scenarios.map((row) => view.scenarios[row]),
+      device: view.device,
+      survive,
+      maxRate,
+      best,
+      candidates,
+      commands: detcost.commands(question, subject),
+      snippets: best === null ? null : (detcost.own(view.snippets, best) ?? null),
+      source: sourceOf(question, subject),
+    };
+  };
+
+  detcost.headline = (choice) => {
+    const names = choice.scenarios;
+    const what = names.length === 1 ? names[0] : `${names.length} scenarios`;
+    let scopes = choice.survive.join(", ");
+    if (choice.maxRate !== null)
+      scopes += ` at a rate of at most ${detcost.percent(choice.maxRate)}`;
+    const asked = `${what} on ${choice.device}`;
+    if (choice.best === null) return `${asked}: no setting measured survives ${scopes}`;
+    const cost = detcost.costText(choice.candidates[0].cost);
+    return `${asked}: ${choice.best} survives ${scopes} at ${cost} times the time of default`;
+  };
+
+  /** @param {Question} question @param {Subject} subject */
+  function candidateOf(question, subject) {
+    /** @param {number} column @param {number} place @returns {Candidate} */
+    return (column, place) => {
+      const { findings, reasons } = detcost.judge(question, subject, place);
+      const cost = subject.costs[place];
+      const others = detcost.index.scopes.filter((scope) => !question.survive.includes(scope));
+      return {
+        setting: question.view.settings[column],
+        place,
+        qualifies: !reasons.length && cost !== null,
+        tied: false,
+        cost,
+        worst: subject.worst[place],
+        findings,
+        reasons: reasons.length || cost ? reasons : ["its cost is not known"],
+        alsoSurvives: detcost.survived(question, subject, place, others),
+      };
+    };
+  }
+
+  detcost.judge = ({ view, survive, maxRate }, subject, place) => {
+    /** @type {Finding[]} */
+    const findings = [];
+    /** @type {string[]} */
+    const failed = [];
+    for (const row of subject.scenarios) {
+      const scenario = view.scenarios[row];
+      const cell = view.cells[row][subject.settings[place]];
+      if (!cell) failed.push(`${scenario}: not measured`);
+      else if (cell.status !== "ok") {
+        failed.push(`${scenario}: ${detcost.words(cell.status)} (${cell.reason ?? "None"})`);
+      } else
+        for (const scope of survive) findings.push(detcost.find(cell, scenario, scope, maxRate));
+    }
+    // What was seen to diverge tells more than a bound that is not low enough.
+    const against = findings.filter((finding) => finding.standsAgainst);
+    const inOrder = [...against.filter((f) => f.divergent), ...against.filter((f) => !f.divergent)];
+    const reasons = inOrder.map(({ scenario, scope, why }) => `${scenario}, ${scope}: ${why}`);
+    return { findings, reasons: [...failed, ...reasons] };
+  };
+
+  detcost.find = (cell, scenario, scope, maxRate) => {
+    const count = cell.scopes.get(scope);
+    const finding = { scenario, scope, divergent: 0, trials: 0, high: null };
+    if (!count || (!count.trials && !count.reason)) {
+      const skipped = count?.skipped.length
+        ? ` (${count.skipped.join(", ")} could not be tried)`
+        : "";
+      const why = `not measured${skipped}`;
+      return { ...finding, survives: null, applies: true, standsAgainst: true, why };
+    }
+    if (!count.trials) {
+      const why = count.reason;
+      return { ...finding, survives: null, applies: false, standsAgainst: false, why };
+    }
+    const why = against(scope, count, maxRate);
+    const { divergent, trials, high } = count;
+    const survives = why === null;
+    return {
+      scenario,
+      scope,
+      survives,
+      applies: true,
+      standsAgainst: !survives,
+      divergent,
+      trials,
+      high,
+      why,
+    };
+  };
+
+  /** @param {string} scope @param {Count} count @param {number | null} maxRate */
+  function against(scope, count, maxRate) {
+    if (count.divergent) return `${count.divergent} of ${count.trials} differed`;
+    if (maxRate === null || (count.high !== null && count.high <= maxRate)) return null;
+    const said = `0 of ${count.trials} differed, which bounds the rate at ${detcost.percent(count.high)}`;
+    return `${said}; ${tighter(scope, maxRate)}`;
+  }
+
+  /** Say which profile bounds a clean cell's rate as asked. @param {string} scope @param {number} maxRate */
+  function tighter(scope, maxRate) {
+    for (const [profile, bound] of detcost.index.bounds[scope]) {
+      if (bound <= maxRate) {
+        return `--profile ${profile} would bound it at ${detcost.percent(bound)}`;
+      }
+    }
+    return `no profile bounds it at ${detcost.percent(maxRate)}`;
+  }
+
+  detcost.survived = ({ view, maxRate }, subject, place, scopes) => {
+    /** @type {[Cell, string][]} */
+    const cells = [];
+    for (const row of subject.scenarios) {
+      const cell = view.cells[row][subject.settings[place]];
+      if (cell?.status !== "ok") return [];
+      cells.push([cell, view.scenarios[row]]);
+    }
+    return scopes.filter((scope) => {
+      const found = cells.map(([cell, name]) => detcost.find(cell, name, scope, maxRate));
+      return found.some((f) => f.survives) && !found.some((f) => f.standsAgainst);
+    });
+  };
+
+  /** @param {Candidate} candidate */
+  function ratio(candidate) {
+    return candidate.cost ? candidate.cost.ratio : Number.POSITIVE_INFINITY;
+  }
+
+  /** @param {Candidate} one @param {Candidate} other */
+  function byRatio(one, other) {
+    const [a, b] = [ratio(one), ratio(other)];
+    return a === b ? 0 : a - b; // of two infinities the difference would be no number
+  }
+
+  /** @param {string} setting */
+  function levers(setting) {
+    return setting === "default" ? 0 : setting.split("+").length;
+  }
+
+  /** The best first, then the others that qualify; within each, the cheapest first. */
+  /** @param {Subject} subject @param {Candidate[]} candidates */
+  function ranked(subject, candidates) {
+    const [cheapest] = candidates.filter((candidate) => candidate.qualifies).sort(byRatio);
+    if (cheapest) {
+      const ties = subject.ties[cheapest.place];
+      for (const each of candidates) each.tied = each.qualifies && ties[each.place] === "1";
+    }
+    const order = candidates.sort(
+      (one, other) => Number(other.qualifies) - Number(one.qualifies) || byRatio(one, other),
+    );
+    const [best] = order
+      .filter((candidate) => candidate.tied)
+      .sort((one, other) => levers(one.setting) - levers(other.setting) || byRatio(one, other));
+    return best ? [best, ...order.filter((candidate) => candidate !== best)] : order;
+  }
+
+  /** What an answer rests on. @param {Question} question @param {Subject} subject @returns {Source} */
+  function sourceOf({ machineData, view }, subject) {
+    const cells = subject.scenarios
+      .flatMap((row) => subject.settings.map((column) => view.cells[row][column]))
+      .filter((cell) => cell !== null);
+    const days = cells.map((cell) => cell.measured_at).sort();
+    const runs = [...new Set(cells.map((cell) => cell.run))].sort();
+    const failed = runs.flatMap((run) => detcost.own(machineData.runs, run)?.failed_controls ?? []);
+    const profiles = cells.map((cell) => cell.profile).filter((profile) => profile !== null);
+    return {
+      machine: machineData.description.name,
+      cpu: detcost.own(machineData.description, "cpu") ?? null,
+      tensorflow: view.tensorflow,
+      firstMeasured: days[0],
+      lastMeasured: days[days.length - 1],
+      runs,
+      profiles: [...new Set(profiles)].sort(),
+      noise: widest(cells),
+      failedControls: [...new Set(failed)],
+    };
+  }
+
+  /** The widest interval that default against itself came out with. @param {Cell[]} cells */
+  function widest(cells) {
+    /** @type {Figure | null} */
+    let found = null;
+    const width = (/** @type {Figure} */ figure) => (figure.high || 1) / (figure.low || 1);
+    for (const { same_setting: same } of cells) {
+      if (same?.low && (!found || width(same) > width(found))) found = same;
+    }
+    return found;
+  }
+})();

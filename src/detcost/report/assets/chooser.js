@@ -1,0 +1,136 @@
+/** The form: its choices come from what was measured, and it is read back as an address is. */
+(() => {
+  const { el, need } = detcost;
+
+  /** What each scope lets change. @type {Record<string, string>} */
+  const MEANING = {
+    repeat: "the same process again",
+    process: "a fresh process",
+    threads: "other thread-pool sizes, as on other machines",
+    load: "a busy machine",
+    isa: "older CPU instruction sets",
+    execution: "eager, graph or XLA",
+  };
+
+  /** @param {string} value @param {string} text */
+  function option(value, text) {
+    return el("option", { value }, text);
+  }
+
+  /** Options are made anew only where they differ: of machines there may be a thousand. */
+  /** @param {string} id @param {string} chosen @param {string} version @param {() => HTMLElement[]} make */
+  function fill(id, chosen, version, make) {
+    const select = /** @type {HTMLSelectElement} */ (need(id));
+    if (select.dataset.version !== version) {
+      select.replaceChildren(...make());
+      select.dataset.version = version;
+    }
+    select.value = chosen;
+    return select;
+  }
+
+  /** @param {string} id @param {string} chosen @param {string[]} values @param {boolean} hide */
+  function fillPlain(id, chosen, values, hide) {
+    const select = fill(id, chosen, values.join("\n"), () =>
+      values.map((value) => option(value, value)),
+    );
+    /** @type {HTMLElement} */ (select.parentElement).hidden = hide && values.length < 2;
+  }
+
+  /** @param {Card} card */
+  function machineOption(card) {
+    const failed = card.failed_controls.length ? " – CONTROLS FAILED" : "";
+    const text = `${card.name} – ${card.cpu}, ${detcost.day(card.last_measured)}${failed}`;
+    return option(card.name, text);
+  }
+
+  /** @param {View} view */
+  function scenarioOptions(view) {
+    const families = [...new Set(view.families)];
+    const count = (/** @type {string} */ family) =>
+      view.families.filter((name) => name === family).length;
+    const group = (/** @type {string} */ label, /** @type {HTMLElement[]} */ options) =>
+      el("optgroup", { label }, ...options);
+    return [
+      option("all", `all ${view.scenarios.length} scenarios`),
+      group(
+        "Families",
+        families.map((name) => option(name, `${name} (${count(name)})`)),
+      ),
+      group(
+        "Scenarios",
+        view.scenarios.map((name) => option(name, name)),
+      ),
+    ];
+  }
+
+  /** @param {Machine} data @param {View} view */
+  function fillPlaces(data, view) {
+    let views = data.views;
+    for (const key of /** @type {const} */ (["tensorflow", "device", "size", "dtype"])) {
+      fillPlain(key, view[key], [...new Set(views.map((each) => each[key]))], key !== "device");
+      views = views.filter((each) => each[key] === view[key]);
+    }
+  }
+
+  /** @param {string[]} survive */
+  function fillScopes(survive) {
+    const box = need("scopes");
+    if (!box.childNodes.length) {
+      for (const scope of detcost.index.scopes) {
+        const input = el("input", { type: "checkbox", name: "survive", value: scope });
+        const meaning = el("span", { class: "meaning" }, MEANING[scope] ?? "");
+        box.append(
+          el("label", { class: "scope" }, input, el("span", {}, el("b", {}, scope), " ", meaning)),
+        );
+      }
+    }
+    for (const input of box.querySelectorAll("input"))
+      input.checked = survive.includes(input.value);
+  }
+
+  detcost.fillChooser = ({ card, machineData, view, subject, survive, maxRate }) => {
+    const { machines } = detcost.index;
+    const select = fill("machine", card.name, "all", () => machines.map(machineOption));
+    /** @type {HTMLElement} */ (select.parentElement).hidden = machines.length < 2;
+    fillPlaces(machineData, view);
+    const version = JSON.stringify([view.scenarios, view.families]);
+    fill("scenario", subject, version, () => scenarioOptions(view));
+    need("scenario-summary").textContent = detcost.own(detcost.index.scenarios, subject)?.[1] ?? "";
+    fillScopes(survive);
+    const rate = /** @type {HTMLInputElement} */ (need("max-rate"));
+    if (detcost.readRate(rate.value) !== maxRate) {
+      rate.value = maxRate === null ? "" : String(Number((100 * maxRate).toPrecision(12)));
+    }
+    complain("max-rate", "");
+    complain("scopes", "");
+  };
+
+  /** @param {string} id @param {string} text */
+  function complain(id, text) {
+    need(`${id}-error`).textContent = text;
+    if (text) need(id).setAttribute("aria-invalid", "true");
+    else need(id).removeAttribute("aria-invalid");
+  }
+
+  /** Read the form; null where it says nothing that could be answered, which is then said. */
+  detcost.readChooser = () => {
+    const form = new FormData(/** @type {HTMLFormElement} */ (need("chooser")));
+    const survive = form.getAll("survive").join(",");
+    const text = String(form.get("max-rate"));
+    const rate = detcost.readRate(text);
+    const kept = "The answer beside it is still to the question before.";
+    complain("scopes", survive ? "" : `Choose at least one. ${kept}`);
+    const wrong = `“${text}” is no rate: write per cent, above 0 and at most 100, such as 5. ${kept}`;
+    complain("max-rate", rate === undefined ? wrong : "");
+    if (!survive || rate === undefined) return null;
+    const wanted = new Map([
+      ["survive", survive],
+      ["max-rate", rate === null ? "" : String(rate)],
+    ]);
+    for (const key of ["machine", "tensorflow", "device", "scenario", "size", "dtype"]) {
+      wanted.set(key, String(form.get(key)));
+    }
+    return wanted;
+  };
+})();

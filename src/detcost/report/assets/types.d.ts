@@ -1,0 +1,299 @@
+/** What the page is given (see report/views.py, machines.py, history.py), and what its parts do. */
+
+type Figure = { ratio: number; low: number | null; high: number | null };
+type Verdict = "free" | "costs" | "faster" | "ambiguous";
+
+type Cost = {
+  ratio: number | null;
+  low: number | null;
+  high: number | null;
+  verdict: Verdict;
+  why: string | null;
+  block_ratios: number[];
+};
+type Count = {
+  divergent: number;
+  trials: number;
+  low: number | null;
+  high: number | null;
+  distinct: number;
+  partition: string;
+  skipped: string[];
+  reason: string | null;
+};
+type Severity = {
+  max_ulp: number | null;
+  fraction_differing: number | null;
+  mean_relative: number | null;
+};
+type Cell = {
+  status: string;
+  reason: string | null;
+  stands_for: string | null;
+  cost: Cost | null;
+  scopes: Map<string, Count>;
+  first_call_seconds: number | null;
+  peak_memory_bytes: number | null;
+  device_memory_bytes: number | null;
+  severity: Severity | null;
+  accuracy: number | null;
+  digest: string | null;
+  measured_at: string;
+  run: string;
+  profile: string | null;
+  seed: number;
+  same_setting: Figure | null;
+  commit: string | null;
+};
+type Snippets = { python: string; environment: string; keras: string; line: string | null };
+type Subject = {
+  scenarios: number[];
+  settings: number[];
+  costs: (Figure | null)[];
+  worst: (Figure | null)[];
+  ties: string[];
+};
+/** A view with its arrays unpacked: `cells[scenario][setting]`. */
+type View = {
+  tensorflow: string;
+  device: string;
+  size: string;
+  dtype: string;
+  scenarios: string[];
+  families: string[];
+  settings: string[];
+  cells: (Cell | null)[][];
+  snippets: Record<string, Snippets>;
+  subjects: Record<string, Subject>;
+};
+type Protocol = { profile: string; [name: string]: unknown };
+type Run = {
+  measured_at: string;
+  protocol: Protocol | null;
+  commit: string | null;
+  failed_controls: string[];
+};
+type Change = {
+  scenario: string;
+  setting: string;
+  device: string;
+  size: string;
+  dtype: string;
+  what: string;
+  before: string;
+  after: string;
+  measured_before: string;
+  measured_after: string;
+};
+type Machine = {
+  description: Record<string, string>;
+  versions: Record<string, string>;
+  runs: Record<string, Run>;
+  views: View[];
+  changes: unknown[];
+};
+type Card = {
+  key: string;
+  name: string;
+  cpu: string;
+  tensorflow: string[];
+  devices: string[];
+  last_measured: string;
+  failed_controls: string[];
+};
+type Sighting = {
+  status: string;
+  ratio: number | null;
+  low: number | null;
+  high: number | null;
+  digest: string | null;
+  diverged: string[];
+};
+type Sightings = {
+  measured_at: string;
+  tensorflow: string;
+  commit: string | null;
+  /** Not given yet: without it, digests of different seeds cannot be kept apart. */
+  seed?: number;
+  device: string;
+  size: string;
+  dtype: string;
+  settings: Map<string, Sighting>;
+};
+type Plot = {
+  file: string;
+  kind: string;
+  device: string;
+  scenario: string | null;
+  title: string;
+  alt: string;
+};
+type Index = {
+  fields: Record<string, string[]>;
+  scopes: string[];
+  usual_scopes: string[];
+  usual: Record<"size" | "dtype", string>;
+  band: number;
+  bounds: Record<string, [string, number][]>;
+  machines: Card[];
+  scenarios: Record<string, [string, string]>;
+  plots: Plot[];
+  problems: string[];
+  site: string | null;
+};
+
+type Question = {
+  machineData: Machine;
+  view: View;
+  /** A scenario, a family, or "all". */
+  subject: string;
+  survive: string[];
+  maxRate: number | null;
+  /** The file that commands write to. */
+  out?: string;
+};
+type Finding = {
+  scenario: string;
+  scope: string;
+  survives: boolean | null;
+  applies: boolean;
+  standsAgainst: boolean;
+  divergent: number;
+  trials: number;
+  high: number | null;
+  why: string | null;
+};
+type Candidate = {
+  setting: string;
+  /** Where it stands in the subject's lists. */
+  place: number;
+  qualifies: boolean;
+  tied: boolean;
+  cost: Figure | null;
+  worst: Figure | null;
+  findings: Finding[];
+  reasons: string[];
+  alsoSurvives: string[];
+};
+type Source = {
+  machine: string;
+  cpu: string | null;
+  tensorflow: string;
+  firstMeasured: string;
+  lastMeasured: string;
+  runs: string[];
+  profiles: string[];
+  noise: Figure | null;
+  failedControls: string[];
+};
+type Choice = {
+  scenarios: string[];
+  device: string;
+  survive: string[];
+  maxRate: number | null;
+  best: string | null;
+  candidates: Candidate[];
+  commands: string[];
+  snippets: Snippets | null;
+  source: Source;
+};
+
+/** What is shown: a question, and how its table is arranged. */
+type State = Question & { card: Card; sort: string; open: Set<string> };
+/** What an address asks for, by the names in it. */
+type Wanted = Map<string, string>;
+
+type Child = Node | string | null | undefined | false;
+type Properties = Record<string, string | number | boolean | null | undefined | EventListener>;
+type Scale = (value: number) => number;
+
+interface Detcost {
+  received: Map<string, unknown>;
+  receive(key: string, data: unknown): void;
+  readonly index: Index;
+  load(key: string): Promise<unknown>;
+  own<T>(record: Record<string, T>, key: string): T | undefined;
+  machine(data: unknown): Machine;
+  changes(machine: Machine): Change[];
+  sightings(data: unknown): Map<number, Sightings[]>;
+
+  fixed(value: number, places: number): string;
+  general(value: number, digits: number): string;
+  percent(rate: number | null): string;
+  costText(cost: { ratio: number | null; low: number | null; high: number | null } | null): string;
+  countText(count: Count | undefined): string;
+  verdict(cost: { low: number | null; high: number | null } | null): Verdict;
+  explained(cost: Figure): string;
+  shell(words: string[]): string;
+  words(status: string): string;
+  plural(count: number, noun: string): string;
+  listed(names: string[], most?: number): string;
+  day(time: string): string;
+  seconds(value: number | null): string;
+  bytes(value: number | null): string;
+
+  choose(question: Question): Choice;
+  find(cell: Cell, scenario: string, scope: string, maxRate: number | null): Finding;
+  judge(
+    question: Question,
+    subject: Subject,
+    place: number,
+  ): { findings: Finding[]; reasons: string[] };
+  survived(question: Question, subject: Subject, place: number, scopes: string[]): string[];
+  headline(choice: Choice): string;
+  commands(question: Question, subject: Subject): string[];
+  reproduce(state: State): string;
+  dominated(state: State, choice: Choice): Map<string, string>;
+
+  el(tag: string, properties?: Properties, ...children: Child[]): HTMLElement;
+  svg(tag: string, properties?: Properties, ...children: Node[]): SVGElement;
+  need<T extends HTMLElement>(id: string): T;
+  breakable(name: string): DocumentFragment;
+  copyButton(what: string, text: string): HTMLElement;
+  copyable(what: string, title: string, text: string, heading?: string): HTMLElement;
+  definitions(rows: [string, Child][]): HTMLElement;
+  folded(summary: string, fill: () => Child, open?: boolean): HTMLElement;
+  sliced<T>(items: T[], into: HTMLElement, draw: (item: T) => Node): Node;
+  scroller(label: string, table: HTMLElement): HTMLElement;
+  tableOf(caption: string, heads: string[], rows: Child[][]): HTMLElement;
+
+  wanted(hash: string): Wanted;
+  address(state: State): string;
+  resolve(wanted: Wanted, data: Machine, card: Card): { state: State; notes: string[] };
+  card(wanted: Wanted): { card: Card; notes: string[] };
+  readRate(text: string): number | null | undefined;
+  fillChooser(state: State): void;
+  readChooser(): Wanted | null;
+
+  verdictMark(verdict: Verdict): HTMLElement;
+  scale(values: (number | null)[], from: number, to: number): Scale;
+  intervalBar(cost: Figure, scale: Scale): SVGElement;
+  blockChart(cost: Cost, isDefault: boolean): Node;
+  historyChart(points: { label: string; day: string; cost: Sighting }[], what: string): Node;
+  costCell(cost: Figure | null, scale: Scale, isDefault: boolean): HTMLElement;
+
+  showAnswer(state: State, choice: Choice): void;
+  nearMisses(state: State, choice: Choice): HTMLElement;
+  eachScenario(state: State): HTMLElement | null;
+  showTable(state: State, choice: Choice): void;
+  columns(state: State, choice: Choice): Column[];
+  details(state: State, candidate: Candidate): HTMLElement;
+  showPlots(state: State): void;
+  showAcross(state: State): void;
+  sideBySide(seen: Map<number, Sightings[]>): Child[];
+  agreement(seen: Map<number, Sightings[]>): Child[];
+  history(state: State, seen: Map<number, Sightings[]>): Child[];
+  showCard(state: State): void;
+  showBanner(choice: Choice): void;
+  downloads(state: State, choice: Choice): void;
+  go(changes: Record<string, string>, replace?: boolean): void;
+}
+
+type Column = {
+  key: string;
+  title: string;
+  note?: string;
+  /** What rows are sorted by; null comes last. */
+  value(candidate: Candidate): number | string | null;
+  cell(candidate: Candidate): HTMLElement;
+};
