@@ -10,6 +10,9 @@ from detcost.evidence import Evidence, latest
 from detcost.settings import parse
 from detcost.tables import cost_text
 
+#: How many times as large is much larger, and no accident of rounding.
+MUCH = 2.0
+
 
 class Cells:
     """Evidence by cell: the newest of the newest TensorFlow, and every version's bits."""
@@ -171,7 +174,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Grows:
-    """Two trainings that part differ by more at their end than where they part."""
+    """Two trainings that part differ by much more at their end than where they part."""
 
     scenario: str
     setting: str
@@ -193,7 +196,7 @@ class Grows:
             return Seen(None, f"{where}: the trainings did not part")
         first, last = path.relative[0], path.relative[-1]
         words = f"{where}: apart by {first:.1e} at step {path.first_step} and {last:.1e} at the end"
-        return Seen(last > first, words)
+        return Seen(last > MUCH * first, words)
 
 
 def _compared(names: str, digests: Sequence[str]) -> Seen:

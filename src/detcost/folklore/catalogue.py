@@ -107,7 +107,7 @@ CLAIMS = (
         "seed_every_op",
         "a seed for every op, derived from a master seed, gives the same numbers in every run",
         (UNRELIABLE, INEFFECTIVE),
-        _each(Stays, (*DRAWS, *LAYERS), "seeding=per_op", "repeat", "process"),
+        _each(Stays, (*DRAWS, *LAYERS), "seeding=per_op", "process"),
     ),
     Claim(
         "numpy_values",

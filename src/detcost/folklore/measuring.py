@@ -27,7 +27,7 @@ def requests() -> list[Request]:
         settings = {setting for ask in asks for name, setting in ask.cells if name == scenario} - {
             "default"
         }
-        scopes = {getattr(ask, "scope", "process") for ask in asks} | {"repeat"}
+        scopes = {"repeat", "process"} | {getattr(ask, "scope", "repeat") for ask in asks}
         blocks = COST_BLOCKS if any(isinstance(ask, Costs) for ask in asks) else BLOCKS
         key = (tuple(sorted(settings)), tuple(s for s in SCOPES if s in scopes), blocks)
         alike.setdefault(key, []).append(scenario)
@@ -38,7 +38,7 @@ def requests() -> list[Request]:
             None,
             scopes=scopes,
             profile=_profile(blocks),
-            size="small",
+            size="medium",
             dtype=None,
             seed=42,
         )

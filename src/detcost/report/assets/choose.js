@@ -22,6 +22,24 @@
     };
   };
 
+  /** The best alone, without a word on the others. */
+  detcost.best = (question) => {
+    const { view, survive, maxRate } = question;
+    const subject = view.subjects[question.subject];
+    const qualifies = (/** @type {number} */ column) =>
+      subject.scenarios.every((row) => {
+        const cell = view.cells[row][column];
+        if (cell?.status !== "ok") return false;
+        return survive.every((scope) => !detcost.find(cell, "", scope, maxRate).standsAgainst);
+      });
+    const candidates = subject.settings.map((column, place) => ({
+      ...{ setting: view.settings[column], place, tied: false, cost: subject.costs[place] },
+      qualifies: subject.costs[place] !== null && qualifies(column),
+    }));
+    const [best] = ranked(subject, candidates);
+    return best?.qualifies ? best : null;
+  };
+
   detcost.headline = (choice) => {
     const names = choice.scenarios;
     const what = names.length === 1 ? names[0] : `${names.length} scenarios`;
@@ -80,19 +98,17 @@
     const count = cell.scopes.get(scope);
     const finding = { scenario, scope, divergent: 0, trials: 0, high: null };
     if (!count || (!count.trials && !count.reason)) {
-      const skipped = count?.skipped.length
-        ? ` (${count.skipped.join(", ")} could not be tried)`
-        : "";
-      const why = `not measured${skipped}`;
+      const skipped = count?.skipped ?? [];
+      const tried = skipped.length ? ` (${skipped.join(", ")} could not be tried)` : "";
+      const why = `not measured${tried}`;
       return { ...finding, survives: null, applies: true, standsAgainst: true, why };
     }
-    if (!count.trials) {
+    const { divergent, trials, high } = count;
+    if (!trials) {
       const why = count.reason;
       return { ...finding, survives: null, applies: false, standsAgainst: false, why };
     }
-    const why = against(scope, count, maxRate);
-    const { divergent, trials, high } = count;
-    const survives = why === null;
+    const survives = !divergent && (maxRate === null || (high !== null && high <= maxRate));
     return {
       scenario,
       scope,
@@ -102,15 +118,17 @@
       divergent,
       trials,
       high,
-      why,
+      // Written only when it is read: of a thousand findings few are.
+      get why() {
+        return survives ? null : against(scope, count, maxRate);
+      },
     };
   };
 
   /** @param {string} scope @param {Count} count @param {number | null} maxRate */
-  function against(scope, count, maxRate) {
-    if (count.divergent) return `${count.divergent} of ${count.trials} differed`;
-    if (maxRate === null || (count.high !== null && count.high <= maxRate)) return null;
-    const said = `0 of ${count.trials} differed, which bounds the rate at ${detcost.percent(count.high)}`;
+  function against(scope, { divergent, trials, high }, maxRate) {
+    if (divergent || maxRate === null) return `${divergent} of ${trials} differed`;
+    const said = `0 of ${trials} differed, which bounds the rate at ${detcost.percent(high)}`;
     return `${said}; ${tighter(scope, maxRate)}`;
   }
 
@@ -133,17 +151,22 @@
       cells.push([cell, view.scenarios[row]]);
     }
     return scopes.filter((scope) => {
-      const found = cells.map(([cell, name]) => detcost.find(cell, name, scope, maxRate));
-      return found.some((f) => f.survives) && !found.some((f) => f.standsAgainst);
+      let some = false;
+      for (const [cell, name] of cells) {
+        const found = detcost.find(cell, name, scope, maxRate);
+        if (found.standsAgainst) return false;
+        some ||= found.survives === true;
+      }
+      return some;
     });
   };
 
-  /** @param {Candidate} candidate */
+  /** @param {Ranked} candidate */
   function ratio(candidate) {
     return candidate.cost ? candidate.cost.ratio : Number.POSITIVE_INFINITY;
   }
 
-  /** @param {Candidate} one @param {Candidate} other */
+  /** @param {Ranked} one @param {Ranked} other */
   function byRatio(one, other) {
     const [a, b] = [ratio(one), ratio(other)];
     return a === b ? 0 : a - b; // of two infinities the difference would be no number
@@ -155,7 +178,7 @@
   }
 
   /** The best first, then the others that qualify; within each, the cheapest first. */
-  /** @param {Subject} subject @param {Candidate[]} candidates */
+  /** @template {Ranked} T @param {Subject} subject @param {T[]} candidates @returns {T[]} */
   function ranked(subject, candidates) {
     const [cheapest] = candidates.filter((candidate) => candidate.qualifies).sort(byRatio);
     if (cheapest) {

@@ -127,24 +127,34 @@
       note: choice.survive.includes(scope) ? "asked" : undefined,
       value: (candidate) => {
         const found = standsOut(state, candidate, scope).count;
-        return found ? found.divergent / found.trials + (found.high ?? 1) * 1e-6 : null;
+        return found ? extent(found) : null;
       },
       cell: (candidate) =>
         scopeCell(standsOut(state, candidate, scope), choice.scenarios.length > 1),
     }));
   }
 
-  /** Of several scenarios' counts the one that stands out. @param {State} state @param {Candidate} candidate @param {string} scope */
+  /** Of several scenarios' counts the one that stands out. */
+  /** @param {State} state @param {Candidate} candidate @param {string} scope */
   function standsOut(state, candidate, scope) {
-    const found = cellsOf(state, candidate)
-      .map((cell) => cell.scopes.get(scope))
-      .filter((count) => count !== undefined);
-    const compared = found.filter((count) => count.trials);
-    const worse = (/** @type {Count} */ a, /** @type {Count} */ b) =>
-      b.divergent / b.trials - a.divergent / a.trials || (b.high ?? 1) - (a.high ?? 1);
-    const differed = compared.filter((count) => count.divergent).length;
-    const reason = found.find((count) => !count.trials && count.reason)?.reason ?? null;
-    return { count: [...compared].sort(worse)[0], differed, compared: compared.length, reason };
+    /** @type {{count: Count | undefined, differed: number, compared: number, reason: string | null}} */
+    const found = { count: undefined, differed: 0, compared: 0, reason: null };
+    for (const cell of cellsOf(state, candidate)) {
+      const count = cell.scopes.get(scope);
+      if (!count?.trials) {
+        found.reason ??= count?.reason ?? null;
+        continue;
+      }
+      found.compared += 1;
+      if (count.divergent) found.differed += 1;
+      if (!found.count || extent(count) > extent(found.count)) found.count = count;
+    }
+    return found;
+  }
+
+  /** More that differed comes before a higher bound. @param {Count} count */
+  function extent({ divergent, trials, high }) {
+    return divergent / trials + (high ?? 1) * 1e-6;
   }
 
   /** @param {ReturnType<typeof standsOut>} found @param {boolean} several */

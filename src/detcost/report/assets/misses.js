@@ -88,9 +88,9 @@
       less.unshift(["with any bound", { "max-rate": "" }, { ...state, maxRate: null }]);
     }
     const answers = less.flatMap(([words, changes, question]) => {
-      const { best, candidates } = detcost.choose(question);
-      if (best === null) return [];
-      const text = `${words}: ${best} at ${detcost.costText(candidates[0].cost)}`;
+      const best = detcost.best(question);
+      if (!best) return [];
+      const text = `${words}: ${best.setting} at ${detcost.costText(best.cost)}`;
       const ask = el(
         "button",
         { type: "button", class: "link", click: () => detcost.go(changes) },

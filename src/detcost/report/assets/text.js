@@ -48,7 +48,15 @@
     return hundredths < 10 ? detcost.general(hundredths, 2) : detcost.fixed(hundredths, 0);
   }
 
-  detcost.percent = (rate) => `${bare(rate)} %`;
+  /** Few bounds occur often, and a half is found out only by looking at sixty digits. */
+  /** @type {Map<number | null, string>} */
+  const percents = new Map();
+
+  detcost.percent = (rate) => {
+    const known = percents.get(rate) ?? `${bare(rate)} %`;
+    if (percents.size < 10_000) percents.set(rate, known);
+    return known;
+  };
 
   detcost.costText = (cost) => {
     if (!cost || cost.ratio === null) return "–";

@@ -163,13 +163,15 @@ type Finding = {
   high: number | null;
   why: string | null;
 };
-type Candidate = {
+type Ranked = {
   setting: string;
   /** Where it stands in the subject's lists. */
   place: number;
   qualifies: boolean;
   tied: boolean;
   cost: Figure | null;
+};
+type Candidate = Ranked & {
   worst: Figure | null;
   findings: Finding[];
   reasons: string[];
@@ -240,6 +242,7 @@ interface Detcost {
     place: number,
   ): { findings: Finding[]; reasons: string[] };
   survived(question: Question, subject: Subject, place: number, scopes: string[]): string[];
+  best(question: Question): Ranked | null;
   headline(choice: Choice): string;
   commands(question: Question, subject: Subject): string[];
   reproduce(state: State): string;
