@@ -60,6 +60,7 @@ readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write README's table, answer and pic
 	$(BIN)/detcost show --markdown --write README.md
 	$(BIN)/detcost choose --scenario conv2d_backward --survive repeat,process,threads \
 	  --markdown --write README.md
+	$(BIN)/detcost folklore --results results --markdown --write docs/folklore.md
 	$(BIN)/python docs/pictures.py
 
 setup: $(VENV)/dev-$(TENSORFLOW).stamp  ## make .venv with everything to develop with

@@ -79,7 +79,9 @@ def test_no_tool_in_the_documents_goes_untested():
 @pytest.mark.parametrize("command", commands("detcost"))
 def test_a_detcost_command_runs(command: str, readers_folder: Path):
     if "run.trials.jsonl" in command and "--out" not in command:
-        shutil.copy(next((ROOT / "results").rglob("*.jsonl")), readers_folder / "run.trials.jsonl")
+        shutil.copy(
+            next((ROOT / "results").rglob("*.trials.jsonl")), readers_folder / "run.trials.jsonl"
+        )
     done = run(command, readers_folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
@@ -87,7 +89,9 @@ def test_a_detcost_command_runs(command: str, readers_folder: Path):
 
 @pytest.mark.tensorflow
 def test_the_python_programs_run(readers_folder: Path):
-    shutil.copy(next((ROOT / "results").rglob("*.jsonl")), readers_folder / "run.trials.jsonl")
+    shutil.copy(
+        next((ROOT / "results").rglob("*.trials.jsonl")), readers_folder / "run.trials.jsonl"
+    )
     programs = [
         text
         for document in DOCUMENTS
@@ -105,6 +109,22 @@ def test_the_python_programs_run(readers_folder: Path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("program", blocks(ROOT / "docs" / "folklore.md", "python"))
+def test_the_shortest_code_shows_what_it_says(program: str):
+    """It prints what stands beside it, or else something new in every run."""
+
+    def printed() -> str:
+        words = [sys.executable, "-c", program]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+    said = re.findall(r"# (\w+)$", program, re.MULTILINE)
+    if said == ["False"]:
+        assert printed() == "False"
+    else:
+        assert printed() != printed()
 
 
 @pytest.mark.tensorflow

@@ -18,7 +18,7 @@
       ];
     }
     const about =
-      "Same digest, same bits. What raced – differed in a process’s repeats or between processes – is in no group. Only equal inputs are compared.";
+      "Same digest, same bits. What raced – differed in a process’s repeats or between processes – is in no group. Inputs are drawn from a run’s seed, so only runs of one seed can agree.";
     const rows = [...settings].map(([setting, witnesses]) => rowOf(setting, witnesses));
     const heads = ["setting", "groups", "gave the same bits", "raced"];
     return [el("p", {}, about), detcost.tableOf("Digest agreement", heads, rows)];

@@ -49,7 +49,7 @@
     const status = cell ? detcost.words(cell.status) : "not measured";
     const cells = [
       el("td", {}, status),
-      el("td", {}, detcost.costText(cost)),
+      el("td", { class: "figure" }, detcost.costText(cost)),
       el("td", {}, verdict),
     ];
     const own = el("tr", {}, el("th", { scope: "row" }, opener), ...cells, ...counts);

@@ -25,6 +25,7 @@
       const text = `The data of ${card.name} could not be loaded from the folder data beside this page.`;
       need("notes").replaceChildren(el("p", { class: "alarm" }, text));
       need("answer").removeAttribute("aria-busy");
+      if (state) detcost.fillChooser(state);
     }
   }
 
@@ -62,6 +63,7 @@
     for (const [name, value] of Object.entries(changes)) wanted.set(name, value);
     show(wanted, "push");
     need("answer").scrollIntoView({ block: "nearest" });
+    need("answer").focus({ preventScroll: true }); // what was pressed may be gone
   };
 
   /** @param {boolean} replace */

@@ -59,7 +59,7 @@
     const item = (/** @type {Candidate} */ candidate) => {
       const said = againstIt(state, candidate).map((text) => el("li", {}, text));
       const name = el("b", { class: "setting" }, detcost.breakable(candidate.setting));
-      const cost = candidate.cost ? ` at ${detcost.costText(candidate.cost)}` : "";
+      const cost = candidate.cost ? ` at ${costOf(candidate)}` : "";
       return el("li", {}, name, cost, el("ul", {}, ...said));
     };
     const rest = nearest.slice(MOST);
@@ -90,7 +90,7 @@
     const answers = less.flatMap(([words, changes, question]) => {
       const best = detcost.best(question);
       if (!best) return [];
-      const text = `${words}: ${best.setting} at ${detcost.costText(best.cost)}`;
+      const text = `${words}: ${best.setting} at ${costOf(best)}`;
       const ask = el(
         "button",
         { type: "button", class: "link", click: () => detcost.go(changes) },
@@ -100,6 +100,11 @@
     });
     if (!answers.length) return null;
     return el("div", {}, el("h3", {}, "If less were asked"), el("ul", {}, ...answers));
+  }
+
+  /** @param {Ranked} candidate */
+  function costOf({ setting, cost }) {
+    return setting === "default" ? "1" : detcost.costText(cost);
   }
 
   detcost.eachScenario = (state) => {
@@ -132,9 +137,15 @@
     const tied = candidates
       .filter((each) => each.tied && each !== first)
       .map((each) => each.setting);
-    const bounds = first.findings.map(boundOf).join(", ");
-    const cost = best === "default" ? "1" : detcost.costText(first.cost);
-    return [name, detcost.breakable(best), cost, bounds, detcost.breakable(tied.join(", "))];
+    const bounds = first.findings.map((found) => el("div", { class: "figure" }, boundOf(found)));
+    const cost = el("span", { class: "figure" }, costOf(first));
+    return [
+      name,
+      detcost.breakable(best),
+      cost,
+      el("div", {}, ...bounds),
+      detcost.breakable(tied.join(", ")),
+    ];
   }
 
   /** @param {Finding} finding */

@@ -137,16 +137,20 @@
   /** A row is dominated where another survives all that it does and is clearly cheaper. */
   detcost.dominated = (state, choice) => {
     const subject = state.view.subjects[state.subject];
-    const survived = new Map(
-      choice.candidates.map((each) => [
-        each,
-        detcost.survived(state, subject, each.place, detcost.index.scopes),
-      ]),
-    );
+    // A bound that is too high for the question is still better than bits seen to differ.
+    const scopesOf = (/** @type {Candidate} */ { place }) =>
+      [state, { ...state, maxRate: null }].map((question) =>
+        detcost.survived(question, subject, place, detcost.index.scopes),
+      );
+    const survived = new Map(choice.candidates.map((each) => [each, scopesOf(each)]));
+    const asMuch = (/** @type {Candidate} */ one, /** @type {Candidate} */ other) =>
+      survived
+        .get(other)
+        ?.every((scopes, i) => scopes.every((scope) => survived.get(one)?.[i].includes(scope)));
     const beats = (/** @type {Candidate} */ one, /** @type {Candidate} */ other) =>
       (one.qualifies || !other.qualifies) &&
       subject.ties[one.place][other.place] === "0" &&
-      survived.get(other)?.every((scope) => survived.get(one)?.includes(scope));
+      asMuch(one, other);
     /** @type {Map<string, string>} */
     const found = new Map();
     for (const each of choice.candidates) {
