@@ -137,7 +137,7 @@ def cnn(bench: Bench, optimizer: Any) -> Training:
 
 
 MODELS: dict[str, tuple[str, str, Callable[[Bench, Any], Training]]] = {
-    "dense": ("A dense network", "threads split the sums over the batch", dense),
+    "dense": ("A dense network", "sums over so small a batch keep their order", dense),
     "cnn": ("A small CNN", "convolution gradients are sums that threads split", cnn),
 }
 LOOPS: dict[str, tuple[str, Callable[[Training], Callable[[], Any]]]] = {
