@@ -31,6 +31,7 @@ class Sightings(msgspec.Struct, frozen=True, array_like=True):
     device: str
     size: str
     dtype: str
+    seed: int
     settings: dict[str, Sighting]
 
 
@@ -53,13 +54,20 @@ def sightings(records: Iterable[Evidence]) -> dict[str, list[Sightings]]:
     """Return, by scenario, what every run of one machine saw, oldest first."""
     found: dict[str, dict[tuple[str, ...], Sightings]] = {}
     for record in records:
-        _, _, device, size, dtype = record.cell
-        run = found.setdefault(record.scenario, {}).setdefault(
-            (record.run_id, device, size, dtype),
-            Sightings(
-                record.measured_at, record.tensorflow, record.commit, device, size, dtype, {}
-            ),
-        )
+        runs = found.setdefault(record.scenario, {})
+        key = (record.run_id, record.device, record.size, record.dtype)
+        if key not in runs:
+            runs[key] = Sightings(
+                measured_at=record.measured_at,
+                tensorflow=record.tensorflow,
+                commit=record.commit,
+                device=record.device,
+                size=record.size,
+                dtype=record.dtype,
+                seed=record.seed,
+                settings={},
+            )
+        run = runs[key]
         run.settings[record.setting] = _sighting(record)
     return {scenario: list(runs.values()) for scenario, runs in found.items()}
 

@@ -200,7 +200,7 @@ def _write_scenarios(seen: Sequence[Seen], index: Index, data: Path) -> None:
     """Write for each scenario what every machine saw of it, by the machine's place in the list."""
     for name, (key, _) in index.scenarios.items():
         machines = (
-            b'"%d":%s' % (place, scripts.escape(each.sightings[name]))
+            b'"%d":%s' % (place, each.sightings[name])
             for place, each in enumerate(seen)
             if name in each.sightings
         )

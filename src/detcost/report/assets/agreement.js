@@ -3,7 +3,7 @@
   const { el } = detcost;
   const FEW = 4;
 
-  /** @typedef {{name: string, place: number, seed: number | undefined, seen: Sighting}} Witness */
+  /** @typedef {{name: string, place: number, seed: number, seen: Sighting}} Witness */
 
   detcost.agreement = (seen) => {
     const settings = bySetting(seen);

@@ -113,8 +113,7 @@ type Sightings = {
   measured_at: string;
   tensorflow: string;
   commit: string | null;
-  /** Not given yet: without it, digests of different seeds cannot be kept apart. */
-  seed?: number;
+  seed: number;
   device: string;
   size: string;
   dtype: string;
