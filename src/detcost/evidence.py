@@ -247,7 +247,7 @@ def files(results: Path | str, folklore: bool = False) -> tuple[list[Path], list
     if not root.exists():
         raise UsageError(f"{root}: no such file or folder; name one that detcost or asv wrote")
     if not root.is_dir():
-        return [root], []
+        return [root] if root.name.endswith(FOLKLORE) or not folklore else [], []
     inside, outside = [], []
     for file in sorted(root.rglob("*.jsonl")):
         if file.name.endswith(FOLKLORE) != folklore:

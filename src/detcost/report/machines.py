@@ -77,7 +77,7 @@ def write_machines(files: Sequence[Path], folder: Path) -> tuple[list[Seen], lis
     """Write a file for each machine that some evidence files tell of."""
     with _uncollected():
         records, problems = evidence.read_files(files)
-        return [_write(name, own, folder) for name, own in _by_name(records)], problems
+        return [_write(name, own, folder) for name, own in by_machine(records).items()], problems
 
 
 @contextmanager
@@ -90,11 +90,12 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _by_name(records: Iterable[Evidence]) -> Iterable[tuple[str, list[Evidence]]]:
+def by_machine(records: Iterable[Evidence]) -> dict[str, list[Evidence]]:
+    """Return the records of each machine, by its name."""
     found: dict[str, list[Evidence]] = {}
     for record in records:
         found.setdefault(record.machine_name, []).append(record)
-    return found.items()
+    return found
 
 
 def _write(name: str, records: Sequence[Evidence], folder: Path) -> Seen:

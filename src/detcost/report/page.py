@@ -19,7 +19,8 @@ NAME = "index.html"
 PROGRAM = (
     *("data.js", "text.js", "choose.js", "commands.js", "dom.js", "state.js", "chooser.js"),
     *("charts.js", "answer.js", "misses.js", "columns.js", "table.js", "details.js"),
-    *("across.js", "side.js", "agreement.js", "card.js", "download.js"),
+    *("across.js", "side.js", "agreement.js", "card.js", "folklore.js"),
+    "download.js",
 )
 START = "main.js"
 

@@ -14,12 +14,14 @@ import msgspec
 
 from detcost import evidence
 from detcost.errors import UsageError
-from detcost.evidence import Problem
+from detcost.evidence import Evidence, Problem
+from detcost.folklore import verdicts
+from detcost.folklore.verdicts import Verdict
 from detcost.profiles import PROFILES, SCOPES
 from detcost.report import page, plots, scripts
 from detcost.report.cells import LONGEST, Cell, Cost, Count, Figure
 from detcost.report.history import Change, Sighting, Sightings
-from detcost.report.machines import PLOTTED, Card, Seen, write_machines
+from detcost.report.machines import PLOTTED, Card, Seen, by_machine, write_machines
 from detcost.scenarios import registry
 from detcost.selection import USUAL, USUAL_SCOPES
 from detcost.statistics import BAND, upper_bound_of_zero
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
 
 #: Problems with lines of evidence that a page tells of.
 MOST_PROBLEMS = 1000
+
+
+class Folklore(msgspec.Struct, frozen=True):
+    """What a machine's runs say of what people are told; ``source`` says which runs."""
+
+    machine: str
+    source: str
+    verdicts: list[Verdict]
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -55,6 +65,7 @@ class Index(msgspec.Struct, frozen=True):
     machines: list[Card]
     scenarios: dict[str, tuple[str, str]]
     plots: list[plots.Plot]
+    folklore: list[Folklore]
     problems: list[str]
     site: str | None
 
@@ -91,7 +102,9 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
     seen.sort(key=lambda each: each.card.last_measured, reverse=True)
     drawn = plots.draw(_frame(seen), out / "plots")
-    index = _index(seen, drawn, problems, site)
+    claims, unread = evidence.read(results, folklore=True)
+    problems += unread
+    index = _index(seen, drawn, _folklore(claims), problems, site)
     _write_scenarios(seen, index, data)
     return page.write(out, index, first=data / f"{index.machines[0].key}.js"), problems
 
@@ -142,7 +155,11 @@ def _frame(seen: Sequence[Seen]) -> pd.DataFrame:
 
 
 def _index(
-    seen: Sequence[Seen], drawn: list[plots.Plot], problems: Sequence[Problem], site: str | None
+    seen: Sequence[Seen],
+    drawn: list[plots.Plot],
+    folklore: list[Folklore],
+    problems: Sequence[Problem],
+    site: str | None,
 ) -> Index:
     summaries = {name: scenario.summary for name, scenario in registry.built_in().items()}
     names = dict.fromkeys(name for each in seen for name in each.sightings)
@@ -159,9 +176,17 @@ def _index(
             name: (scripts.key("scenario", name), summaries.get(name, "")) for name in names
         },
         plots=drawn,
+        folklore=folklore,
         problems=[str(problem)[:LONGEST] for problem in problems[:MOST_PROBLEMS]],
         site=site,
     )
+
+
+def _folklore(records: Iterable[Evidence]) -> list[Folklore]:
+    return [
+        Folklore(name, verdicts.source(own), verdicts.verdicts(own))
+        for name, own in by_machine(records).items()
+    ]
 
 
 def _bounds(scope: str) -> Iterator[tuple[str, float]]:

@@ -79,7 +79,12 @@
       ),
       el("p", {}, verdict),
       several && first.worst
-        ? el("p", {}, "worst in a scenario: ", el("b", {}, detcost.costText(first.worst)))
+        ? el(
+            "p",
+            {},
+            "worst in a scenario: ",
+            el("b", { class: "figure" }, detcost.costText(first.worst)),
+          )
         : null,
     );
   }

@@ -40,6 +40,7 @@
     detcost.showPlots(state);
     detcost.showCard(state);
     detcost.showAcross(state);
+    detcost.showFolklore(state);
     detcost.downloads(state, choice);
     document.title = `${choice.best ?? "none qualifies"} – detcost`;
   }

@@ -117,14 +117,8 @@
     const differed = seen.diverged.length
       ? el("small", { class: "diverged" }, `≠ ${seen.diverged.join(", ")}`)
       : null;
-    return el(
-      "div",
-      {},
-      detcost.costText(seen),
-      " ",
-      detcost.verdictMark(detcost.verdict(seen)),
-      differed,
-    );
+    const cost = el("span", { class: "figure" }, detcost.costText(seen));
+    return el("div", {}, cost, " ", detcost.verdictMark(detcost.verdict(seen)), differed);
   }
 
   detcost.history = (state, seen) => {

@@ -128,6 +128,16 @@ type Plot = {
   title: string;
   alt: string;
 };
+/** A claim and its verdict, as detcost.folklore.verdicts.Verdict. */
+type Claimed = {
+  claim: string;
+  says: string;
+  sources: string[];
+  word: string;
+  seen_for: string[];
+  seen_against: string[];
+  not_seen: string[];
+};
 type Index = {
   fields: Record<string, string[]>;
   scopes: string[];
@@ -138,6 +148,7 @@ type Index = {
   machines: Card[];
   scenarios: Record<string, [string, string]>;
   plots: Plot[];
+  folklore: { machine: string; source: string; verdicts: Claimed[] }[];
   problems: string[];
   site: string | null;
 };
@@ -282,6 +293,7 @@ interface Detcost {
   columns(state: State, choice: Choice): Column[];
   details(state: State, candidate: Candidate): HTMLElement;
   showPlots(state: State): void;
+  showFolklore(state: State): void;
   showAcross(state: State): void;
   sideBySide(seen: Map<number, Sightings[]>): Child[];
   agreement(seen: Map<number, Sightings[]>): Child[];
