@@ -160,7 +160,8 @@ def test_every_way_to_seed_is_run_or_said_not_to_apply(pool, name):
         except CellError as error:
             outcomes[strategy] = (error.status, error.reason)
         worker.close()
-    assert {outcomes[strategy][0] for strategy in ("tf", "tf_numpy", "per_op")} == {"ok"}
+    assert {outcomes[strategy][0] for strategy in ("tf", "tf_numpy")} == {"ok"}
+    assert outcomes["per_op"][0] == "ok" or "bench.draw" in outcomes["per_op"][1]
     assert {status for status, _ in outcomes.values()} <= {"ok", "not_applicable"}
     reasons = [reason for status, reason in outcomes.values() if status != "ok"]
     assert all(len(reason.split()) > 5 for reason in reasons)

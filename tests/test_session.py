@@ -49,6 +49,12 @@ def test_without_a_seed_every_session_draws_anew(pool, name):
     assert len(set(digests(pool, name, "unseeded"))) == 3
 
 
+@pytest.mark.parametrize("name", RANDOM)
+def test_a_session_is_seeded_by_what_seeds_tensorflow_and_by_nothing_else(pool, name):
+    assert len(set(digests(pool, name, "seeding=tf"))) == 1
+    assert len(set(digests(pool, name, "seeding=numpy"))) == 3
+
+
 def test_threads_of_the_setting_are_in_force_in_a_session(pool):
     """The weights' gradient is summed in as many parts as there are threads."""
     one, two = (digest(pool, "session_conv", f"threads={n}") for n in (1, 2))

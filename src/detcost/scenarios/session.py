@@ -21,61 +21,61 @@ from detcost.scenarios.registry import scenario
 RUNS = 10
 
 
-@scenario(family="session", ignores=("xla",))
+@scenario(family="session", ignores=("xla",), draws=True)
 def session_normal(bench: Bench) -> Callable[[], Any]:
     """Random normals in a TF1 session; an op's seed is its number among the graph's random ops."""
     return _in_session(bench, _normal(bench))
 
 
-@scenario(family="session")
+@scenario(family="session", draws=True)
 def session_normal_as_function(bench: Bench) -> Callable[[], Any]:
     """Random normals in a tf.function; an op's seed is its number among the random ops traced."""
     return _in_tf2(bench, bench.function(_normal(bench)))
 
 
-@scenario(family="session", ignores=("xla",))
+@scenario(family="session", ignores=("xla",), draws=True)
 def session_normal_as_eager(bench: Bench) -> Callable[[], Any]:
     """Random normals op by op; an op's seed is itself drawn, so a graph's numbers are others."""
     return _in_tf2(bench, _normal(bench))
 
 
-@scenario(family="session", ignores=("xla",))
+@scenario(family="session", ignores=("xla",), draws=True)
 def session_weights(bench: Bench) -> Callable[[], Any]:
     """Glorot weights in a TF1 session; each initialiser has its own seed, nothing is derived."""
     return _in_session(bench, _weights(bench))
 
 
-@scenario(family="session")
+@scenario(family="session", draws=True)
 def session_weights_as_function(bench: Bench) -> Callable[[], Any]:
     """Glorot weights in a tf.function; each initialiser has its own seed, nothing is derived."""
     return _in_tf2(bench, bench.function(_weights(bench)))
 
 
-@scenario(family="session", ignores=("xla",))
+@scenario(family="session", ignores=("xla",), draws=True)
 def session_weights_as_eager(bench: Bench) -> Callable[[], Any]:
     """Glorot weights op by op; each initialiser has its own seed, nothing is derived."""
     return _in_tf2(bench, _weights(bench))
 
 
-@scenario(family="session", ignores=("xla",))
+@scenario(family="session", ignores=("xla",), draws=True)
 def session_dropout(bench: Bench) -> Callable[[], Any]:
     """Dropout in a TF1 session; the mask's seed is the op's number among the graph's random ops."""
     return _in_session(bench, _dropout, _features(bench))
 
 
-@scenario(family="session")
+@scenario(family="session", draws=True)
 def session_dropout_as_function(bench: Bench) -> Callable[[], Any]:
     """Dropout in a tf.function; the mask's seed is the op's number among the random ops traced."""
     return _in_tf2(bench, bench.function(_dropout), _features(bench))
 
 
-@scenario(family="session", ignores=("xla",))
+@scenario(family="session", ignores=("xla",), draws=True)
 def session_dropout_as_eager(bench: Bench) -> Callable[[], Any]:
     """Dropout by itself; the mask's seed is itself drawn, so a graph's mask is another."""
     return _in_tf2(bench, _dropout, _features(bench))
 
 
-@scenario(family="session", ignores=("xla",))
+@scenario(family="session", ignores=("xla",), draws=True)
 def session_sgd(bench: Bench) -> Callable[[], Any]:
     """SGD of a linear model by Session.run; seeded weights, and threads may split sums.
 
@@ -100,13 +100,13 @@ def session_sgd(bench: Bench) -> Callable[[], Any]:
     return step
 
 
-@scenario(family="session")
+@scenario(family="session", draws=True)
 def session_sgd_as_function(bench: Bench) -> Callable[[], Any]:
     """SGD of a linear model by a tf.function; seeded weights, and threads may split sums."""
     return _train_in_tf2(bench, bench.function)
 
 
-@scenario(family="session", ignores=("xla",))
+@scenario(family="session", ignores=("xla",), draws=True)
 def session_sgd_as_eager(bench: Bench) -> Callable[[], Any]:
     """SGD of a linear model op by op; seeded weights, and threads may split sums."""
     return _train_in_tf2(bench, lambda python_function: python_function)
@@ -166,8 +166,8 @@ def _weights(bench: Bench) -> Callable[[], Any]:
 
 def _glorot(bench: Bench, shape: tuple[int, int], number: int) -> Any:
     limit = (6.0 / sum(shape)) ** 0.5
-    seed = None if bench.setting.has("unseeded") else bench.seed + number
-    return tf.random.uniform(shape, -limit, limit, seed=seed)
+    seed = bench.op_seed
+    return tf.random.uniform(shape, -limit, limit, seed=seed and seed + number)
 
 
 def _dropout(features: Any) -> Any:

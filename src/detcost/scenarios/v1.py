@@ -12,11 +12,13 @@ from detcost.scenarios.lazy import tf
 
 @contextmanager
 def graph(bench: Bench) -> Iterator[Any]:
-    """Collect the ops built inside in a new graph, on the cell's device and with its seed."""
+    """Collect the ops built inside in a new graph, on the cell's device and seeded as it is.
+
+    The setting's code for that seeds the graph in place of TensorFlow when it is run inside.
+    """
     new = tf.Graph()
     with new.as_default(), tf.device(f"/device:{bench.device}"):
-        if not bench.setting.has("unseeded"):
-            tf.compat.v1.set_random_seed(bench.seed)
+        bench.reseed()
         yield new
 
 
