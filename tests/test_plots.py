@@ -70,10 +70,8 @@ def some(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Plot]]:
 
 def drawn(cells: list[dict[str, Any]], folder: Path, kind: str) -> tuple[Plot, ET.Element]:
     """Draw the first plot of a kind, without those after it."""
-    with plot_style.style():
-        every = plots._of_device(plots._believable(pd.DataFrame(cells)), cells[0]["device"], 1)
-        figure, plot = next(pair for pair in every if pair[1].kind == kind)
-        plot_style.save(figure, folder / plot.file, plot.title, plot.alt)
+    plans = plots._of_device(plots._believable(pd.DataFrame(cells)), cells[0]["device"], 1)
+    (plot,) = plots._draw_all([next(plan for plan in plans if plan.kind == kind)], folder)
     return plot, ET.parse(folder / plot.file).getroot()
 
 

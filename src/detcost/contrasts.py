@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,20 +97,47 @@ def between(records: Sequence[Evidence | None]) -> Contrasts:
     'Student's' problem", Biometrika 34 (1947). ``default`` is 1 by definition.
     """
     size = len(records)
-    logs = [log_costs(record) for record in records]
     mean = np.full((size, size), np.nan)
     variance, freedom = mean.copy(), mean.copy()
-    for key in dict.fromkeys(map(_blocks, records)):
-        own = [i for i in range(size) if key and _blocks(records[i]) == key and logs[i]]
+    together: dict[tuple[str, int], list[int]] = {}
+    for place, record in enumerate(records):
+        if record and record.status == "ok" and record.cost:
+            together.setdefault((record.run_id, record.cost.blocks), []).append(place)
+    alone: dict[int, tuple[float, float, float]] = {}
+    for places in together.values():
+        known, logs = _believable_logs([records[place] for place in places])
+        own = [place for place, sound in zip(places, known, strict=True) if sound]
         if own:
             at = np.ix_(own, own)
-            mean[at], variance[at], freedom[at] = _paired(np.array([logs[i] for i in own]))
+            mean[at], variance[at], freedom[at] = _paired(logs[known])
+            alone |= dict(zip(own, zip(*_alone(logs[known]), strict=True), strict=True))
+    _compare_apart(mean, variance, freedom, alone | _default_alone(records, alone))
+    return Contrasts(mean, variance, freedom)
+
+
+def _compare_apart(
+    mean: Matrix,
+    variance: Matrix,
+    freedom: Matrix,
+    alone: Mapping[int, tuple[float, float, float]],
+) -> None:
+    """Fill in what no blocks were shared for, from each one's mean, variance and freedom."""
     for i, j in zip(*np.nonzero(np.isnan(mean)), strict=True):
-        if logs[i] and logs[j]:
-            (one, other), spread, degrees = np.transpose([_alone(logs[i]), _alone(logs[j])])
+        if i in alone and j in alone:
+            (one, other), spread, degrees = np.transpose([alone[i], alone[j]])
             mean[i, j] = one - other
             variance[i, j], freedom[i, j] = _welch(spread, degrees)
-    return Contrasts(mean, variance, freedom)
+
+
+def _default_alone(
+    records: Sequence[Evidence | None], known: Container[int]
+) -> dict[int, tuple[float, float, float]]:
+    """Return ``default`` where its own cost, the A/A arm's, was lost: by definition it is 1."""
+    return {
+        place: (0.0, 0.0, 1.0)
+        for place, record in enumerate(records)
+        if record and record.status == "ok" and record.setting == "default" and place not in known
+    }
 
 
 def combine(contrasts: Sequence[Contrasts]) -> Contrasts:
@@ -155,34 +182,42 @@ def _paired(logs: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     return differences.mean(axis=2), variance, np.full(shape, blocks - 1.0)
 
 
-def _alone(logs: Sequence[float]) -> tuple[float, float, float]:
-    if len(logs) < 2:
-        return (logs[0] if logs else math.nan), math.nan, math.nan
-    return float(np.mean(logs)), float(np.var(logs, ddof=1)) / len(logs), len(logs) - 1.0
+def _alone(logs: Matrix) -> tuple[list[float], list[float], list[float]]:
+    """Return the mean of each row, the mean's variance and its degrees of freedom."""
+    rows, blocks = logs.shape
+    spread = logs.var(axis=1, ddof=1) / blocks if blocks > 1 else np.full(rows, np.nan)
+    return logs.mean(axis=1).tolist(), spread.tolist(), [blocks - 1.0] * rows
 
 
-def _blocks(record: Evidence | None) -> tuple[str, int] | None:
-    """Name the blocks a record was measured in; those of one run and number are the same."""
-    return (record.run_id, record.cost.blocks) if record and record.cost else None
+def _believable_logs(records: Sequence[Evidence | None]) -> tuple[npt.NDArray[np.bool_], Matrix]:
+    """Return which records have costs that can be, and the logs of all, a row a record.
+
+    Of ``default`` they are 0: its own record holds the A/A arm's.
+    """
+    blocks = max(each.cost.blocks for each in records if each and each.cost)
+    rows = [
+        each.cost.block_ratios
+        if each and each.cost and len(each.cost.block_ratios) == blocks in range(1, MOST_BLOCKS + 1)
+        else [math.nan]
+        for each in records
+    ]
+    ratios = np.full((len(rows), max(map(len, rows))), np.nan)
+    for row, values in zip(ratios, rows, strict=True):
+        row[: len(values)] = values
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logs = np.log(ratios)
+    known = (np.abs(logs) <= math.log(LARGEST_RATIO)).all(axis=1)
+    default = [each is not None and each.setting == "default" for each in records]
+    logs[known & default] = 0.0
+    return known, logs
 
 
-def log_costs(record: Evidence | None) -> list[float]:
+def log_costs(record: Evidence) -> list[float]:
     """Return the log ratio to ``default`` of every block; none where there is no telling."""
-    if record is None or record.status != "ok":
+    if record.status != "ok" or not record.cost or not record.cost.blocks:
         return []
-    if record.cost is None:
-        # default's own record holds the A/A arm's cost, which may be lost; its own is 1.
-        return [0.0, 0.0] if record.setting == "default" else []
-    ratios = record.cost.block_ratios
-    if len(ratios) != record.cost.blocks or len(ratios) > MOST_BLOCKS:
-        return []
-    if record.setting == "default":
-        return [0.0] * len(ratios)
-    return [math.log(ratio) for ratio in ratios] if all(map(_believable, ratios)) else []
-
-
-def _believable(ratio: float | None) -> bool:
-    return ratio is not None and 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO
+    known, logs = _believable_logs([record])
+    return list(logs[0].tolist()) if known[0] else []
 
 
 def _known(end: float) -> float | None:

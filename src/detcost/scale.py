@@ -62,9 +62,10 @@ def farm_figures(results: Path, out: Path) -> dict[str, float]:
 _FILTERS = """async () => {
   const painted = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
   const set = (input, value) => {
-    input.type === "checkbox" ? input.click() : (input.value = value);
-    input.dispatchEvent(new Event("input", {bubbles: true}));
-    input.dispatchEvent(new Event("change", {bubbles: true}));
+    if (input.type === "checkbox") return input.click();
+    input.value = value;
+    const event = input.type === "text" ? "input" : "change";
+    input.dispatchEvent(new Event(event, {bubbles: true}));
   };
   let slowest = 0;
   const scenario = document.querySelector("#scenario");

@@ -7,6 +7,7 @@ import itertools
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -60,7 +61,12 @@ def partition_text(found: Divergence | None) -> str:
     groups = found.partition if found else []
     if found is None or len(groups) < 2:
         return ""
-    labels = [variant.label for variant in found.variants]
+    labels = tuple(variant.label for variant in found.variants)
+    return _partition_text(tuple(map(tuple, groups)), labels)
+
+
+@lru_cache(maxsize=4096)  # a farm's machines part in few ways, a million times
+def _partition_text(groups: tuple[tuple[str, ...], ...], labels: tuple[str, ...]) -> str:
     return " | ".join(_runs(group, labels) for group in groups)
 
 

@@ -98,16 +98,18 @@ def cell(record: Evidence, setting: str) -> Cell:
 
 
 def _cost(found: evidence.Cost) -> Cost:
-    blocks = [round(ratio, 4) for ratio in found.block_ratios]
-    return Cost(found.ratio, found.low, found.high, found.verdict, found.why, blocks)
+    return Cost(found.ratio, found.low, found.high, found.verdict, found.why, found.block_ratios)
 
 
 def _count(found: Divergence) -> Count:
-    reason = found.reason and found.reason[:LONGEST]
-    # Most scopes have nothing to part, and a report may hold millions of them.
-    digests = {variant.digest for variant in found.variants}
-    partition = partition_text(found)[:LONGEST] if len(digests) > 1 or None in digests else ""
     return Count(
-        *(found.divergent, found.trials, found.low, found.high, found.distinct),
-        *(partition, list(found.skipped), reason),
+        found.divergent,
+        found.trials,
+        found.low,
+        found.high,
+        found.distinct,
+        # Where nothing differed all agree: there is nothing to part.
+        partition_text(found)[:LONGEST] if found.divergent else "",
+        list(found.skipped),
+        found.reason and found.reason[:LONGEST],
     )

@@ -6,9 +6,10 @@ Every name in the cells is a stranger's. None is drawn but through
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Machines with a mark of their own in a forest; more are summed up as boxes.
 MOST_MACHINES = 6
+#: Forests from which on several processes draw them.
+MANY = 30
 #: What a plot can hold; what is beyond is left out, and the plot says so.
 MOST_SETTINGS, MOST_SCENARIOS = 64, 100
 #: Settings that a text alternative names of a long frontier.
@@ -55,12 +58,36 @@ def draw(cells: pd.DataFrame, folder: Path) -> list[Plot]:
         Where the files go; it is made if need be.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    plots: list[Plot] = []
+    devices = enumerate(_believable(cells).groupby("device"), start=1)
+    plans = [plan for n, (device, rows) in devices for plan in _of_device(rows, str(device), n)]
+    forests = [plan for plan in plans if plan.kind == "forest"]
+    if len(forests) < MANY:
+        return _draw_all(plans, folder)
+    chunks = [(forests[start::8], folder) for start in range(8)]
+    with multiprocessing.get_context().Pool() as pool:  # a figure takes a third of a second
+        later = pool.starmap_async(_draw_all, chunks, chunksize=1)
+        drawn = _draw_all([plan for plan in plans if plan.kind != "forest"], folder)
+        return [*drawn, *(plot for chunk in later.get() for plot in chunk)]
+
+
+class _Plan(NamedTuple):
+    """A plot to draw: ``make`` gives its figure, its title and its text alternative."""
+
+    kind: Literal["frontier", "forest", "heatmap"]
+    file: str
+    device: str
+    scenario: str | None
+    make: Callable[..., tuple[Figure, str, str]]
+    arguments: tuple[Any, ...]
+
+
+def _draw_all(plans: Sequence[_Plan], folder: Path) -> list[Plot]:
+    plots = []
     with look.style():
-        for number, (device, rows) in enumerate(_believable(cells).groupby("device"), start=1):
-            for drawn, plot in _of_device(rows, str(device), number):
-                look.save(drawn, folder / plot.file, plot.title, plot.alt)
-                plots.append(plot)
+        for plan in plans:
+            drawn, title, alt = plan.make(*plan.arguments)
+            look.save(drawn, folder / plan.file, title, alt)
+            plots.append(Plot(plan.file, plan.kind, plan.device, plan.scenario, title, alt))
     return plots
 
 
@@ -79,7 +106,7 @@ def _believable(cells: pd.DataFrame) -> pd.DataFrame:
     return cells[cells["ratio"].between(1 / LARGEST_RATIO, LARGEST_RATIO)]
 
 
-def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[tuple[Figure, Plot]]:
+def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[_Plan]:
     settings = _in_order(cells)
     kept = settings[:MOST_SETTINGS]
     cells = cells[cells["setting"].isin(kept)]
@@ -87,15 +114,13 @@ def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[tuple[
     if len(kept) < len(settings):
         where += f", {len(kept)} of {len(settings)} settings"
     if cells["bound"].notna().any():
-        drawn, title, alt = _frontier(cells, where)
-        yield drawn, Plot(f"frontier-{number}.svg", "frontier", device, None, title, alt)
+        file = f"frontier-{number}.svg"
+        yield _Plan("frontier", file, device, None, _frontier, (cells, where))
     if kept != ["default"]:
-        drawn, title, alt = _heatmap(cells, where)
-        yield drawn, Plot(f"heatmap-{number}.svg", "heatmap", device, None, title, alt)
+        yield _Plan("heatmap", f"heatmap-{number}.svg", device, None, _heatmap, (cells, where))
     for each, (scenario, rows) in enumerate(cells.groupby("scenario"), start=1):
-        drawn, title, alt = _forest(rows, shown(str(scenario)), where)
-        file = f"forest-{number}-{each}.svg"
-        yield drawn, Plot(file, "forest", device, str(scenario), title, alt)
+        file, name = f"forest-{number}-{each}.svg", str(scenario)
+        yield _Plan("forest", file, device, name, _forest, (rows, shown(name), where))
 
 
 def _in_order(cells: pd.DataFrame) -> list[str]:

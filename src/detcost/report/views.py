@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -120,10 +121,13 @@ def _figure(found: Estimate | None) -> Figure | None:
 
 def _snippets(settings: Sequence[str], seed: int) -> dict[str, Snippets]:
     """Return the code for every setting that this detcost knows."""
-    known = {}
-    for setting in settings:
-        try:
-            known[setting] = snippets(parse(setting), seed)
-        except UsageError:  # a lever of a newer detcost, or of nobody's
-            continue
-    return known
+    found = ((setting, _snippets_of(setting, seed)) for setting in settings)
+    return {setting: code for setting, code in found if code}
+
+
+@lru_cache(maxsize=4096)
+def _snippets_of(setting: str, seed: int) -> Snippets | None:
+    try:
+        return snippets(parse(setting), seed)
+    except UsageError:  # a lever of a newer detcost, or of nobody's
+        return None
