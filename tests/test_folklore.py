@@ -80,6 +80,16 @@ def test_versions_are_compared_where_there_are_two():
     assert put(ask, record(), msgspec.structs.replace(old, digest="ff")).holds is True
 
 
+def test_the_newest_tensorflow_counts_whenever_it_was_measured():
+    new = record(versions={"tensorflow": "2.21.0"}, divergence={"repeat": divergence(0, 9)})
+    old = record(
+        versions={"tensorflow": "2.9.0"},
+        measured_at="2027-01-01T00:00:00+00:00",
+        divergence={"repeat": divergence(9, 9)},
+    )
+    assert put(Stays(*CELL, "repeat"), new, old).holds is True
+
+
 @pytest.mark.parametrize(
     ("verdict", "holds"), [("costs", True), ("free", False), ("faster", False), ("ambiguous", None)]
 )

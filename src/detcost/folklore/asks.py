@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +16,7 @@ MUCH = 2.0
 
 
 class Cells:
-    """Evidence by cell: the newest of the newest TensorFlow, and every version's bits."""
+    """Evidence by cell: that of the newest TensorFlow, and every version's bits."""
 
     def __init__(self, records: Iterable[Evidence]):
         self._records: dict[tuple[str, str, str], dict[str, Evidence]] = {}
@@ -24,14 +25,18 @@ class Cells:
             self._records.setdefault(key, {})[record.tensorflow] = record
 
     def find(self, cell: tuple[str, str], device: str) -> Evidence | None:
-        """Return the newest record of a scenario and setting on a device."""
+        """Return the record of a scenario and setting on a device, of the newest TensorFlow."""
         found = self._records.get(_key(cell, device), {})
-        return max(found.values(), key=lambda record: record.measured_at, default=None)
+        return max(found.values(), key=lambda record: _release(record.tensorflow), default=None)
 
     def versions(self, cell: tuple[str, str], device: str) -> dict[str, str]:
         """Return the digest of its output by version of TensorFlow."""
         found = self._records.get(_key(cell, device), {})
         return {version: r.digest for version, r in sorted(found.items()) if r.digest}
+
+
+def _release(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d{1,9}", version)]
 
 
 def _key(cell: tuple[str, str], device: str) -> tuple[str, str, str]:
