@@ -124,7 +124,7 @@ def choose(
     ] = None,
     results: ResultsOption = Path("results"),
     machine: Annotated[str | None, typer.Option(help="Where there are several.")] = None,
-    tensorflow: Annotated[str | None, typer.Option(help="Version; else the newest run's.")] = None,
+    tensorflow: Annotated[str | None, typer.Option(help="Version; else the newest.")] = None,
     size: Annotated[str | None, typer.Option(help="Of the scenarios; else medium.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the scenarios; else float32.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print it for a program.")] = False,

@@ -8,6 +8,7 @@ refuses; nothing in a record is ever executed.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -197,6 +198,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     def tensorflow(self) -> str:
         """TensorFlow's version."""
         return self.versions.get("tensorflow", "unknown")
+
+    @property
+    def release(self) -> list[int]:
+        """TensorFlow's version as numbers, of which the newer is the greater."""
+        return [int(number) for number in re.findall(r"\d{1,9}", self.tensorflow)]
 
 
 class Problem(msgspec.Struct, frozen=True):

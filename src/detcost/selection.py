@@ -34,8 +34,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         Highest tolerable divergence rate: a bound above it will not do. ``None`` takes any
         bound, of cells that were never seen to diverge.
     machine, tensorflow, size, dtype
-        Needed where the evidence has several. Of TensorFlow's versions the one measured
-        last is taken, of sizes and types ``medium`` and ``float32``.
+        Needed where the evidence has several. Of TensorFlow's versions the newest
+        is taken, of sizes and types ``medium`` and ``float32``.
     """
 
     scenarios: tuple[str, ...] = ("all",)
@@ -142,7 +142,7 @@ def select(records: Iterable[Evidence], question: Question) -> Selection:
     if not newest:
         raise UsageError("no evidence to choose by; run make bench, or detcost measure --out")
     here = _of_one_machine(newest, question.machine)
-    tensorflow = question.tensorflow or here[-1].tensorflow
+    tensorflow = question.tensorflow or max(here, key=lambda record: record.release).tensorflow
     here = _of(here, "TensorFlow", lambda record: record.tensorflow, tensorflow)
     here = _of(here, "device", lambda record: record.device, question.device)
     size = question.size or _usual(here, "size")

@@ -107,11 +107,12 @@ def markdown_overview(records: Sequence[Evidence]) -> str:
 
     A cell says of how many comparisons the bits differed; in scope ``threads`` also
     which sizes of the pools agree. Of several versions of TensorFlow on a machine it has the
-    one measured last.
+    newest.
     """
     header = ["scenario", "setting", "cost [95 %]", *SCOPES]
     rows = [header, ["---"] * len(header)]
-    last = {record.machine_name: record.tensorflow for record in records}
+    releases = sorted(records, key=lambda record: record.release)
+    last = {record.machine_name: record.tensorflow for record in releases}
     newest = [record for record in records if record.tensorflow == last[record.machine_name]]
     for name, group in _by_experiment(newest):
         by_setting = {record.setting: record for record in group}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,16 +26,12 @@ class Cells:
     def find(self, cell: tuple[str, str], device: str) -> Evidence | None:
         """Return the record of a scenario and setting on a device, of the newest TensorFlow."""
         found = self._records.get(_key(cell, device), {})
-        return max(found.values(), key=lambda record: _release(record.tensorflow), default=None)
+        return max(found.values(), key=lambda record: record.release, default=None)
 
     def versions(self, cell: tuple[str, str], device: str) -> dict[str, str]:
         """Return the digest of its output by version of TensorFlow."""
         found = self._records.get(_key(cell, device), {})
         return {version: r.digest for version, r in sorted(found.items()) if r.digest}
-
-
-def _release(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d{1,9}", version)]
 
 
 def _key(cell: tuple[str, str], device: str) -> tuple[str, str, str]:

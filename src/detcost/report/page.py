@@ -23,6 +23,7 @@ PROGRAM = (
     "download.js",
 )
 START = "main.js"
+STYLE = ("base.css", "question.css", "table.css", "charts.css", "media.css")
 
 
 def write(out: Path, index: Index, first: Path) -> Path:
@@ -47,7 +48,7 @@ def write(out: Path, index: Index, first: Path) -> Path:
     """
     data = [scripts.call("index", scripts.json(index)).decode(), first.read_text(encoding="utf-8")]
     program = "\n".join([*map(_asset, PROGRAM), *data, _asset(START)])
-    style = _asset("page.css")
+    style = "\n".join(map(_asset, STYLE))
     html = _asset("page.html")
     for mark, text in (
         ("{{program hash}}", _hash(program)),

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from detcost.contrasts import LARGEST_RATIO
+from detcost.report import plot_marks as marks
 from detcost.report import plot_style as look
 from detcost.report.plot_style import shown
 from detcost.statistics import BAND
@@ -194,7 +195,7 @@ def _frontier(cells: pd.DataFrame, where: str) -> tuple[Figure, str, str]:
     drawn, axes = look.figure((640, 240 + 10 * len(known)), 60, 14, 56, 72)
     look.rate_axis(axes, known["bound"].min(), look.width(labels))
     look.cost_axis(axes, "y", *_limits(known))
-    look.points(drawn, axes, known, labels)
+    marks.points(drawn, axes, known, labels)
     where += _over(cells, "scenario", "machine")
     title = "Cost against the bound of the divergence rate"
     look.heading(drawn, title, where)
@@ -269,7 +270,7 @@ def _heatmap(cells: pd.DataFrame, where: str) -> tuple[Figure, str, str]:
     )
     told = verdicts.isin(["costs", "faster", "free"]).to_numpy()
     names = list(map(shown, scenarios)), list(map(shown, settings))
-    drawn, axes = look.heatmap(*names, ratios, told)
+    drawn, axes = marks.heatmap(*names, ratios, told)
     groups = families[scenarios].to_numpy()
     between = np.flatnonzero(groups[1:] != groups[:-1]) + 1
     axes.hlines(between, 0, len(settings), look.MUTED, lw=0.8)
@@ -305,14 +306,14 @@ def _forest(cells: pd.DataFrame, scenario: str, where: str) -> tuple[Figure, str
     else:
         keys, how = list(map(shown, machines)), "95 % intervals"
         how += f", a mark for each of {len(keys)} machines" if len(keys) > 1 else ""
-    drawn, axes = look.rows(names, keys)
+    drawn, axes = marks.rows(names, keys)
     look.cost_axis(axes, "x", *_limits(costs))
     low, high = noise["same_low"].min(), noise["same_high"].max()
-    look.bands(drawn, axes, low, high, len(keys))
+    marks.bands(drawn, axes, low, high, len(keys))
     if keys:
-        look.intervals(axes, costs, keys)
+        marks.intervals(axes, costs, keys)
     else:
-        look.boxes(axes, costs, names)
+        marks.boxes(axes, costs, names)
     title, where = f"Cost of each setting in {scenario}", f"{where}, {how}"
     look.heading(drawn, title, where)
     itself = f"; default against itself: {low:.2f} to {high:.2f}" if low < high else ""

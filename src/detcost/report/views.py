@@ -60,9 +60,9 @@ class View(msgspec.Struct, frozen=True):
 
 
 def views(records: Sequence[Evidence]) -> Iterator[View]:
-    """Yield the views of one machine's newest records, the last measured first."""
+    """Yield the views of one machine's newest records, the newest TensorFlow first."""
     groups: dict[tuple[str, str, str, str], list[Evidence]] = {}
-    for record in reversed(records):
+    for record in sorted(records, key=lambda record: record.release)[::-1]:
         key = (record.tensorflow, record.device, record.size, record.dtype)
         groups.setdefault(key, []).append(record)
     for (tensorflow, *place), group in groups.items():
