@@ -201,7 +201,7 @@ def test_the_published_site_and_the_page_to_choose_on_link_to_each_other(checkou
     assert run("asv publish", checkout).returncode == 0
     site = checkout / ".asv" / "html"
     assert '<a href="chooser/index.html">Choose by cost</a>' in (site / "index.html").read_text()
-    assert r'\"site\":\"../index.html\"' in (site / "chooser" / "index.html").read_text()
+    assert r"\"site\":\"../index.html\"" in (site / "chooser" / "index.html").read_text()
 
 
 def _fetch(address: str) -> str:
