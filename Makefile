@@ -15,8 +15,8 @@ PINS := $(wildcard constraints/*.txt)
 PIP   = $(BIN)/python -m pip install --quiet $(patsubst %,--constraint %, \
         constraints/detcost.txt $(wildcard constraints/tensorflow-$(TENSORFLOW).txt))
 
-# What checks the report's page: with npm alone, which nothing else needs.
-PAGE_TOOLS := $(if $(shell command -v npm),node_modules/.package-lock.json)
+# Installs what checks the report's own program, with npm, which nothing else needs.
+PAGE_TOOLS := npm ls >/dev/null 2>&1 || npm ci --silent --no-audit --no-fund >/dev/null 2>&1
 
 .DEFAULT_GOAL := help
 .PHONY: help bench test lint format readme setup clean
@@ -44,17 +44,17 @@ bench: $(VENV)/bench.stamp  ## measure this machine, publish the site, print the
 test: lint  ## lint, check types, run every test
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/dev-$(TENSORFLOW).stamp $(PAGE_TOOLS)  ## lint and check types
+lint: $(VENV)/dev-$(TENSORFLOW).stamp  ## lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(if $(PAGE_TOOLS),npm run --silent lint && npm run --silent types,\
-	@echo "No npm here: the page's own program is left unchecked." >&2)
+	@if $(PAGE_TOOLS); then npm run --silent lint && npm run --silent types; \
+	else echo "npm cannot install biome and tsc: the page's program is left unchecked" >&2; fi
 
-format: $(VENV)/dev-$(TENSORFLOW).stamp $(PAGE_TOOLS)  ## put the code into its format
+format: $(VENV)/dev-$(TENSORFLOW).stamp  ## put the code into its format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(if $(PAGE_TOOLS),npm run --silent format)
+	if $(PAGE_TOOLS); then npm run --silent format; fi
 
 readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write README's table, answer and pictures from results
 	$(BIN)/detcost show --markdown --write README.md
@@ -91,10 +91,6 @@ $(VENV)/pip.stamp: $(BIN)/python $(PINS)
 # Without TensorFlow: asv brings its own, the build that fits, into environments of its own.
 $(VENV)/bench.stamp: $(VENV)/pip.stamp pyproject.toml
 	$(PIP) --editable . asv virtualenv
-	@touch $@
-
-node_modules/.package-lock.json: package-lock.json
-	npm ci --silent --no-audit --no-fund
 	@touch $@
 
 $(VENV)/dev-%.stamp: $(VENV)/pip.stamp pyproject.toml

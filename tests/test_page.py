@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from detcost.selection import Question
 from records import cost, divergence, failed, record
 
 ROOT = Path(__file__).parents[1]
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+AXE = resources.files("axe_playwright_python") / "axe.min.js"
 CHROMIUM = shutil.which("chromium")
 HOSTILE = "<img src=x onerror=alert(1)>"
 
