@@ -214,12 +214,13 @@ def test_show_as_markdown_prints_the_table_alone(detcost, results):
 
 def test_show_writes_the_table_into_a_file(detcost, results, tmp_path):
     path = tmp_path / "README.md"
-    path.write_text(f"before\n{readme.BEGIN}\n{readme.END}\nafter\n")
+    begin, end = readme.marks("show")
+    path.write_text(f"before\n{begin}\n{end}\nafter\n")
     code, out, err = detcost("show", "--results", str(results), "--write", str(path))
     assert (code, out, err) == (0, "", "")
     text = path.read_text()
-    assert text.startswith(f"before\n{readme.BEGIN}\n\n| scenario |")
-    assert text.endswith(f"{readme.END}\nafter\n")
+    assert text.startswith(f"before\n{begin}\n\n| scenario |")
+    assert text.endswith(f"{end}\nafter\n")
 
 
 def test_show_writes_into_no_file_without_marks(mistake, results, tmp_path):

@@ -182,8 +182,13 @@ def test_an_asv_command_runs(command: str, checkout: Path):
     assert "failed" not in done.stdout
 
 
-def test_asv_preview_serves_the_published_site(checkout: Path):
+@pytest.fixture(scope="module")
+def site(checkout: Path) -> Path:
     assert run("asv publish", checkout).returncode == 0
+    return checkout / ".asv" / "html"
+
+
+def test_asv_preview_serves_the_published_site(checkout: Path, site: Path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -197,9 +202,7 @@ def test_asv_preview_serves_the_published_site(checkout: Path):
         server.wait()
 
 
-def test_the_published_site_and_the_page_to_choose_on_link_to_each_other(checkout: Path):
-    assert run("asv publish", checkout).returncode == 0
-    site = checkout / ".asv" / "html"
+def test_the_published_site_and_the_page_to_choose_on_link_to_each_other(site: Path):
     assert '<a href="chooser/index.html">Choose by cost</a>' in (site / "index.html").read_text()
     assert r"\"site\":\"../index.html\"" in (site / "chooser" / "index.html").read_text()
 

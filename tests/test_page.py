@@ -116,7 +116,7 @@ def best(tab: Page) -> str | None:
 
 # -- it answers what the command answers ---------------------------------------------------
 
-ANSWER = """([subject, survive, maxRate]) => {
+ANSWERS = """questions => questions.map(([subject, survive, maxRate]) => {
   const machineData = detcost.machine(detcost.received.get(detcost.index.machines[0].key));
   const view = machineData.views[0];
   const choice = detcost.choose({machineData, view, subject, survive, maxRate});
@@ -131,7 +131,7 @@ ANSWER = """([subject, survive, maxRate]) => {
     ]),
     snippets: choice.snippets,
   };
-}"""
+})"""
 
 
 def as_the_page_says_it(choice: Choice) -> dict[str, Any]:
@@ -164,9 +164,10 @@ def test_the_page_answers_what_the_command_answers(subject, tab, real):
     show(tab, real)
     sets = [s for n in range(1, 7) for s in itertools.combinations(SCOPES, n)]
     rates = itertools.cycle([None, 0.5, 0.1, 0.0099])
-    for survive, rate in zip([*sets, SCOPES[:2], SCOPES[:3]], rates, strict=False):
+    asked = list(zip([*sets, SCOPES[:2], SCOPES[:3]], rates, strict=False))
+    answers = tab.evaluate(ANSWERS, [[subject, list(survive), rate] for survive, rate in asked])
+    for (survive, rate), answer in zip(asked, answers, strict=True):
         question = Question(scenarios=(subject,), survive=survive, max_rate=rate)
-        answer = tab.evaluate(ANSWER, [subject, list(survive), rate])
         assert answer == as_the_page_says_it(choose(records, question))
 
 

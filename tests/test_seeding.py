@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -157,14 +158,17 @@ def test_xla_draws_stateful_ops_from_a_counter_that_no_seed_restarts(run):
 
 @pytest.mark.parametrize("name", DRAWING)
 def test_every_way_to_seed_is_run_or_said_not_to_apply(pool, name):
-    outcomes = {}
-    for strategy in STRATEGIES:
+    def outcome(strategy: str) -> tuple[str, str]:
         worker = pool.start(Cell(name, parse(f"seeding={strategy}"), "CPU:0", size="small"))
         try:
-            outcomes[strategy] = ("ok", worker.build().digest)
+            return "ok", worker.build().digest
         except CellError as error:
-            outcomes[strategy] = (error.status, error.reason)
-        worker.close()
+            return error.status, error.reason
+        finally:
+            worker.close()
+
+    with ThreadPoolExecutor(2) as both:
+        outcomes = dict(zip(STRATEGIES, both.map(outcome, STRATEGIES), strict=True))
     assert {outcomes[strategy][0] for strategy in ("tf", "tf_numpy")} == {"ok"}
     assert outcomes["per_op"][0] == "ok" or "bench.draw" in outcomes["per_op"][1]
     assert {status for status, _ in outcomes.values()} <= {"ok", "not_applicable"}
