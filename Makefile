@@ -16,7 +16,7 @@ PIP   = $(BIN)/python -m pip install --quiet $(patsubst %,--constraint %, \
         constraints/detcost.txt $(wildcard constraints/tensorflow-$(TENSORFLOW).txt))
 
 # Installs what checks the report's own program, with npm, which nothing else needs.
-PAGE_TOOLS := npm ls >/dev/null 2>&1 || npm ci --silent --no-audit --no-fund >/dev/null 2>&1
+PAGE_TOOLS := npm ls >/dev/null 2>&1 || npm install --silent --fetch-retries=0 --no-package-lock --no-audit --no-fund >/dev/null 2>&1
 
 .DEFAULT_GOAL := help
 .PHONY: help bench test lint format readme setup clean
