@@ -278,6 +278,10 @@ def test_bits_changed_where_digests_differ_and_nothing_races():
     assert changes(record(**racing), record(digest="f", **racing)) == []
 
 
+def test_another_seed_gives_other_inputs_and_no_change_of_bits():
+    assert changes(record(**SETTING), record(**SETTING, digest="fedcba", seed=43)) == []
+
+
 def test_a_new_version_a_new_status_and_a_new_race_are_told():
     after = record(
         **SETTING,

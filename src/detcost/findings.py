@@ -93,7 +93,12 @@ def _tighter(scope: str, max_rate: float) -> str:
 
 def percent(rate: float | None) -> str:
     """Write a rate: ``1.0 %``, ``14 %``, ``0.0095 %``."""
+    return f"{hundredths(rate)} %"
+
+
+def hundredths(rate: float | None) -> str:
+    """Write a rate in per cent, without the sign: ``1.0``, ``14``, ``?`` if it is unknown."""
     if rate is None:
-        return "? %"
-    hundredths = 100 * rate
-    return f"{hundredths:.2g} %" if hundredths < 10 else f"{hundredths:.0f} %"
+        return "?"
+    figure = 100 * rate
+    return f"{figure:.2g}" if figure < 10 else f"{figure:.0f}"

@@ -17,6 +17,7 @@ from rich.text import Text
 from detcost import factors
 from detcost.contrasts import Estimate
 from detcost.evidence import Cost, Divergence, Evidence
+from detcost.findings import hundredths
 from detcost.profiles import SCOPES
 from detcost.trajectory import Trajectory
 
@@ -49,8 +50,10 @@ def divergence_text(found: Divergence | None) -> str:
         return "n/a" if found and found.reason else "–"
     count = f"{found.divergent}/{found.trials}"
     if found.divergent == 0:
-        return f"{count} ≤ {_percent(found.high)} %"
-    return f"{count} = {_percent(found.rate)} % [{_percent(found.low)}, {_percent(found.high)}]"
+        return f"{count} ≤ {hundredths(found.high)} %"
+    return (
+        f"{count} = {hundredths(found.rate)} % [{hundredths(found.low)}, {hundredths(found.high)}]"
+    )
 
 
 def partition_text(found: Divergence | None) -> str:
@@ -258,10 +261,3 @@ _LINKS = re.compile(r"(\w(?=:)|www(?=\.)|\w(?=@))(:(?=//)|[.@])", re.ASCII | re.
 
 def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _percent(rate: float | None) -> str:
-    if rate is None:
-        return "?"
-    percent = 100 * rate
-    return f"{percent:.2g}" if percent < 10 else f"{percent:.0f}"

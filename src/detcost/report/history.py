@@ -87,8 +87,8 @@ def _sighting(record: Evidence) -> Sighting:
 def changes(records: Sequence[Evidence]) -> Iterator[Change]:
     """Yield what changed from a cell's last run but one to its last, on one machine.
 
-    A cost changed where the two intervals do not meet; bits, where the digests differ and
-    neither run saw them race.
+    A cost changed where the two intervals do not meet; bits, where the digests of one seed
+    differ and neither run saw them race.
     """
     earlier: dict[tuple[str, ...], Evidence] = {}
     last: dict[tuple[str, ...], Evidence] = {}
@@ -114,7 +114,8 @@ def _differences(before: Evidence, after: Evidence) -> Iterator[tuple[str, str, 
         was, now = (bool(each.divergence[scope].divergent) for each in (before, after))
         if was != now:
             yield scope, _count(before, scope), _count(after, scope)
-    if before.digest != after.digest and not (_races(before) or _races(after)):
+    same_inputs = before.seed == after.seed
+    if same_inputs and before.digest != after.digest and not (_races(before) or _races(after)):
         yield "bits", _short(before), _short(after)
 
 

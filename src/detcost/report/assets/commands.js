@@ -10,7 +10,8 @@
     for (const row of subject.scenarios) {
       const cells = subject.settings.map((column) => view.cells[row][column]);
       const lacking = subject.settings.filter((_, place) => lacks(cells[place], survive));
-      if (lacking.length) {
+      // No program has a name like that, and a shell would take it for an option.
+      if (lacking.length && !view.scenarios[row].startsWith("-")) {
         const settings = lacking.map((column) => view.settings[column]);
         const words = measure(view, [view.scenarios[row]], settings, scopesOf(cells, survive));
         commands.push(detcost.shell([...words, "--out", question.out ?? OUT]));
