@@ -59,18 +59,24 @@ class Ask(Protocol):
 
 
 @dataclass(frozen=True)
-class Stays:
-    """The bits stay in a scope: no comparison differed."""
+class _OfOneCell:
+    """What asks about one cell have in common."""
 
     scenario: str
     setting: str
-    scope: str
-    device: str = "CPU:0"
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:
         """The one cell."""
         return ((self.scenario, self.setting),)
+
+
+@dataclass(frozen=True)
+class Stays(_OfOneCell):
+    """The bits stay in a scope: no comparison differed."""
+
+    scope: str
+    device: str = "CPU:0"
 
     def put(self, evidence: Cells) -> Seen:
         """Answer it from evidence."""
@@ -124,18 +130,11 @@ class Differ(Same):
 
 
 @dataclass(frozen=True)
-class AcrossVersions:
+class AcrossVersions(_OfOneCell):
     """A cell gives the same bits, or others, under every TensorFlow it was measured with."""
 
-    scenario: str
-    setting: str
     same: bool
     device: str = "CPU:0"
-
-    @property
-    def cells(self) -> tuple[tuple[str, str], ...]:
-        """The one cell."""
-        return ((self.scenario, self.setting),)
 
     def put(self, evidence: Cells) -> Seen:
         """Answer it from evidence of two versions or more."""
@@ -148,17 +147,10 @@ class AcrossVersions:
 
 
 @dataclass(frozen=True)
-class Costs:
+class Costs(_OfOneCell):
     """A setting costs time: the whole interval lies above the free band."""
 
-    scenario: str
-    setting: str
     device: str = "CPU:0"
-
-    @property
-    def cells(self) -> tuple[tuple[str, str], ...]:
-        """The one cell."""
-        return ((self.scenario, self.setting),)
 
     def put(self, evidence: Cells) -> Seen:
         """Answer it from evidence; an ambiguous cost is no answer."""
@@ -173,18 +165,11 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Grows:
+class Grows(_OfOneCell):
     """Two trainings that part differ by much more at their end than where they part."""
 
-    scenario: str
-    setting: str
     scope: str
     device: str = "CPU:0"
-
-    @property
-    def cells(self) -> tuple[tuple[str, str], ...]:
-        """The one cell."""
-        return ((self.scenario, self.setting),)
 
     def put(self, evidence: Cells) -> Seen:
         """Answer it from evidence."""
