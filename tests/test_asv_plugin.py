@@ -139,6 +139,7 @@ def test_evidence_goes_beside_the_result_under_its_name(project):
         project.root / "results/box" / name.replace(".json", journal.SUFFIX)
     )
     assert told["ASV_COMMIT"] == project.head
+    assert told["DETCOST_MACHINE"] == "box"
     assert "DETCOST_PROFILE" not in told
     assert told["ASV_ENV_NAME"] == f"existing-py{PYTHON}-tensorflow2.99.0"
 

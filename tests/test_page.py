@@ -396,6 +396,20 @@ def test_machines_that_gave_the_same_bits_are_told(tab, made_up):
     expect(across).to_contain_text("same bits")
 
 
+def test_what_people_say_stands_beside_what_was_seen(tab, real):
+    show(tab, real)
+    row = tab.locator("#folklore tr", has_text="training with Adam ends in other weights")
+    row.scroll_into_view_if_needed()
+    expect(row).to_contain_text("does not hold")
+    row.locator("summary").click()
+    expect(row).to_contain_text("dense_fit_adam under default, process: 0 of 4 differed")
+
+
+def test_without_claims_measured_there_is_no_folklore(tab, made_up):
+    show(tab, made_up)
+    expect(tab.locator("#folklore")).to_be_hidden()
+
+
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_what_is_shown_can_be_kept(tab, made_up, kind):
     show(tab, made_up, "#machine=box&scenario=matmul_square")

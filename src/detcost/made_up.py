@@ -90,7 +90,7 @@ def _template(scenario: str, family: str, setting: str, version: str) -> bytes:
     """Return a line as ``standard`` writes it: every scope, with its variants."""
     same = Cost(1.0, 0.99, 1.01, BLOCKS, [1.0] * BLOCKS, "free")
     record = Evidence(
-        run_id="20260102T030405-0a1b2c3d",
+        run_id=f"20260102T030405-{_MACHINE}-{version}",  # a cell counts once a run
         measured_at="2026-01-02T03:04:05+00:00",
         scenario=scenario,
         family=family,
