@@ -493,7 +493,7 @@ def test_what_was_not_measured_is_told_as_the_command_that_would():
     [command] = found.commands
     asked = parsed(command)
     assert asked["scenarios"] == ["matmul_square"]
-    assert asked["settings"] == ["op_determinism+threads=1", "xla"]
+    assert asked["settings"] == ["xla", "op_determinism+threads=1"]
     assert asked["devices"] == ["CPU:0"]
     assert asked["scopes"] == ["repeat", "process", "threads"], "what is known is measured again"
     assert str(asked["out_file"]) == "my results/more.trials.jsonl"

@@ -35,13 +35,27 @@ def ends(estimate):
     return estimate.low, estimate.ratio, estimate.high
 
 
+def between(records):
+    """Compare the settings of one scenario."""
+    return contrasts.combine(contrasts.between([records]))
+
+
+def over(*scenarios):
+    """Compare the settings of several scenarios, all together."""
+    return contrasts.combine(contrasts.between(scenarios))
+
+
+def estimates(found, against):
+    return contrasts.estimates(found.ratios(against))
+
+
 def expected(logs):
     return pytest.approx(ends(statistics.ratio(logs)))
 
 
 def estimate(*records):
     """Return the first record's ratio to the second."""
-    return contrasts.between(records).estimates(1)[0]
+    return estimates(between(records), 1)[0]
 
 
 # Of one run.
@@ -68,22 +82,22 @@ def test_a_ratio_and_its_inverse_are_one():
     rng = np.random.default_rng(1)
     cells = [cell(name, rng.normal(0.2, 0.1, 6)) for name in ("xla", "threads=1", "op_determinism")]
     alien = cell("onednn=off", rng.normal(0.2, 0.1, 9), **LATER)
-    found = contrasts.between([*cells, alien])
+    found = between([*cells, alien])
     for i, j in itertools.combinations(range(4), 2):
-        low, ratio, high = ends(found.estimates(j)[i])
-        assert ends(found.estimates(i)[j]) == pytest.approx((1 / high, 1 / ratio, 1 / low))
+        low, ratio, high = ends(estimates(found, j)[i])
+        assert ends(estimates(found, i)[j]) == pytest.approx((1 / high, 1 / ratio, 1 / low))
 
 
 def test_default_is_1_whatever_its_own_record_says():
-    found = contrasts.between([default(5), cell("xla", [0.1, 0.2, 0.1, 0.2, 0.3])]).estimates(0)
+    found = estimates(between([default(5), cell("xla", [0.1, 0.2, 0.1, 0.2, 0.3])]), 0)
     assert ends(found[0]) == (1, 1, 1)
 
 
 @pytest.mark.filterwarnings("error")
 def test_where_nothing_varies_the_interval_is_the_ratio_itself():
     twice = [default(4), cell("xla", [math.log(2)] * 4), cell("threads=1", [0.0] * 4, **LATER)]
-    for found in (contrasts.between(twice), contrasts.combine([contrasts.between(twice)] * 3)):
-        assert [ends(each) for each in found.estimates(0)] == [
+    for found in (between(twice), over(*[twice] * 3)):
+        assert [ends(each) for each in estimates(found, 0)] == [
             (1, 1, 1),
             pytest.approx((2, 2, 2)),
             (1, 1, 1),
@@ -92,12 +106,12 @@ def test_where_nothing_varies_the_interval_is_the_ratio_itself():
 
 @pytest.mark.filterwarnings("error")
 def test_one_block_gives_a_ratio_without_an_interval():
-    found = contrasts.between([default(1), cell("xla", [0.5]), cell("threads=1", [0.2], **LATER)])
-    ratios = [ends(each) for each in found.estimates(0)]
+    found = between([default(1), cell("xla", [0.5]), cell("threads=1", [0.2], **LATER)])
+    ratios = [ends(each) for each in estimates(found, 0)]
     assert ratios[0] == (1, 1, 1), "which it is by definition"
     assert ratios[1] == (None, pytest.approx(math.exp(0.5)), None)
     assert ratios[2] == (None, pytest.approx(math.exp(0.2)), None)
-    assert ends(found.estimates(1)[2]) == (None, pytest.approx(math.exp(-0.3)), None)
+    assert ends(estimates(found, 1)[2]) == (None, pytest.approx(math.exp(-0.3)), None)
 
 
 # Of two runs.
@@ -109,12 +123,12 @@ THREE, FIVE = [0.1, 0.2, 0.3], [0.0, 0.1, 0.2, 0.1, 0.1]
 def test_blocks_that_were_not_shared_are_compared_as_welch_does(other_run):
     """By hand: variances of the means 1/300 and 1/1000, with 2 and 4 degrees of freedom."""
     one, other = cell("xla", THREE), cell("threads=1", FIVE, **other_run)
-    found = contrasts.between([one, other])
+    found = between([one, other])
     assert found.mean[0, 1] == pytest.approx(0.1)
     assert found.variance[0, 1] == pytest.approx(13 / 3000)
     assert found.freedom[0, 1] == pytest.approx(3.23445, rel=1e-6)
     welch = stats.ttest_ind(THREE, FIVE, equal_var=False).confidence_interval(0.95)
-    apart = found.estimates(1)[0]
+    apart = estimates(found, 1)[0]
     assert ends(apart) == pytest.approx((math.exp(welch.low), math.exp(0.1), math.exp(welch.high)))
 
 
@@ -131,8 +145,8 @@ def test_a_newer_default_leaves_a_setting_its_ratio_to_its_own(blocks):
 
 def test_a_stranger_to_the_blocks_unpairs_no_others():
     pair = [cell("xla", THREE), cell("threads=1", [0.2, 0.2, 0.2])]
-    alone = contrasts.between(pair)
-    beside = contrasts.between([*pair, cell("onednn=off", FIVE, **LATER)])
+    alone = between(pair)
+    beside = between([*pair, cell("onednn=off", FIVE, **LATER)])
     assert beside.mean[:2, :2] == pytest.approx(alone.mean)
     assert beside.variance[:2, :2] == pytest.approx(alone.variance)
 
@@ -142,40 +156,39 @@ def test_a_stranger_to_the_blocks_unpairs_no_others():
 
 def test_the_geometric_mean_of_two_scenarios_has_the_interval_of_welch_and_satterthwaite():
     """The mean of THREE's and FIVE's means is half of what THREE has more than −FIVE."""
-    each = [contrasts.between([cell("xla", logs), default(len(logs))]) for logs in (THREE, FIVE)]
-    together = contrasts.combine(each)
+    together = over(*([cell("xla", logs), default(len(logs))] for logs in (THREE, FIVE)))
     assert together.mean[0, 1] == pytest.approx((0.2 + 0.1) / 2)
     assert together.variance[0, 1] == pytest.approx(13 / 3000 / 4)
     assert together.freedom[0, 1] == pytest.approx(3.23445, rel=1e-6)
     welch = stats.ttest_ind(THREE, -np.array(FIVE), equal_var=False).confidence_interval(0.95)
-    assert ends(together.estimates(1)[0]) == pytest.approx(
+    assert ends(estimates(together, 1)[0]) == pytest.approx(
         (math.exp(welch.low / 2), math.exp(0.15), math.exp(welch.high / 2))
     )
 
 
 def test_each_scenario_weighs_the_same_however_many_blocks_it_has():
     each = [
-        contrasts.between([cell("xla", np.full(n, math.log(ratio))), default(n)])
+        [cell("xla", np.full(n, math.log(ratio))), default(n)]
         for n, ratio in ((2, 8.0), (40, 1.0), (5, 1.0))
     ]
-    assert contrasts.combine(each).estimates(1)[0].ratio == pytest.approx(2)
+    assert estimates(over(*each), 1)[0].ratio == pytest.approx(2)
 
 
 def test_of_one_scenario_the_mean_is_its_own():
-    found = contrasts.between([cell("xla", THREE), default(3)])
-    assert contrasts.combine([found]).estimates(1) == found.estimates(1)
+    found = contrasts.between([[cell("xla", THREE), default(3)]])
+    np.testing.assert_array_equal(contrasts.combine(found).ratios(1), found.ratios(1)[0])
 
 
 def test_a_setting_without_a_cost_in_one_scenario_has_none_over_all():
     whole = [default(3), cell("xla", THREE), cell("threads=1", THREE)]
     lacking = [default(3), None, cell("threads=1", THREE)]
-    found = contrasts.combine([contrasts.between(whole), contrasts.between(lacking)]).estimates(0)
+    found = estimates(over(whole, lacking), 0)
     assert [each is None for each in found] == [False, True, False]
 
 
 def test_a_scenario_of_one_block_leaves_the_mean_without_an_interval():
-    each = [contrasts.between([default(n), cell("xla", [0.3] * n)]) for n in (1, 5)]
-    assert ends(contrasts.combine(each).estimates(0)[1]) == (
+    found = over(*([default(n), cell("xla", [0.3] * n)] for n in (1, 5)))
+    assert ends(estimates(found, 0)[1]) == (
         None,
         pytest.approx(math.exp(0.3)),
         None,
@@ -202,7 +215,7 @@ def measured(rng, blocks, spread, truth):
 def share_that_holds(found, truth):
     """Return how many of the runs' intervals hold the true ratio, by pair of settings."""
     logs = list(truth.values())
-    against = [[run.estimates(j) for run in found] for j in range(len(logs))]
+    against = [[estimates(run, j) for run in found] for j in range(len(logs))]
     return {
         (i, j): np.mean([run[i].holds(math.exp(logs[i] - logs[j])) for run in against[j]])
         for i, j in itertools.combinations(range(len(logs)), 2)
@@ -212,10 +225,7 @@ def share_that_holds(found, truth):
 def test_the_interval_of_a_geometric_mean_holds_it_in_95_percent_of_runs():
     rng = np.random.default_rng(2)
     found = [
-        contrasts.combine(
-            [contrasts.between(measured(rng, *scenario, TRUTH)) for scenario in SCENARIOS]
-        )
-        for _ in range(RUNS)
+        over(*(measured(rng, *scenario, TRUTH) for scenario in SCENARIOS)) for _ in range(RUNS)
     ]
     for share in share_that_holds(found, TRUTH).values():
         assert share == pytest.approx(0.95, abs=MARGIN)
@@ -230,7 +240,7 @@ def test_the_interval_across_two_runs_holds_the_ratio_in_95_percent_of_runs():
     for _ in range(RUNS):
         xla = cell("xla", rng.normal(truth["xla"], 0.02, 5))
         one = cell("threads=1", rng.normal(truth["threads=1"], 0.06, 12), **LATER)
-        found.append(contrasts.between([xla, one]))
+        found.append(between([xla, one]))
     [share] = share_that_holds(found, truth).values()
     assert share == pytest.approx(0.95, abs=MARGIN)
 
@@ -262,10 +272,10 @@ def junk(ratios, blocks=None):
 )
 def test_figures_no_measurement_gives_are_no_cost_and_harm_no_other(lost):
     one = cell("threads=1", THREE)
-    found = contrasts.between([default(3), lost, one])
-    assert found.estimates(0)[1] is None
-    assert found.estimates(1) == [None, None, None]
-    assert ends(found.estimates(0)[2]) == expected(THREE)
+    found = between([default(3), lost, one])
+    assert estimates(found, 0)[1] is None
+    assert estimates(found, 1) == [None, None, None]
+    assert ends(estimates(found, 0)[2]) == expected(THREE)
 
 
 @pytest.mark.filterwarnings("error")
@@ -275,11 +285,12 @@ def test_the_widest_interval_there_can_be_is_still_a_number():
     for found in (
         estimate(one, other),
         estimate(one, msgspec.structs.replace(other, **LATER)),
-        contrasts.combine([contrasts.between([one, other])] * 2).estimates(1)[0],
+        estimates(over(*[[one, other]] * 2), 1)[0],
     ):
         assert 0 < found.low < found.ratio < found.high < math.inf
 
 
 def test_of_nothing_there_is_nothing_to_compare():
-    assert contrasts.between([]).mean.shape == (0, 0)
-    assert contrasts.between([None]).estimates(0) == [None]
+    assert contrasts.between([]).mean.shape == (0, 0, 0)
+    assert between([]).mean.shape == (0, 0)
+    assert estimates(between([None]), 0) == [None]

@@ -13,7 +13,7 @@ from detcost.errors import UsageError
 from detcost.evidence import Cost, Evidence
 from detcost.findings import Finding, find
 from detcost.profiles import SCOPES
-from detcost.selection import Question, Selection, select
+from detcost.selection import Question, Selection, levers, select
 from detcost.snippets import Snippets, snippets
 
 SCHEMA = 1
@@ -117,8 +117,8 @@ def choose(
         :func:`detcost.selection.select`.
     """
     chosen = select(records, question)
-    costs = [contrasts.between(chosen.row(name)) for name in chosen.scenarios]
-    candidates = _rank(chosen, contrasts.combine(costs), costs, question)
+    costs = contrasts.between([chosen.row(name) for name in chosen.scenarios])
+    candidates = _rank(chosen, costs, question)
     best = candidates[0].setting if candidates[0].qualifies else None
     return Choice(
         scenarios=chosen.scenarios,
@@ -150,16 +150,12 @@ def all_qualify(found: Choice | Sequence[Choice]) -> bool:
     return all(choice.best is not None for choice in choices)
 
 
-def _rank(
-    chosen: Selection, together: Contrasts, costs: Sequence[Contrasts], question: Question
-) -> list[Candidate]:
+def _rank(chosen: Selection, costs: Contrasts, question: Question) -> list[Candidate]:
     """Put the best first, then the others that qualify; within each, the cheapest first."""
+    together = contrasts.combine(costs)
     default = chosen.settings.index("default") if "default" in chosen.settings else None
-    means: list[Estimate | None] = [None] * len(chosen.settings)
-    by_scenario = [means] * len(costs)
-    if default is not None:
-        means = together.estimates(default)
-        by_scenario = [cost.estimates(default) for cost in costs]
+    means = contrasts.estimates(together.ratios(default))
+    worst = contrasts.estimates(contrasts.worst(costs.ratios(default)))
     candidates = []
     for i, setting in enumerate(chosen.settings):
         findings, reasons = _judge(chosen, setting, question)
@@ -168,7 +164,7 @@ def _rank(
                 setting=setting,
                 qualifies=not reasons and means[i] is not None,
                 cost=means[i],
-                worst=contrasts.worst(each[i] for each in by_scenario),
+                worst=worst[i],
                 tied=False,
                 findings=tuple(findings),
                 reasons=tuple(reasons or ([] if means[i] else ["its cost is not known"])),
@@ -226,11 +222,6 @@ def _order(candidates: Iterable[Candidate]) -> list[Candidate]:
         return ranked
     best = min(tied, key=lambda c: (levers(c.setting), _ratio(c.cost)))
     return [best, *(candidate for candidate in ranked if candidate is not best)]
-
-
-def levers(setting: str) -> int:
-    """Return how many levers a setting, as it is written, has."""
-    return 0 if setting == "default" else setting.count("+") + 1
 
 
 def _ratio(cost: Estimate | None) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,10 @@ LARGEST_RATIO = 1e6
 #: Far more than any profile measures.
 MOST_BLOCKS = 1000
 
-Matrix = npt.NDArray[np.float64]
+Array = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int_]
+Mask = npt.NDArray[np.bool_]
+N = TypeVar("N", np.int_, np.float64)
 
 
 class Estimate(Interval, frozen=True, kw_only=True):
@@ -28,7 +33,9 @@ class Estimate(Interval, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Contrasts:
-    """Log ratios of the step times of ``S`` settings, row ÷ column, as matrices of shape (S, S).
+    """Log ratios of the step times of ``S`` settings, row ÷ column.
+
+    Arrays of shape (..., S, S): of several scenarios, a matrix each.
 
     Attributes
     ----------
@@ -40,55 +47,52 @@ class Contrasts:
         Degrees of freedom of the variance.
     """
 
-    mean: Matrix
-    variance: Matrix
-    freedom: Matrix
+    mean: Array
+    variance: Array
+    freedom: Array
+
+    @cached_property
+    def margin(self) -> Array:
+        """Half the width of the 95 % intervals of the log ratios."""
+        from scipy.special import stdtrit  # quantile of Student's t, which takes long
+
+        degrees, places = np.unique(self.freedom, return_inverse=True)
+        quantiles = stdtrit(degrees, (1 + CONFIDENCE) / 2)[places.reshape(self.freedom.shape)]
+        return np.asarray(quantiles * np.sqrt(self.variance))
 
     @property
-    def ties(self) -> npt.NDArray[np.bool_]:
+    def ties(self) -> Mask:
         """Whether the row's time cannot be told from the column's, which is the cheaper.
 
         It can where the whole interval of their ratio lies above the free band.
         """
-        return ~(self.low > 1 + BAND)
+        return np.asarray(~(self.mean - self.margin > math.log1p(BAND)))
 
-    @property
-    def low(self) -> Matrix:
-        """Lower ends of the 95 % intervals, as ratios."""
-        return np.asarray(np.exp(self.mean - _margin(self.variance, self.freedom)))
+    def of(self, scenarios: Sequence[int]) -> Contrasts:
+        """Return the matrices of some of the scenarios, by their places."""
+        return Contrasts(self.mean[scenarios], self.variance[scenarios], self.freedom[scenarios])
 
-    @property
-    def high(self) -> Matrix:
-        """Upper ends of the 95 % intervals, as ratios."""
-        return np.asarray(np.exp(self.mean + _margin(self.variance, self.freedom)))
+    def ratios(self, against: int | None) -> Array:
+        """Return each setting's ratio to one of them, with the ends of its interval.
 
-    def among(self, places: Sequence[int]) -> Contrasts:
-        """Return the contrasts of some of the settings."""
-        at = np.ix_(places, places)
-        return Contrasts(self.mean[at], self.variance[at], self.freedom[at])
-
-    def estimates(self, against: int) -> list[Estimate | None]:
-        """Return each setting's ratio to one of them; ``None`` where there is no cost."""
-        means = self.mean[:, against]
-        margins = _margin(self.variance[:, against], self.freedom[:, against])
-        ratios = np.exp([means, means - margins, means + margins]).T.tolist()
-        return [
-            None if math.isnan(ratio) else Estimate(ratio=ratio, low=_known(low), high=_known(high))
-            for ratio, low, high in ratios
-        ]
+        The shape is (..., S, 3); NaN is unknown, as everything is against ``None``.
+        """
+        if against is None:
+            return np.full((*self.mean.shape[:-1], 3), np.nan)
+        means, margins = self.mean[..., against], self.margin[..., against]
+        return np.exp(np.stack([means, means - margins, means + margins], axis=-1))
 
 
-def _margin(variance: Matrix, freedom: Matrix) -> Matrix:
-    """Return half the width of 95 % intervals."""
-    from scipy.special import stdtrit  # quantile of Student's t
+def estimates(ratios: Array) -> list[Estimate | None]:
+    """Return the estimates of a (S, 3) array of ratios; ``None`` where there is no cost."""
+    return [
+        None if math.isnan(ratio) else Estimate(ratio=ratio, low=_known(low), high=_known(high))
+        for ratio, low, high in ratios.tolist()
+    ]
 
-    # Most often all have as many degrees of freedom, and the quantile takes long.
-    degrees = freedom.flat[0] if (freedom == freedom.flat[0]).all() else freedom
-    return np.asarray(stdtrit(degrees, (1 + CONFIDENCE) / 2) * np.sqrt(variance))
 
-
-def between(records: Sequence[Evidence | None]) -> Contrasts:
-    """Compare the settings of one scenario, a record each.
+def between(rows: Sequence[Sequence[Evidence | None]]) -> Contrasts:
+    """Compare the settings of each scenario: a row a scenario, and in it a record a setting.
 
     Two settings of one run are compared block by block, as :func:`detcost.statistics.ratio`
     does with ``default``: what a block has in common cancels. Of two runs, or where not
@@ -96,72 +100,64 @@ def between(records: Sequence[Evidence | None]) -> Contrasts:
     variances add up, with the degrees of freedom of Welch, "The generalization of
     'Student's' problem", Biometrika 34 (1947). ``default`` is 1 by definition.
     """
-    size = len(records)
-    mean = np.full((size, size), np.nan)
-    variance, freedom = mean.copy(), mean.copy()
-    together: dict[tuple[str, int], list[int]] = {}
-    for place, record in enumerate(records):
-        if record and record.status == "ok" and record.cost:
-            together.setdefault((record.run_id, record.cost.blocks), []).append(place)
-    alone: dict[int, tuple[float, float, float]] = {}
-    for places in together.values():
-        known, logs = _believable_logs([records[place] for place in places])
-        own = [place for place, sound in zip(places, known, strict=True) if sound]
-        if own:
-            at = np.ix_(own, own)
-            mean[at], variance[at], freedom[at] = _paired(logs[known])
-            alone |= dict(zip(own, zip(*_alone(logs[known]), strict=True), strict=True))
-    _compare_apart(mean, variance, freedom, alone | _default_alone(records, alone))
-    return Contrasts(mean, variance, freedom)
+    logs, blocks = _believable_logs(rows)
+    one = blocks[..., :, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = logs.sum(axis=2) / blocks
+        around = np.where(_inside(logs, blocks), logs - means[..., None], 0)
+        product = around @ around.swapaxes(1, 2) / (one * (one - 1.0))
+    variances, freedom = np.diagonal(product, axis1=1, axis2=2), np.maximum(blocks - 1.0, 1)
+    # By definition default is 1, even where its own cost, the A/A arm's, was lost.
+    lost = _of_default(rows) & (blocks == 0)
+    means, variances = np.where(lost, 0, means), np.where(lost, 0, variances)
+    apart, degrees = _welch(_both(variances), _both(freedom))
+    paired = _share_blocks(rows, blocks)
+    variance = np.where(paired, np.maximum(apart - 2 * product, 0), apart)
+    variance[np.eye(blocks.shape[1], dtype=bool) & paired] = 0  # with one block it was unknown
+    return Contrasts(
+        mean=means[..., :, None] - means[..., None, :],
+        variance=variance,
+        freedom=np.where(paired, freedom[..., None], degrees),
+    )
 
 
-def _compare_apart(
-    mean: Matrix,
-    variance: Matrix,
-    freedom: Matrix,
-    alone: Mapping[int, tuple[float, float, float]],
-) -> None:
-    """Fill in what no blocks were shared for, from each one's mean, variance and freedom."""
-    for i, j in zip(*np.nonzero(np.isnan(mean)), strict=True):
-        if i in alone and j in alone:
-            (one, other), spread, degrees = np.transpose([alone[i], alone[j]])
-            mean[i, j] = one - other
-            variance[i, j], freedom[i, j] = _welch(spread, degrees)
+def _both(each: npt.NDArray[N]) -> npt.NDArray[N]:
+    """Return what rows and columns have, of shape (2, scenarios, settings, settings)."""
+    return np.stack(np.broadcast_arrays(each[..., :, None], each[..., None, :]))
 
 
-def _default_alone(
-    records: Sequence[Evidence | None], known: Container[int]
-) -> dict[int, tuple[float, float, float]]:
-    """Return ``default`` where its own cost, the A/A arm's, was lost: by definition it is 1."""
-    return {
-        place: (0.0, 0.0, 1.0)
-        for place, record in enumerate(records)
-        if record and record.status == "ok" and record.setting == "default" and place not in known
-    }
+def _share_blocks(rows: Sequence[Sequence[Evidence | None]], blocks: Counts) -> Mask:
+    """Return whether two settings' costs are from the same blocks of the same run."""
+    numbers: dict[str, int] = {}
+    names = [record.run_id if record else "" for row in rows for record in row]
+    runs = np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=int)
+    own, other = _both(runs.reshape(blocks.shape))
+    many, others = _both(blocks)
+    return np.asarray((own == other) & (many == others) & (many > 0))
 
 
-def combine(contrasts: Sequence[Contrasts]) -> Contrasts:
+def combine(contrasts: Contrasts) -> Contrasts:
     """Return the geometric mean over scenarios, each of which weighs the same.
 
     Scenarios are measured in blocks of their own, so their variances add up.
     """
-    if len(contrasts) == 1:
-        return contrasts[0]
-    n = len(contrasts)
-    variances = np.stack([each.variance for each in contrasts]) / n**2
-    total, freedom = _welch(variances, np.stack([each.freedom for each in contrasts]))
-    return Contrasts(np.mean([each.mean for each in contrasts], axis=0), total, freedom)
+    n = len(contrasts.mean)
+    if n == 1:
+        return Contrasts(contrasts.mean[0], contrasts.variance[0], contrasts.freedom[0])
+    total, freedom = _welch(contrasts.variance / n**2, contrasts.freedom)
+    return Contrasts(contrasts.mean.mean(axis=0), total, freedom)
 
 
-def worst(costs: Iterable[Estimate | None]) -> Estimate | None:
-    """Return the greatest of some costs; ``None`` where one of them is not known."""
-    known = list(costs)
-    if None in known:
-        return None
-    return max((cost for cost in known if cost), key=lambda cost: cost.ratio, default=None)
+def worst(ratios: Array) -> Array:
+    """Return the greatest of each setting's ratios; NaN where one of them is not known.
+
+    ``ratios`` has the shape (scenarios, S, 3), as :meth:`Contrasts.ratios` gives it.
+    """
+    place = ratios[..., 0].argmax(axis=0)  # of what holds NaN, the place of the first
+    return np.asarray(ratios[place, np.arange(len(place))])
 
 
-def _welch(variances: Matrix, freedoms: Matrix) -> tuple[Matrix, Matrix]:
+def _welch(variances: Array, freedoms: Array) -> tuple[Array, Array]:
     """Add variances up along the first axis, with Welch and Satterthwaite's degrees of freedom."""
     total = variances.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -170,55 +166,49 @@ def _welch(variances: Matrix, freedoms: Matrix) -> tuple[Matrix, Matrix]:
     return total, np.where(total == 0, freedoms.max(axis=0), freedom)
 
 
-def _paired(logs: Matrix) -> tuple[Matrix, Matrix, Matrix]:
-    """Compare within blocks; ``logs`` has the shape (settings, blocks)."""
-    differences = logs[:, None, :] - logs[None, :, :]
-    blocks = logs.shape[1]
-    shape = differences.shape[:2]
-    if blocks < 2:
-        nothing = np.where(np.eye(len(logs)), 0.0, np.nan)  # but that a setting equals itself
-        return differences[..., 0], nothing, nothing + 1
-    variance = differences.var(axis=2, ddof=1) / blocks
-    return differences.mean(axis=2), variance, np.full(shape, blocks - 1.0)
+def _believable_logs(rows: Sequence[Sequence[Evidence | None]]) -> tuple[Array, Counts]:
+    """Return the logs of the blocks' ratios, filled up with zeros, and how many there are.
 
-
-def _alone(logs: Matrix) -> tuple[list[float], list[float], list[float]]:
-    """Return the mean of each row, the mean's variance and its degrees of freedom."""
-    rows, blocks = logs.shape
-    spread = logs.var(axis=1, ddof=1) / blocks if blocks > 1 else np.full(rows, np.nan)
-    return logs.mean(axis=1).tolist(), spread.tolist(), [blocks - 1.0] * rows
-
-
-def _believable_logs(records: Sequence[Evidence | None]) -> tuple[npt.NDArray[np.bool_], Matrix]:
-    """Return which records have costs that can be, and the logs of all, a row a record.
-
-    Of ``default`` they are 0: its own record holds the A/A arm's.
+    There are none where they cannot be. Of ``default`` they are 0: its own record holds the
+    A/A arm's.
     """
-    blocks = max(each.cost.blocks for each in records if each and each.cost)
-    rows = [
-        each.cost.block_ratios
-        if each and each.cost and len(each.cost.block_ratios) == blocks in range(1, MOST_BLOCKS + 1)
-        else [math.nan]
-        for each in records
-    ]
-    ratios = np.full((len(rows), max(map(len, rows))), np.nan)
-    for row, values in zip(ratios, rows, strict=True):
-        row[: len(values)] = values
+    ratios = [[_ratios(record) for record in row] for row in rows]
+    blocks = np.array([len(each) for row in ratios for each in row], dtype=int)
+    blocks = blocks.reshape(_shape(rows))
+    logs = np.zeros((*blocks.shape, blocks.max(initial=0)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        logs = np.log(ratios)
-    known = (np.abs(logs) <= math.log(LARGEST_RATIO)).all(axis=1)
-    default = [each is not None and each.setting == "default" for each in records]
-    logs[known & default] = 0.0
-    return known, logs
+        values = [value for row in ratios for each in row for value in each]
+        logs[_inside(logs, blocks)] = np.log(np.array(values, dtype=float))
+    sound = (np.abs(logs) <= math.log(LARGEST_RATIO)).all(axis=2)
+    logs[~sound | _of_default(rows)] = 0
+    return logs, np.where(sound, blocks, 0)
+
+
+def _shape(rows: Sequence[Sequence[object]]) -> tuple[int, int]:
+    return len(rows), len(rows[0]) if rows else 0
+
+
+def _ratios(record: Evidence | None) -> list[float]:
+    if record is None or record.status != "ok" or record.cost is None:
+        return []
+    found = record.cost.block_ratios
+    return found if len(found) == record.cost.blocks <= MOST_BLOCKS else []
+
+
+def _inside(logs: Array, blocks: Counts) -> Mask:
+    return np.asarray(np.arange(logs.shape[2]) < blocks[..., None])
+
+
+def _of_default(rows: Sequence[Sequence[Evidence | None]]) -> Mask:
+    found = [r and r.setting == "default" and r.status == "ok" for row in rows for r in row]
+    return np.array(found, dtype=bool).reshape(_shape(rows))
 
 
 def log_costs(record: Evidence) -> list[float]:
     """Return the log ratio to ``default`` of every block; none where there is no telling."""
-    if record.status != "ok" or not record.cost or not record.cost.blocks:
-        return []
-    known, logs = _believable_logs([record])
-    return list(logs[0].tolist()) if known[0] else []
+    logs, blocks = _believable_logs([[record]])
+    return list(logs[0, 0, : blocks[0, 0]].tolist())
 
 
 def _known(end: float) -> float | None:
-    return float(end) if math.isfinite(end) else None
+    return end if math.isfinite(end) else None

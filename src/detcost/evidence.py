@@ -24,7 +24,7 @@ SCHEMA = 2
 FOLKLORE = ".folklore.jsonl"
 
 
-class Cost(msgspec.Struct, frozen=True):
+class Cost(msgspec.Struct, frozen=True, gc=False):
     """Step time under the setting ÷ under ``default``; ``low`` and ``high`` are a 95 % interval.
 
     ``why`` says what makes an ambiguous verdict ambiguous.
@@ -41,7 +41,7 @@ class Cost(msgspec.Struct, frozen=True):
     confidence: float = 0.95
 
 
-class StepSeconds(msgspec.Struct, frozen=True):
+class StepSeconds(msgspec.Struct, frozen=True, gc=False):
     """Seconds a step; ``samples`` are the blocks' medians, the unit of independence."""
 
     median: float
@@ -50,7 +50,7 @@ class StepSeconds(msgspec.Struct, frozen=True):
     samples: list[float]
 
 
-class Variant(msgspec.Struct, frozen=True):
+class Variant(msgspec.Struct, frozen=True, gc=False):
     """The trials of a scope in one circumstance, such as one size of the thread pools.
 
     ``digest`` is that of their output where all gave the same, else ``None``.
@@ -63,7 +63,7 @@ class Variant(msgspec.Struct, frozen=True):
     digest: str | None
 
 
-class Divergence(msgspec.Struct, frozen=True):
+class Divergence(msgspec.Struct, frozen=True, gc=False):
     """Of ``trials`` comparisons, how many differed; ``low`` and ``high`` are a 95 % interval.
 
     For a count of zero ``high`` is the one-sided 95 % bound. ``distinct`` counts the
@@ -104,7 +104,7 @@ class Divergence(msgspec.Struct, frozen=True):
         return list(groups.values())
 
 
-class Protocol(msgspec.Struct, frozen=True):
+class Protocol(msgspec.Struct, frozen=True, gc=False):
     """How it was measured, enough to do it again. Seconds and counts."""
 
     profile: str
@@ -118,7 +118,7 @@ class Protocol(msgspec.Struct, frozen=True):
     start_method: str
 
 
-class Control(msgspec.Struct, frozen=True):
+class Control(msgspec.Struct, frozen=True, gc=False):
     """A control scenario's repeats: how many of how many differed, and whether that is right."""
 
     divergent: int
@@ -126,7 +126,7 @@ class Control(msgspec.Struct, frozen=True):
     ok: bool
 
 
-class Controls(msgspec.Struct, frozen=True):
+class Controls(msgspec.Struct, frozen=True, gc=False):
     """What shows that the run could see what it looked for.
 
     ``same_setting`` is the A/A arm, ``default`` against itself: its width is the
@@ -151,7 +151,7 @@ class Controls(msgspec.Struct, frozen=True):
         return found
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One measured cell. Unknown is ``None``, never a zero."""
 
     schema: int = SCHEMA

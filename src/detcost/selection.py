@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,15 +81,10 @@ class Selection:
         """Every setting measured, but those whose levers all mean less than they say.
 
         Where XLA means nothing to any of the scenarios, ``xla`` is ``default`` and no other.
+        The simplest come first.
         """
-        named = dict.fromkeys(record.setting for record in self.records)
+        named = sorted({record.setting for record in self.records}, key=simplest_first)
         return tuple(s for s in named if any(self._stands_for_itself(n, s) for n in self.scenarios))
-
-    def of(self, scenarios: Sequence[str]) -> Selection:
-        """Return what of it is about some of the scenarios."""
-        records = itertools.chain.from_iterable(self._by_scenario[name] for name in scenarios)
-        ordered = sorted(records, key=lambda record: record.measured_at)
-        return dataclasses.replace(self, scenarios=tuple(scenarios), records=tuple(ordered))
 
     def record(self, scenario: str, setting: str) -> Evidence | None:
         """Return the cell that tells of a setting; ``None`` if it was not measured.
@@ -119,15 +112,18 @@ class Selection:
         return alone is not None and alone.status == "not_applicable"
 
     @cached_property
-    def _by_scenario(self) -> dict[str, list[Evidence]]:
-        found: dict[str, list[Evidence]] = {name: [] for name in self.scenarios}
-        for record in self.records:
-            found[record.scenario].append(record)
-        return found
-
-    @cached_property
     def _cells(self) -> dict[tuple[str, str], Evidence]:
         return {(record.scenario, record.setting): record for record in self.records}
+
+
+def levers(setting: str) -> int:
+    """Return how many levers a setting, as it is written, has."""
+    return 0 if setting == "default" else setting.count("+") + 1
+
+
+def simplest_first(setting: str) -> tuple[int, str]:
+    """Return what settings are put in order by."""
+    return levers(setting), setting
 
 
 def select(records: Iterable[Evidence], question: Question) -> Selection:

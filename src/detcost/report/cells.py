@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from detcost import evidence
@@ -102,14 +104,21 @@ def _cost(found: evidence.Cost) -> Cost:
 
 
 def _count(found: Divergence) -> Count:
+    if not (found.divergent or found.skipped or found.reason):
+        return _clean(found.trials, found.low, found.high, found.distinct)
     return Count(
         found.divergent,
         found.trials,
         found.low,
         found.high,
         found.distinct,
-        # Where nothing differed all agree: there is nothing to part.
         partition_text(found)[:LONGEST] if found.divergent else "",
         list(found.skipped),
         found.reason and found.reason[:LONGEST],
     )
+
+
+@lru_cache(maxsize=4096)
+def _clean(trials: int, low: float | None, high: float | None, distinct: int) -> Count:
+    """Return what most counts are: nothing differed, so there is nothing to part."""
+    return Count(0, trials, low, high, distinct, "", [], None)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +56,12 @@ class Seen(msgspec.Struct, frozen=True):
     """What is left of a machine once its file is written, to be put beside the others'.
 
     ``sightings`` has the JSON of a list of :class:`~detcost.report.history.Sightings` by
-    scenario; ``cells`` the columns of :data:`PLOTTED`, a row a cell.
+    scenario; ``cells`` the columns of :data:`PLOTTED`, a place a cell.
     """
 
     card: Card
     sightings: dict[str, bytes]
-    cells: list[tuple[Any, ...]]
+    cells: dict[str, list[Any]]
 
 
 #: Columns of what is plotted; the bound and whether bits diverged are of the usual scopes.
@@ -75,19 +73,8 @@ PLOTTED = (
 
 def write_machines(files: Sequence[Path], folder: Path) -> tuple[list[Seen], list[Problem]]:
     """Write a file for each machine that some evidence files tell of."""
-    with _uncollected():
-        records, problems = evidence.read_files(files)
-        return [_write(name, own, folder) for name, own in by_machine(records).items()], problems
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leave the collector of cyclic garbage alone: there is none, and it would take a third."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+    records, problems = evidence.read_files(files)
+    return [_write(name, own, folder) for name, own in by_machine(records).items()], problems
 
 
 def by_machine(records: Iterable[Evidence]) -> dict[str, list[Evidence]]:
@@ -114,7 +101,7 @@ def _write(name: str, records: Sequence[Evidence], folder: Path) -> Seen:
     return Seen(
         card=_card(key, name, newest, machine),
         sightings={scenario: encode(runs) for scenario, runs in seen.items()},
-        cells=list(_plotted(name, machine.views)),
+        cells=_plotted(name, machine.views),
     )
 
 
@@ -142,17 +129,19 @@ def _runs(newest: Iterable[Evidence]) -> dict[str, Run]:
     return runs
 
 
-def _plotted(machine: str, shown: Sequence[View]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of :data:`PLOTTED` of each device, from its newest view."""
+def _plotted(machine: str, shown: Sequence[View]) -> dict[str, list[Any]]:
+    """Return the columns of :data:`PLOTTED`, of each device from its newest view."""
     newest: dict[str, View] = {}
     for view in shown:
         newest.setdefault(view.device, view)
-    for view in newest.values():
-        for scenario, family, row in zip(view.scenarios, view.families, view.cells, strict=True):
-            for setting, found in zip(view.settings, row, strict=True):
-                if found and found.cost:
-                    where = (scenario, family, setting, view.device, machine)
-                    yield (*where, *_plotted_cell(found, setting))
+    rows = [
+        (scenario, family, setting, view.device, machine, *_plotted_cell(found, setting))
+        for view in newest.values()
+        for scenario, family, row in zip(view.scenarios, view.families, view.cells, strict=True)
+        for setting, found in zip(view.settings, row, strict=True)
+        if found and found.cost
+    ]
+    return {name: [row[place] for row in rows] for place, name in enumerate(PLOTTED)}
 
 
 def _plotted_cell(found: Cell, setting: str) -> tuple[Any, ...]:

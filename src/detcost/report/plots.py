@@ -18,6 +18,7 @@ from detcost.contrasts import LARGEST_RATIO
 from detcost.report import plot_marks as marks
 from detcost.report import plot_style as look
 from detcost.report.plot_style import shown
+from detcost.selection import simplest_first
 from detcost.statistics import BAND
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _believable(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[_Plan]:
-    settings = _in_order(cells)
+    settings = sorted(cells["setting"].unique(), key=simplest_first)
     kept = settings[:MOST_SETTINGS]
     cells = cells[cells["setting"].isin(kept)]
     where = shown(device)
@@ -122,15 +123,6 @@ def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[_Plan]
     for each, (scenario, rows) in enumerate(cells.groupby("scenario"), start=1):
         file, name = f"forest-{number}-{each}.svg", str(scenario)
         yield _Plan("forest", file, device, name, _forest, (rows, shown(name), where))
-
-
-def _in_order(cells: pd.DataFrame) -> list[str]:
-    """Return the settings, the simplest first, ``default`` before all."""
-
-    def levers(setting: str) -> int:
-        return 0 if setting == "default" else 1 + setting.count("+")
-
-    return sorted(cells["setting"].unique(), key=lambda setting: (levers(setting), setting))
 
 
 def _over(cells: pd.DataFrame, *columns: str) -> str:
@@ -261,7 +253,11 @@ def _heatmap(cells: pd.DataFrame, where: str) -> tuple[Figure, str, str]:
         where += f", {MOST_SCENARIOS} of {len(scenarios)} scenarios"
         scenarios = scenarios[:MOST_SCENARIOS]
     where += _over(cells, "machine")
-    settings = [setting for setting in _in_order(cells) if setting != "default"]
+    settings = [
+        setting
+        for setting in sorted(cells["setting"].unique(), key=simplest_first)
+        if setting != "default"
+    ]
     costs = _pooled(cells[cells["setting"].ne("default")], ["scenario", "setting"])
     costs["verdict"] = _verdicts(costs)
     ratios, verdicts = (
@@ -291,7 +287,10 @@ def _heatmap_alt(costs: pd.DataFrame, where: str) -> str:
 
 
 def _forest(cells: pd.DataFrame, scenario: str, where: str) -> tuple[Figure, str, str]:
-    settings, machines = _in_order(cells), sorted(cells["machine"].unique())
+    settings, machines = (
+        sorted(cells["setting"].unique(), key=simplest_first),
+        sorted(cells["machine"].unique()),
+    )
     costs = _pooled(cells, ["setting", "machine"]).reset_index()
     costs["row"] = costs["setting"].map(settings.index)
     costs["mark"] = costs["machine"].map(machines.index)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +127,8 @@ def _machines(files: Sequence[Path], data: Path) -> Iterator[tuple[list[Seen], l
     """Work through the folders, those that tell of the same machine together."""
     groups = [list(group) for _, group in groupby(files, key=lambda file: file.parent)]
     start = "fork" if sys.platform == "linux" else "spawn"
-    with multiprocessing.get_context(start).Pool() as pool:
+    # Records are trees: the collector of cycles would look through them in vain, for a third more.
+    with multiprocessing.get_context(start).Pool(initializer=gc.disable) as pool:
         while groups:
             answers = list(pool.imap(partial(write_machines, folder=data), groups))
             shared = _shared(answers)
@@ -147,10 +149,15 @@ def _shared(answers: Iterable[tuple[list[Seen], list[Problem]]]) -> set[str]:
 
 
 def _frame(seen: Sequence[Seen]) -> pd.DataFrame:
+    """Put what is plotted of all machines together, each text once."""
     import pandas as pd
 
-    return pd.DataFrame.from_records(
-        [row for each in seen for row in each.cells], columns=list(PLOTTED)
+    columns = {name: list(chain(*(each.cells[name] for each in seen))) for name in PLOTTED}
+    return pd.DataFrame(
+        {
+            name: pd.Categorical(values) if values and isinstance(values[0], str) else values
+            for name, values in columns.items()
+        }
     )
 
 

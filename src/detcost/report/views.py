@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from math import isnan
 
 import msgspec
+import numpy as np
 
 from detcost import contrasts
-from detcost.contrasts import Contrasts, Estimate
 from detcost.errors import UsageError
 from detcost.evidence import Evidence
 from detcost.report.cells import Cell, Figure, cell
@@ -73,8 +74,9 @@ def _view(tensorflow: str, records: Sequence[Evidence], device: str, size: str, 
     families = {record.scenario: record.family for record in records}
     names = tuple(families)
     chosen = Selection(names, device, size, dtype, tuple(records))
-    rows = {name: chosen.row(name) for name in names}
-    parts = {name: contrasts.between(row) for name, row in rows.items()}
+    rows = [chosen.row(name) for name in names]
+    subjects = _Subjects(chosen.settings, rows)
+    places = {name: place for place, name in enumerate(names)}
     asked = dict.fromkeys(["all", *families.values(), *names])
     return View(
         tensorflow=tensorflow,
@@ -86,37 +88,51 @@ def _view(tensorflow: str, records: Sequence[Evidence], device: str, size: str, 
         settings=list(chosen.settings),
         cells=[
             [cell(r, s) if r else None for r, s in zip(row, chosen.settings, strict=True)]
-            for row in rows.values()
+            for row in rows
         ],
         snippets=_snippets(chosen.settings, records[0].seed),
-        subjects={name: _subject(chosen, resolve((name,), families), parts) for name in asked},
+        subjects={
+            name: subjects.about([places[each] for each in resolve((name,), families)])
+            for name in asked
+        },
     )
 
 
-def _subject(view: Selection, names: Sequence[str], parts: dict[str, Contrasts]) -> Subject:
-    settings = view.of(names).settings
-    places = [view.settings.index(setting) for setting in settings]
-    whole = places == list(range(len(view.settings)))
-    own = [parts[name] if whole else parts[name].among(places) for name in names]
-    together = contrasts.combine(own)
-    blank: list[Estimate | None] = [None] * len(places)
-    default = settings.index("default") if "default" in settings else None
-    means = blank if default is None else together.estimates(default)
-    worst = means
-    if len(own) > 1 and default is not None:
-        each = zip(*(part.estimates(default) for part in own), strict=True)
-        worst = [contrasts.worst(costs) for costs in each]
-    return Subject(
-        scenarios=[view.scenarios.index(name) for name in names],
-        settings=places,
-        costs=[_figure(mean) for mean in means],
-        worst=[_figure(cost) for cost in worst],
-        ties=[(row + ord("0")).astype("uint8").tobytes().decode() for row in together.ties.T],
-    )
+class _Subjects:
+    """Works out the figures of subjects, and what they have in common once."""
+
+    def __init__(self, settings: Sequence[str], rows: Sequence[Sequence[Evidence | None]]) -> None:
+        """``rows`` has a row a scenario, and in it a record a setting."""
+        self._default = settings.index("default") if "default" in settings else None
+        self._costs = contrasts.between(rows)
+        self._ratios = self._costs.ratios(self._default)
+        self._ties = self._costs.ties
+        self._apart = [
+            {place for place, r in enumerate(row) if r and r.setting == settings[place]}
+            for row in rows
+        ]
+
+    def about(self, scenarios: list[int]) -> Subject:
+        """Return the subject of some scenarios, by their places."""
+        settings = sorted(set().union(*(self._apart[scenario] for scenario in scenarios)))
+        own = self._ratios[scenarios]
+        if len(scenarios) == 1:
+            means, ties = own[0], self._ties[scenarios[0]]
+        else:
+            together = contrasts.combine(self._costs.of(scenarios))
+            means, ties = together.ratios(self._default), together.ties
+        digits = (ties.T[np.ix_(settings, settings)] + ord("0")).astype(np.uint8)
+        return Subject(
+            scenarios=scenarios,
+            settings=settings,
+            costs=_figures(means[settings]),
+            worst=_figures(contrasts.worst(own)[settings]),
+            ties=[row.tobytes().decode() for row in digits],
+        )
 
 
-def _figure(found: Estimate | None) -> Figure | None:
-    return Figure(found.ratio, found.low, found.high) if found else None
+def _figures(ratios: contrasts.Array) -> list[Figure | None]:
+    return [None if isnan(figure[0]) else Figure(*figure) for figure in ratios.tolist()]
 
 
 def _snippets(settings: Sequence[str], seed: int) -> dict[str, Snippets]:
