@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from detcost import cli, evidence, readme, settings, tables
+from detcost import cli, evidence, reading, readme, settings, tables
 from detcost.journal import Journal
 from records import cost, record
 
@@ -308,7 +308,7 @@ def good(tmp_path_factory):
     """A run in which all goes well: one's own scenarios, and a device that is not here."""
     folder = tmp_path_factory.mktemp("good")
     words = ["own.py:square", "mine.own:square", "-s", "op_determinism", "-d", "CPU:0,GPU:7"]
-    return measured(folder, *words), *evidence.read(folder)
+    return measured(folder, *words), *reading.read(folder)
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +318,7 @@ def bad(tmp_path_factory):
     trouble = ("raises", "returns_nothing", "changes_shape", "prints", "forks", "exits")
     words = [f"{HERE / 'user_scenarios.py'}:{name}" for name in trouble]
     run = measured(folder, "control_stable", *words, "own.py:reads", "-d", "CPU:0")
-    return run, *evidence.read(folder)
+    return run, *reading.read(folder)
 
 
 @pytest.mark.tensorflow

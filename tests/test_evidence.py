@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from detcost import evidence
+from detcost import evidence, reading
 from detcost.errors import UsageError
 from detcost.journal import Journal
 from detcost.severity import Severity
@@ -36,7 +36,7 @@ def with_line(folder: Path, line: bytes) -> tuple[list[evidence.Evidence], list[
     path = folder / "box.trials.jsonl"
     first, last = record(scenario="first"), record(scenario="last")
     path.write_bytes(as_line(first) + line + b"\n" + as_line(last))
-    records, problems = evidence.read(folder)
+    records, problems = reading.read(folder)
     assert first in records
     assert last in records
     assert all((problem.file, problem.line) == (str(path), 2) for problem in problems)
@@ -69,7 +69,7 @@ def test_a_number_that_json_lacks_is_unknown(tmp_path, bad):
     assert found["first_call_seconds"] is None
     assert found["cost"]["ratio"] is None
     assert found["machine"] == {"load": None}
-    (kept,), problems = evidence.read(tmp_path)
+    (kept,), problems = reading.read(tmp_path)
     assert problems == []
     assert kept.severity == Severity(None, None, None)
 
@@ -102,11 +102,11 @@ def test_what_is_unknown_is_null_and_never_missing_or_zero(tmp_path):
 )
 def test_what_is_written_is_read(tmp_path, kept):
     journal(tmp_path).append([kept])
-    assert evidence.read(tmp_path) == ([kept], [])
+    assert reading.read(tmp_path) == ([kept], [])
 
 
 def test_evidence_of_the_first_schema_stays_readable():
-    records, problems = evidence.read(DATA / "schema-1.trials.jsonl")
+    records, problems = reading.read(DATA / "schema-1.trials.jsonl")
     assert problems == []
     measured, refused = records
     never_set = {"reason", "device_memory_bytes", "accuracy", "commit", "environment", "severity"}
@@ -123,14 +123,14 @@ def test_evidence_from_before_trajectories_stays_readable(tmp_path):
     del line["severity"]["trajectory"]
     path = tmp_path / "old.trials.jsonl"
     path.write_bytes(msgspec.json.encode(line))
-    assert evidence.read(path) == ([record()], [])
+    assert reading.read(path) == ([record()], [])
 
 
 def test_a_cut_off_last_line_costs_that_line_alone(tmp_path):
     path, line = tmp_path / "box.trials.jsonl", as_line(record(scenario="second"))
     for cut in range(1, len(line) - 1):
         path.write_bytes(as_line(record()) + line[:cut])
-        records, problems = evidence.read(path)
+        records, problems = reading.read(path)
         assert records == [record()]
         assert [problem.line for problem in problems] == [2]
 
@@ -139,7 +139,7 @@ def test_the_append_after_a_cut_heals_it(tmp_path):
     path, line = tmp_path / "box.trials.jsonl", as_line(record(scenario="second"))
     path.write_bytes(as_line(record()) + line[: len(line) // 2])
     journal(tmp_path).append([record(scenario="third")])
-    records, problems = evidence.read(path)
+    records, problems = reading.read(path)
     assert [kept.scenario for kept in records] == ["matmul_square", "third"]
     assert [problem.line for problem in problems] == [2]
 
@@ -202,7 +202,7 @@ def test_no_damage_to_a_file_is_an_exception(tmp_path):
         damaged.append(bytes(line))
     path = tmp_path / "box.trials.jsonl"
     path.write_bytes(good + b"\n".join(damaged) + b"\n" + as_line(record(scenario="last")))
-    records, problems = evidence.read(path)
+    records, problems = reading.read(path)
     assert {"matmul_square", "last"} <= {kept.scenario for kept in records}
     assert problems
 
@@ -222,8 +222,8 @@ def test_a_hostile_text_stays_text(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     kept = record(scenario=text, reason=text, machine={"name": text})
     journal(tmp_path).append([kept])
-    assert evidence.read(tmp_path) == ([kept], [])
-    assert evidence.latest([kept]) == [kept]
+    assert reading.read(tmp_path) == ([kept], [])
+    assert reading.latest([kept]) == [kept]
     assert not (tmp_path / "PWNED").exists()
 
 
@@ -240,7 +240,7 @@ def test_a_thing_that_cannot_be_opened_is_a_problem_and_the_rest_is_read(tmp_pat
     journal(tmp_path).append([record()])
     (tmp_path / "folder.trials.jsonl").mkdir()
     (tmp_path / "gone.trials.jsonl").symlink_to(tmp_path / "nothing")
-    records, problems = evidence.read(tmp_path)
+    records, problems = reading.read(tmp_path)
     assert records == [record()]
     assert {Path(p.file).name for p in problems} == {"folder.trials.jsonl", "gone.trials.jsonl"}
 
@@ -250,14 +250,14 @@ def test_every_machine_below_a_folder_is_read_oldest_first(tmp_path):
         kept = record(run_id=machine, measured_at=f"2026-01-0{day}T00:00:00+00:00")
         Journal(tmp_path / machine / "x.trials.jsonl", "run").append([kept])
     (tmp_path / "a" / "asv-result.json").write_text("{}")
-    records, problems = evidence.read(tmp_path)
+    records, problems = reading.read(tmp_path)
     assert [kept.run_id for kept in records] == ["b", "c/deep", "a"]
     assert problems == []
 
 
 def test_a_place_that_is_not_there_is_said():
     with pytest.raises(UsageError, match="nowhere: no such file or folder"):
-        evidence.read("nowhere")
+        reading.read("nowhere")
 
 
 # Unfinished and repeated cells.
@@ -267,16 +267,16 @@ def test_a_checkpoint_is_read_and_replaced(tmp_path):
     keeper = journal(tmp_path)
     keeper.checkpoint([record(seed=1)])
     keeper.checkpoint([record(seed=2)])
-    assert evidence.read(tmp_path) == ([record(seed=2)], [])
+    assert reading.read(tmp_path) == ([record(seed=2)], [])
     keeper.append([record(seed=3)])
-    assert evidence.read(tmp_path) == ([record(seed=3)], [])
+    assert reading.read(tmp_path) == ([record(seed=3)], [])
     assert [path.name for path in tmp_path.glob("*.jsonl")] == ["box.trials.jsonl"]
 
 
 def test_the_checkpoint_of_another_run_is_left_alone(tmp_path):
     journal(tmp_path, "killed").checkpoint([record(run_id="killed")])
     journal(tmp_path, "next").append([record(run_id="next")])
-    assert {kept.run_id for kept in evidence.read(tmp_path)[0]} == {"killed", "next"}
+    assert {kept.run_id for kept in reading.read(tmp_path)[0]} == {"killed", "next"}
 
 
 def test_a_run_killed_between_append_and_clean_up_counts_its_cells_once(tmp_path):
@@ -285,19 +285,19 @@ def test_a_run_killed_between_append_and_clean_up_counts_its_cells_once(tmp_path
     keeper = journal(tmp_path, run_id)
     keeper.append([record(seed=2)])
     journal(tmp_path, run_id).checkpoint([record(seed=1)])
-    assert evidence.read(tmp_path) == ([record(seed=2)], [])
+    assert reading.read(tmp_path) == ([record(seed=2)], [])
 
 
 def test_the_last_record_of_a_run_and_cell_wins(tmp_path):
     journal(tmp_path).append([record(seed=1), record(setting="xla"), record(seed=2)])
-    records, _ = evidence.read(tmp_path)
+    records, _ = reading.read(tmp_path)
     assert sorted((kept.setting, kept.seed) for kept in records) == [("default", 2), ("xla", 42)]
 
 
 def test_what_out_names_is_found_by_reading_its_folder(tmp_path):
     """Whatever the file is called: detcost measure --out results/mine.jsonl, then show."""
     Journal(tmp_path / "mine.jsonl", "run").append([record()])
-    assert evidence.read(tmp_path) == ([record()], [])
+    assert reading.read(tmp_path) == ([record()], [])
 
 
 def test_latest_keeps_the_newest_of_each_cell_and_machine():
@@ -307,9 +307,9 @@ def test_latest_keeps_the_newest_of_each_cell_and_machine():
         record(machine={"name": "other"}),
         *(record(**{key: "x"}) for key in ("scenario", "setting", "device", "size", "dtype")),
     ]
-    assert evidence.latest([old, *others, new]).count(new) == 1
-    assert old not in evidence.latest([old, *others, new])
-    assert len(evidence.latest([old, *others, new])) == 1 + len(others)
+    assert reading.latest([old, *others, new]).count(new) == 1
+    assert old not in reading.latest([old, *others, new])
+    assert len(reading.latest([old, *others, new])) == 1 + len(others)
 
 
 # Writing when something else is wrong.
@@ -333,7 +333,7 @@ def test_two_runs_that_append_at_once_lose_nothing(tmp_path):
         for name in ("one", "two")
     ]
     assert [run.wait(timeout=60) for run in runs] == [0, 0]
-    records, problems = evidence.read(path)
+    records, problems = reading.read(path)
     assert problems == []
     assert len(records) == len(path.read_bytes().splitlines()) == 400
 
@@ -367,7 +367,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_line(tmp_path):
     assert len(words) == 2
     assert all(f"{path}: cannot be written (File too large)" in line for line in words)
     assert path.read_bytes() == as_line(record())
-    assert evidence.read(tmp_path) == ([record()], [])
+    assert reading.read(tmp_path) == ([record()], [])
 
 
 def test_a_place_that_cannot_be_written_is_known_before_anything_is_measured(tmp_path):
@@ -381,4 +381,4 @@ def test_a_place_that_cannot_be_written_is_known_before_anything_is_measured(tmp
 
 def test_the_folder_of_a_journal_is_made(tmp_path):
     journal(tmp_path / "new" / "deep").append([record()])
-    assert evidence.read(tmp_path) == ([record()], [])
+    assert reading.read(tmp_path) == ([record()], [])

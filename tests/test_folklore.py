@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from detcost import evidence
+from detcost import evidence, reading
 from detcost.evidence import Cost, Evidence
 from detcost.folklore import measuring, telling, verdicts
 from detcost.folklore.asks import (
@@ -176,7 +176,7 @@ def test_intervals_are_made_where_a_claim_is_about_cost():
 
 @pytest.fixture(scope="module")
 def committed() -> list[Evidence]:
-    records, problems = evidence.read(ROOT / "results", folklore=True)
+    records, problems = reading.read(ROOT / "results", folklore=True)
     assert problems == []
     return records
 
@@ -214,7 +214,7 @@ def test_every_example_of_the_pages_is_mapped_to_scenarios():
 
 
 def test_claims_evidence_is_not_chosen_by():
-    files, _ = evidence.files(ROOT / "results")
+    files, _ = reading.files(ROOT / "results")
     assert not [file for file in files if file.name.endswith(evidence.FOLKLORE)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detcost import evidence, made_up
+from detcost import made_up, reading
 from detcost.choosing import choose
 from detcost.selection import Question
 from detcost.settings import parse
@@ -18,7 +18,7 @@ def test_settings_are_as_detcost_spells_them_and_default_is_first():
 def test_every_machine_has_every_cell_in_every_version(tmp_path):
     cells, settings, versions = made_up.scenarios(3), made_up.settings(4), ("2.20.0", "2.21.0")
     size = made_up.write(tmp_path, 2, cells, settings, versions)
-    records, problems = evidence.read(tmp_path)
+    records, problems = reading.read(tmp_path)
     assert problems == []
     assert len({(r.machine_name, r.tensorflow, *r.cell) for r in records}) == 2 * 2 * 3 * 4
     assert size == sum(path.stat().st_size for path in tmp_path.rglob("*.jsonl"))
@@ -26,7 +26,7 @@ def test_every_machine_has_every_cell_in_every_version(tmp_path):
 
 def test_it_can_be_chosen_from(tmp_path):
     made_up.write(tmp_path, 2, made_up.scenarios(3), made_up.settings(6))
-    records, _ = evidence.read(tmp_path)
+    records, _ = reading.read(tmp_path)
     question = Question(machine="machine-0001", survive=("repeat", "threads"))
     best = choose(records, question).best
     assert best is None or "threads=" in best

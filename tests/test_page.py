@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from detcost import evidence
+from detcost import reading
 from detcost.answers import headline
 from detcost.choosing import Choice, choose
 from detcost.evidence import Control, Controls, Evidence
@@ -153,14 +153,14 @@ def as_the_page_says_it(choice: Choice) -> dict[str, Any]:
 
 
 def subjects() -> list[str]:
-    records, _ = evidence.read(ROOT / "results")
+    records, _ = reading.read(ROOT / "results")
     return ["all", "tf_data", *dict.fromkeys(record.scenario for record in records)]
 
 
 @pytest.mark.parametrize("subject", subjects())
 def test_the_page_answers_what_the_command_answers(subject, tab, real):
     """For every scenario committed, a family and all: every set of scopes, several rates."""
-    records, _ = evidence.read(ROOT / "results")
+    records, _ = reading.read(ROOT / "results")
     show(tab, real)
     sets = [s for n in range(1, 7) for s in itertools.combinations(SCOPES, n)]
     rates = itertools.cycle([None, 0.5, 0.1, 0.0099])
@@ -238,7 +238,7 @@ def test_the_copy_button_copies_the_code(tab, real):
     show(tab, real, "#scenario=conv2d_backward&survive=repeat,process,threads")
     tab.click("button.copy[data-copy=python]")
     copied = tab.evaluate("navigator.clipboard.readText()")
-    records, _ = evidence.read(ROOT / "results")
+    records, _ = reading.read(ROOT / "results")
     question = Question(scenarios=("conv2d_backward",), survive=("repeat", "process", "threads"))
     assert copied.strip() == choose(records, question).snippets.python
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from detcost import answers, evidence, readme
+from detcost import answers, reading, readme
 from detcost.choosing import choose
 from detcost.errors import UsageError
 from detcost.evidence import Controls
@@ -105,18 +105,18 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not (ROOT / "results").is_dir(), reason="no results/ to compare with yet")
 def test_the_readme_says_what_results_say():
-    records, problems = evidence.read(ROOT / "results")
+    records, problems = reading.read(ROOT / "results")
     assert problems == []
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert BEGIN in text, f'README.md has no line "{BEGIN}": add it, then make readme'
-    assert readme.section("show", readme.overview(evidence.latest(records))) in text, (
+    assert readme.section("show", readme.overview(reading.latest(records))) in text, (
         "README.md is old: make readme"
     )
 
 
 def test_the_readme_answers_what_the_command_answers():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    records, _ = evidence.read(ROOT / "results")
+    records, _ = reading.read(ROOT / "results")
     question = Question(scenarios=("conv2d_backward",), survive=("repeat", "process", "threads"))
     answer = answers.markdown(choose(records, question))
     assert readme.section("choose", answer) in text, "README.md is old: make readme"

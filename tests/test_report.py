@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from detcost import evidence
+from detcost import evidence, reading
 from detcost.choosing import choose
 from detcost.errors import UsageError
 from detcost.evidence import Controls, Cost, Evidence, Variant
@@ -176,7 +176,7 @@ def test_the_page_lets_nothing_run_but_its_own_program(tmp_path, out):
 
 
 def view_of(*records: Evidence):
-    (view,) = views(evidence.latest(records))
+    (view,) = views(reading.latest(records))
     return view
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import detcost
-from detcost import evidence, isa, machine
+from detcost import evidence, isa, machine, reading
 from detcost.profiles import SCOPES
 from detcost.scopes import POOL_SIZES
 
@@ -47,7 +47,7 @@ def workers(run: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 
 def measured(folder: Path) -> dict[tuple[str, str], evidence.Evidence]:
-    records, problems = evidence.read(folder)
+    records, problems = reading.read(folder)
     assert problems == []
     return {(record.scenario, record.setting): record for record in records}
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from detcost.api import Measurement, choose, measure
     from detcost.choosing import Choice
     from detcost.errors import UsageError
-    from detcost.evidence import Evidence, read
+    from detcost.evidence import Evidence
+    from detcost.reading import read
     from detcost.scenarios.registry import scenario
 
 __version__ = "0.1.0"
@@ -24,7 +25,7 @@ _PUBLIC = {
     "UsageError": "detcost.errors",
     "choose": "detcost.api",
     "measure": "detcost.api",
-    "read": "detcost.evidence",
+    "read": "detcost.reading",
     "scenario": "detcost.scenarios.registry",
 }
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detcost import choosing, evidence, factors, profiles
+from detcost import choosing, factors, profiles, reading
 from detcost.choosing import Choice
 from detcost.evidence import Evidence
 from detcost.experiment import Progress
@@ -165,7 +165,7 @@ def choose(
         Where the evidence does not hold what is asked about.
     """
     if isinstance(results, str | os.PathLike):
-        records, _ = evidence.read(Path(results))
+        records, _ = reading.read(Path(results))
     else:
         records = list(results)
     question = Question(

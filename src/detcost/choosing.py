@@ -10,7 +10,7 @@ import msgspec
 from detcost import contrasts, missing, settings
 from detcost.contrasts import Contrasts, Estimate
 from detcost.errors import UsageError
-from detcost.evidence import Cost, Evidence
+from detcost.evidence import Cost, Record
 from detcost.findings import Finding, find
 from detcost.profiles import SCOPES
 from detcost.selection import Question, Selection, levers, select
@@ -99,7 +99,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose(
-    records: Sequence[Evidence], question: Question, out: str = "results/more.trials.jsonl"
+    records: Sequence[Record], question: Question, out: str = "results/more.trials.jsonl"
 ) -> Choice:
     """Choose one setting for all the scenarios asked about.
 
@@ -136,7 +136,7 @@ def choose(
 
 
 def choose_each(
-    records: Sequence[Evidence], question: Question, out: str = "results/more.trials.jsonl"
+    records: Sequence[Record], question: Question, out: str = "results/more.trials.jsonl"
 ) -> list[Choice]:
     """Choose a setting for each scenario asked about, by itself; see :func:`choose`."""
     names = select(records, question).scenarios
@@ -150,7 +150,7 @@ def all_qualify(found: Choice | Sequence[Choice]) -> bool:
     return all(choice.best is not None for choice in choices)
 
 
-def _rank(chosen: Selection, costs: Contrasts, question: Question) -> list[Candidate]:
+def _rank(chosen: Selection[Record], costs: Contrasts, question: Question) -> list[Candidate]:
     """Put the best first, then the others that qualify; within each, the cheapest first."""
     together = contrasts.combine(costs)
     default = chosen.settings.index("default") if "default" in chosen.settings else None
@@ -174,7 +174,9 @@ def _rank(chosen: Selection, costs: Contrasts, question: Question) -> list[Candi
     return _order(_mark_ties(candidates, together))
 
 
-def _judge(chosen: Selection, setting: str, question: Question) -> tuple[list[Finding], list[str]]:
+def _judge(
+    chosen: Selection[Record], setting: str, question: Question
+) -> tuple[list[Finding], list[str]]:
     """Return what was seen of a setting in every scenario and scope, and what stands against it."""
     findings: list[Finding] = []
     failed: list[str] = []
@@ -191,7 +193,7 @@ def _judge(chosen: Selection, setting: str, question: Question) -> tuple[list[Fi
     return findings, failed + [f"{f.scenario}, {f.scope}: {f.why}" for f in against]
 
 
-def _also_survives(chosen: Selection, setting: str, question: Question) -> tuple[str, ...]:
+def _also_survives(chosen: Selection[Record], setting: str, question: Question) -> tuple[str, ...]:
     records = [chosen.record(scenario, setting) for scenario in chosen.scenarios]
     if not all(record and record.status == "ok" for record in records):
         return ()
@@ -228,7 +230,7 @@ def _ratio(cost: Estimate | None) -> float:
     return cost.ratio if cost else math.inf
 
 
-def _snippets(best: str | None, chosen: Selection) -> Snippets | None:
+def _snippets(best: str | None, chosen: Selection[Record]) -> Snippets | None:
     if best is None:
         return None
     try:
@@ -237,7 +239,7 @@ def _snippets(best: str | None, chosen: Selection) -> Snippets | None:
         return None
 
 
-def _source(records: Sequence[Evidence]) -> Source:
+def _source(records: Sequence[Record]) -> Source:
     days = sorted(record.measured_at for record in records)
     controls = [record.controls for record in records if record.controls]
     widths = [c.same_setting for c in controls if c.same_setting and c.same_setting.low]

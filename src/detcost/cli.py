@@ -14,8 +14,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from detcost import experiment
 from detcost.errors import UsageError
-from detcost.evidence import Evidence, Problem
+from detcost.evidence import Evidence
 from detcost.profiles import SCOPES
+from detcost.reading import Problem
 
 app = typer.Typer(
     add_completion=False,
@@ -96,9 +97,9 @@ def show(
     ] = None,
 ) -> None:
     """Show the newest evidence of every cell."""
-    from detcost import evidence, readme, tables
+    from detcost import reading, readme, tables
 
-    newest = evidence.latest(_read(results))
+    newest = reading.latest(_read(results))
     if not newest:
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
     if write:
@@ -270,9 +271,9 @@ def _print_tables(records: list[Evidence]) -> None:
 
 def _read(results: Path, folklore: bool = False) -> list[Evidence]:
     """Return the evidence; say what of it cannot be read."""
-    from detcost import evidence
+    from detcost import reading
 
-    records, problems = evidence.read(results, folklore)
+    records, problems = reading.read(results, folklore)
     _tell(problems)
     return records
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from detcost.evidence import Evidence
+from detcost.evidence import Record
 from detcost.statistics import BAND, CONFIDENCE, Interval
 
 #: No step is slowed this many times: a stranger's figure beyond it was not measured.
@@ -54,10 +54,11 @@ class Contrasts:
     @cached_property
     def margin(self) -> Array:
         """Half the width of the 95 % intervals of the log ratios."""
-        from scipy.special import stdtrit  # quantile of Student's t, which takes long
+        from scipy.special import stdtrit  # quantile of Student's t
 
-        degrees, places = np.unique(self.freedom, return_inverse=True)
-        quantiles = stdtrit(degrees, (1 + CONFIDENCE) / 2)[places.reshape(self.freedom.shape)]
+        # Most often all have as many degrees of freedom, and the quantile takes long.
+        same = (self.freedom == self.freedom.flat[:1]).all()
+        quantiles = stdtrit(self.freedom.flat[:1] if same else self.freedom, (1 + CONFIDENCE) / 2)
         return np.asarray(quantiles * np.sqrt(self.variance))
 
     @property
@@ -91,7 +92,7 @@ def estimates(ratios: Array) -> list[Estimate | None]:
     ]
 
 
-def between(rows: Sequence[Sequence[Evidence | None]]) -> Contrasts:
+def between(rows: Sequence[Sequence[Record | None]]) -> Contrasts:
     """Compare the settings of each scenario: a row a scenario, and in it a record a setting.
 
     Two settings of one run are compared block by block, as :func:`detcost.statistics.ratio`
@@ -126,7 +127,7 @@ def _both(each: npt.NDArray[N]) -> npt.NDArray[N]:
     return np.stack(np.broadcast_arrays(each[..., :, None], each[..., None, :]))
 
 
-def _share_blocks(rows: Sequence[Sequence[Evidence | None]], blocks: Counts) -> Mask:
+def _share_blocks(rows: Sequence[Sequence[Record | None]], blocks: Counts) -> Mask:
     """Return whether two settings' costs are from the same blocks of the same run."""
     numbers: dict[str, int] = {}
     names = [record.run_id if record else "" for row in rows for record in row]
@@ -166,7 +167,7 @@ def _welch(variances: Array, freedoms: Array) -> tuple[Array, Array]:
     return total, np.where(total == 0, freedoms.max(axis=0), freedom)
 
 
-def _believable_logs(rows: Sequence[Sequence[Evidence | None]]) -> tuple[Array, Counts]:
+def _believable_logs(rows: Sequence[Sequence[Record | None]]) -> tuple[Array, Counts]:
     """Return the logs of the blocks' ratios, filled up with zeros, and how many there are.
 
     There are none where they cannot be. Of ``default`` they are 0: its own record holds the
@@ -188,7 +189,7 @@ def _shape(rows: Sequence[Sequence[object]]) -> tuple[int, int]:
     return len(rows), len(rows[0]) if rows else 0
 
 
-def _ratios(record: Evidence | None) -> list[float]:
+def _ratios(record: Record | None) -> list[float]:
     if record is None or record.status != "ok" or record.cost is None:
         return []
     found = record.cost.block_ratios
@@ -199,12 +200,12 @@ def _inside(logs: Array, blocks: Counts) -> Mask:
     return np.asarray(np.arange(logs.shape[2]) < blocks[..., None])
 
 
-def _of_default(rows: Sequence[Sequence[Evidence | None]]) -> Mask:
+def _of_default(rows: Sequence[Sequence[Record | None]]) -> Mask:
     found = [r and r.setting == "default" and r.status == "ok" for row in rows for r in row]
     return np.array(found, dtype=bool).reshape(_shape(rows))
 
 
-def log_costs(record: Evidence) -> list[float]:
+def log_costs(record: Record) -> list[float]:
     """Return the log ratio to ``default`` of every block; none where there is no telling."""
     logs, blocks = _believable_logs([[record]])
     return list(logs[0, 0, : blocks[0, 0]].tolist())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from detcost.evidence import Divergence, Evidence
+from detcost.evidence import Comparison, Record
 from detcost.profiles import PROFILES
 from detcost.statistics import upper_bound_of_zero
 
@@ -44,7 +44,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return self.applies and not self.survives
 
 
-def find(record: Evidence, scope: str, max_rate: float | None) -> Finding:
+def find(record: Record, scope: str, max_rate: float | None) -> Finding:
     """Judge a cell in one scope; ``max_rate`` is the highest tolerable bound, ``None`` any."""
     found = record.divergence.get(scope)
     if found is None or (not found.trials and not found.reason):
@@ -72,7 +72,7 @@ def find(record: Evidence, scope: str, max_rate: float | None) -> Finding:
     )
 
 
-def _against(scope: str, found: Divergence, max_rate: float | None) -> str | None:
+def _against(scope: str, found: Comparison, max_rate: float | None) -> str | None:
     if found.divergent:
         return f"{found.divergent} of {found.trials} differed"
     if max_rate is None or (found.high is not None and found.high <= max_rate):

@@ -132,4 +132,4 @@ def _divergence(scope: str, setting: str) -> Divergence:
     total = sum(variant.trials for variant in variants)
     differ = sum(variant.divergent for variant in variants)
     high = 1.0 if differ else upper_bound_of_zero(total)
-    return Divergence(differ, total, differ / total, 0.0, high, 1 + differ, variants)
+    return Divergence(differ, total, differ / total, 0.0, high, 1 + differ, variants=variants)

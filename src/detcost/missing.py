@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from detcost.evidence import Record
 from detcost.profiles import SCOPES
 from detcost.selection import USUAL, Selection
 
 
-def commands(chosen: Selection, survive: Sequence[str], out: str) -> Iterator[str]:
+def commands(chosen: Selection[Record], survive: Sequence[str], out: str) -> Iterator[str]:
     """Yield a command for each scenario of which some setting or scope was not measured.
 
     It measures what is known already as well: the newest record of a cell is the one that
@@ -27,7 +28,7 @@ def commands(chosen: Selection, survive: Sequence[str], out: str) -> Iterator[st
             yield shlex.join(_words(chosen, scenario, lacking, survive, out))
 
 
-def _lacks(chosen: Selection, scenario: str, setting: str, survive: Sequence[str]) -> bool:
+def _lacks(chosen: Selection[Record], scenario: str, setting: str, survive: Sequence[str]) -> bool:
     record = chosen.record(scenario, setting)
     if record is None:
         return True
@@ -35,7 +36,11 @@ def _lacks(chosen: Selection, scenario: str, setting: str, survive: Sequence[str
 
 
 def _words(
-    chosen: Selection, scenario: str, lacking: Sequence[str], survive: Sequence[str], out: str
+    chosen: Selection[Record],
+    scenario: str,
+    lacking: Sequence[str],
+    survive: Sequence[str],
+    out: str,
 ) -> list[str]:
     known = {scope for r in chosen.row(scenario) if r for scope in r.divergence}
     scopes = [scope for scope in SCOPES if scope in known | set(survive)]

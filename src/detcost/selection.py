@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import msgspec
 
 from detcost.errors import UsageError, did_you_mean
-from detcost.evidence import Evidence, latest
+from detcost.evidence import Record
 from detcost.profiles import SCOPES
+from detcost.reading import latest
+
+R = TypeVar("R", bound=Record)
 
 #: What a program must survive unless more is asked: running again, and in a fresh process.
 USUAL_SCOPES = ("repeat", "process")
@@ -61,7 +65,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selection(Generic[R]):
     """The newest record of every cell asked about: scenarios × settings on one device.
 
     Attributes
@@ -74,7 +78,7 @@ class Selection:
     device: str
     size: str
     dtype: str
-    records: tuple[Evidence, ...]
+    records: tuple[R, ...]
 
     @cached_property
     def settings(self) -> tuple[str, ...]:
@@ -86,7 +90,7 @@ class Selection:
         named = sorted({record.setting for record in self.records}, key=simplest_first)
         return tuple(s for s in named if any(self._stands_for_itself(n, s) for n in self.scenarios))
 
-    def record(self, scenario: str, setting: str) -> Evidence | None:
+    def record(self, scenario: str, setting: str) -> R | None:
         """Return the cell that tells of a setting; ``None`` if it was not measured.
 
         Where some of the levers mean nothing to the scenario, it is the cell without them.
@@ -99,7 +103,7 @@ class Selection:
         simpler = "+".join(rest) or "default"
         return self._cells.get((scenario, simpler), found) if len(rest) < len(words) else found
 
-    def row(self, scenario: str) -> list[Evidence | None]:
+    def row(self, scenario: str) -> list[R | None]:
         """Return the scenario's cells, a setting each."""
         return [self.record(scenario, setting) for setting in self.settings]
 
@@ -112,7 +116,7 @@ class Selection:
         return alone is not None and alone.status == "not_applicable"
 
     @cached_property
-    def _cells(self) -> dict[tuple[str, str], Evidence]:
+    def _cells(self) -> dict[tuple[str, str], R]:
         return {(record.scenario, record.setting): record for record in self.records}
 
 
@@ -126,7 +130,7 @@ def simplest_first(setting: str) -> tuple[int, str]:
     return levers(setting), setting
 
 
-def select(records: Iterable[Evidence], question: Question) -> Selection:
+def select(records: Iterable[R], question: Question) -> Selection[R]:
     """Return what a question is about.
 
     Raises
@@ -150,21 +154,19 @@ def select(records: Iterable[Evidence], question: Question) -> Selection:
     return Selection(names, question.device, size, dtype, chosen)
 
 
-def _usual(records: Sequence[Evidence], field: str) -> str:
+def _usual(records: Sequence[Record], field: str) -> str:
     there = [getattr(record, field) for record in records]
     return USUAL[field] if USUAL[field] in there else str(there[-1])
 
 
-def _of_one_machine(records: Sequence[Evidence], wanted: str | None) -> list[Evidence]:
+def _of_one_machine(records: Sequence[R], wanted: str | None) -> list[R]:
     machines = sorted({record.machine_name for record in records})
     if wanted is None and len(machines) > 1:
         raise UsageError(f"evidence of several machines; name one of {_listed(machines)}")
     return _of(records, "machine", lambda record: record.machine_name, wanted or machines[0])
 
 
-def _of(
-    records: Sequence[Evidence], kind: str, word: Callable[[Evidence], str], wanted: str
-) -> list[Evidence]:
+def _of(records: Sequence[R], kind: str, word: Callable[[R], str], wanted: str) -> list[R]:
     """Keep the records of a machine, a device, ...; refuse one that there is nothing of."""
     found = [record for record in records if word(record) == wanted]
     if not found:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from detcost import factors
 from detcost.contrasts import Estimate
-from detcost.evidence import Cost, Divergence, Evidence
+from detcost.evidence import Cost, Divergence, Evidence, Variant, partition
 from detcost.findings import hundredths
 from detcost.profiles import SCOPES
 from detcost.trajectory import Trajectory
@@ -56,15 +56,15 @@ def divergence_text(found: Divergence | None) -> str:
     )
 
 
-def partition_text(found: Divergence | None) -> str:
+def partition_text(variants: Sequence[Variant]) -> str:
     """Write which variants of a scope agree: ``1 | 2 | 3–16``, ``eager, graph | xla``.
 
     Nothing where there are no variants to tell apart, or all agree.
     """
-    groups = found.partition if found else []
-    if found is None or len(groups) < 2:
+    groups = partition(variants)
+    if len(groups) < 2:
         return ""
-    labels = tuple(variant.label for variant in found.variants)
+    labels = tuple(variant.label for variant in variants)
     return _partition_text(tuple(map(tuple, groups)), labels)
 
 
@@ -202,7 +202,7 @@ def _agreement(record: Evidence, scope: str) -> str:
     """Write which variants agree, where the scope and no race decides that."""
     found = record.divergence
     races = any(found[same].divergent for same in ("repeat", "process") if same in found)
-    return "" if races else partition_text(found.get(scope))
+    return "" if races or scope not in found else partition_text(found[scope].variants)
 
 
 def _captions(group: Sequence[Evidence]) -> list[str]:

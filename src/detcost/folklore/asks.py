@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from detcost.evidence import Evidence, latest
+from detcost.evidence import Evidence
+from detcost.reading import latest
 from detcost.settings import parse
 from detcost.tables import cost_text
 

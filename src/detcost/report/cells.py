@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from detcost import evidence
-from detcost.evidence import Divergence, Evidence
+from detcost.report.glance import Glance, Glimpse
 from detcost.severity import Severity
 from detcost.tables import partition_text
 
@@ -75,7 +75,7 @@ class Cell(msgspec.Struct, frozen=True, array_like=True):
     commit: str | None
 
 
-def cell(record: Evidence, setting: str) -> Cell:
+def cell(record: Glance, setting: str) -> Cell:
     """Return what the page shows of a record that is listed under a setting."""
     same = record.controls.same_setting if record.controls else None
     return Cell(
@@ -103,7 +103,7 @@ def _cost(found: evidence.Cost) -> Cost:
     return Cost(found.ratio, found.low, found.high, found.verdict, found.why, found.block_ratios)
 
 
-def _count(found: Divergence) -> Count:
+def _count(found: Glimpse) -> Count:
     if not (found.divergent or found.skipped or found.reason):
         return _clean(found.trials, found.low, found.high, found.distinct)
     return Count(
@@ -112,7 +112,7 @@ def _count(found: Divergence) -> Count:
         found.low,
         found.high,
         found.distinct,
-        partition_text(found)[:LONGEST] if found.divergent else "",
+        partition_text(found.variants)[:LONGEST] if found.divergent else "",
         list(found.skipped),
         found.reason and found.reason[:LONGEST],
     )

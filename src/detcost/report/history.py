@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from detcost.evidence import Evidence
+from detcost.evidence import Record
 from detcost.report.cells import DIGEST
 from detcost.tables import cost_text
 
@@ -50,7 +50,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     measured_after: str
 
 
-def sightings(records: Iterable[Evidence]) -> dict[str, list[Sightings]]:
+def sightings(records: Iterable[Record]) -> dict[str, list[Sightings]]:
     """Return, by scenario, what every run of one machine saw, oldest first."""
     found: dict[str, dict[tuple[str, ...], Sightings]] = {}
     for record in records:
@@ -72,7 +72,7 @@ def sightings(records: Iterable[Evidence]) -> dict[str, list[Sightings]]:
     return {scenario: list(runs.values()) for scenario, runs in found.items()}
 
 
-def _sighting(record: Evidence) -> Sighting:
+def _sighting(record: Record) -> Sighting:
     cost = record.cost
     return Sighting(
         status=record.status,
@@ -84,14 +84,14 @@ def _sighting(record: Evidence) -> Sighting:
     )
 
 
-def changes(records: Sequence[Evidence]) -> Iterator[Change]:
+def changes(records: Sequence[Record]) -> Iterator[Change]:
     """Yield what changed from a cell's last run but one to its last, on one machine.
 
     A cost changed where the two intervals do not meet; bits, where the digests of one seed
     differ and neither run saw them race.
     """
-    earlier: dict[tuple[str, ...], Evidence] = {}
-    last: dict[tuple[str, ...], Evidence] = {}
+    earlier: dict[tuple[str, ...], Record] = {}
+    last: dict[tuple[str, ...], Record] = {}
     for record in records:
         if record.cell in last:
             earlier[record.cell] = last[record.cell]
@@ -103,7 +103,7 @@ def changes(records: Sequence[Evidence]) -> Iterator[Change]:
             yield Change(cell[0], cell[1], cell[2], cell[3], cell[4], what, was, now, *times)
 
 
-def _differences(before: Evidence, after: Evidence) -> Iterator[tuple[str, str, str]]:
+def _differences(before: Record, after: Record) -> Iterator[tuple[str, str, str]]:
     if before.tensorflow != after.tensorflow:
         yield "TensorFlow", before.tensorflow, after.tensorflow
     if before.status != after.status:
@@ -119,7 +119,7 @@ def _differences(before: Evidence, after: Evidence) -> Iterator[tuple[str, str, 
         yield "bits", _short(before), _short(after)
 
 
-def _apart(before: Evidence, after: Evidence) -> bool:
+def _apart(before: Record, after: Record) -> bool:
     if before.cost is None or after.cost is None or before.setting == "default":
         return False
     ends = (before.cost.low, before.cost.high, after.cost.low, after.cost.high)
@@ -129,22 +129,22 @@ def _apart(before: Evidence, after: Evidence) -> bool:
     return bool(high < other_low or other_high < low)  # type: ignore[operator]  # none is None
 
 
-def _diverged(record: Evidence) -> list[str]:
+def _diverged(record: Record) -> list[str]:
     return [scope for scope, found in record.divergence.items() if found.divergent]
 
 
-def _races(record: Evidence) -> bool:
+def _races(record: Record) -> bool:
     return bool({"repeat", "process"} & set(_diverged(record)))
 
 
-def _cost(record: Evidence) -> str:
+def _cost(record: Record) -> str:
     return cost_text(record.cost)
 
 
-def _count(record: Evidence, scope: str) -> str:
+def _count(record: Record, scope: str) -> str:
     found = record.divergence[scope]
     return f"{found.divergent}/{found.trials}"
 
 
-def _short(record: Evidence) -> str:
+def _short(record: Record) -> str:
     return (record.digest or "none")[:8]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from detcost import evidence
-from detcost.evidence import Evidence, Problem
-from detcost.report import scripts
-from detcost.report.cells import LONGEST, Cell
+from detcost import evidence, reading
+from detcost.evidence import Record
+from detcost.reading import Problem
+from detcost.report import plotted, scripts
+from detcost.report.cells import LONGEST
+from detcost.report.glance import Glance
 from detcost.report.history import Change, changes, sightings
+from detcost.report.plotted import Columns
 from detcost.report.views import View, views
-from detcost.selection import USUAL_SCOPES
 
+R = TypeVar("R", bound=Record)
 #: Rows of a stranger's machine card, and protocols, that a page takes.
 MOST_ROWS = 100
 
@@ -55,38 +58,31 @@ class Machine(msgspec.Struct, frozen=True):
 class Seen(msgspec.Struct, frozen=True):
     """What is left of a machine once its file is written, to be put beside the others'.
 
-    ``sightings`` has the JSON of a list of :class:`~detcost.report.history.Sightings` by
-    scenario; ``cells`` the columns of :data:`PLOTTED`, a place a cell.
+    ``sightings`` has, by scenario, the JSON of a list of
+    :class:`~detcost.report.history.Sightings`.
     """
 
     card: Card
     sightings: dict[str, bytes]
-    cells: dict[str, list[Any]]
-
-
-#: Columns of what is plotted; the bound and whether bits diverged are of the usual scopes.
-PLOTTED = (
-    *("scenario", "family", "setting", "device", "machine", "ratio", "low", "high"),
-    *("same_low", "same_high", "bound", "diverged"),
-)
+    plotted: Columns
 
 
 def write_machines(files: Sequence[Path], folder: Path) -> tuple[list[Seen], list[Problem]]:
     """Write a file for each machine that some evidence files tell of."""
-    records, problems = evidence.read_files(files)
+    records, problems = reading.read_files(files, Glance)
     return [_write(name, own, folder) for name, own in by_machine(records).items()], problems
 
 
-def by_machine(records: Iterable[Evidence]) -> dict[str, list[Evidence]]:
+def by_machine(records: Iterable[R]) -> dict[str, list[R]]:
     """Return the records of each machine, by its name."""
-    found: dict[str, list[Evidence]] = {}
+    found: dict[str, list[R]] = {}
     for record in records:
         found.setdefault(record.machine_name, []).append(record)
     return found
 
 
-def _write(name: str, records: Sequence[Evidence], folder: Path) -> Seen:
-    newest = evidence.latest(records)
+def _write(name: str, records: Sequence[Glance], folder: Path) -> Seen:
+    newest = reading.latest(records)
     machine = Machine(
         description=flat(newest[-1].machine),
         versions=flat(newest[-1].versions),
@@ -101,11 +97,11 @@ def _write(name: str, records: Sequence[Evidence], folder: Path) -> Seen:
     return Seen(
         card=_card(key, name, newest, machine),
         sightings={scenario: encode(runs) for scenario, runs in seen.items()},
-        cells=_plotted(name, machine.views),
+        plotted=plotted.columns(name, machine.views),
     )
 
 
-def _card(key: str, name: str, newest: Sequence[Evidence], machine: Machine) -> Card:
+def _card(key: str, name: str, newest: Sequence[Record], machine: Machine) -> Card:
     failures = [words for run in machine.runs.values() for words in run.failed_controls]
     return Card(
         key=key,
@@ -118,7 +114,7 @@ def _card(key: str, name: str, newest: Sequence[Evidence], machine: Machine) -> 
     )
 
 
-def _runs(newest: Iterable[Evidence]) -> dict[str, Run]:
+def _runs(newest: Iterable[Record]) -> dict[str, Run]:
     """Return the runs by name; each scenario of a run has an A/A arm of its own, which may fail."""
     runs: dict[str, Run] = {}
     for record in newest:
@@ -127,38 +123,6 @@ def _runs(newest: Iterable[Evidence]) -> dict[str, Run]:
         together = list(dict.fromkeys([*before, *failures]))
         runs[record.run_id] = Run(record.measured_at, record.protocol, record.commit, together)
     return runs
-
-
-def _plotted(machine: str, shown: Sequence[View]) -> dict[str, list[Any]]:
-    """Return the columns of :data:`PLOTTED`, of each device from its newest view."""
-    newest: dict[str, View] = {}
-    for view in shown:
-        newest.setdefault(view.device, view)
-    rows = [
-        (scenario, family, setting, view.device, machine, *_plotted_cell(found, setting))
-        for view in newest.values()
-        for scenario, family, row in zip(view.scenarios, view.families, view.cells, strict=True)
-        for setting, found in zip(view.settings, row, strict=True)
-        if found and found.cost
-    ]
-    return {name: [row[place] for row in rows] for place, name in enumerate(PLOTTED)}
-
-
-def _plotted_cell(found: Cell, setting: str) -> tuple[Any, ...]:
-    """Return figures of a cell; ``default`` costs 1 by definition."""
-    cost, same = found.cost, found.same_setting
-    compared = [found.scopes[scope] for scope in USUAL_SCOPES if scope in found.scopes]
-    bounds = [count.high for count in compared if count.trials and count.high is not None]
-    return (
-        *(
-            (1.0, 1.0, 1.0)
-            if setting == "default" or not cost
-            else (cost.ratio, cost.low, cost.high)
-        ),
-        *((same.low, same.high) if same else (None, None)),
-        max(bounds) if len(bounds) == len(USUAL_SCOPES) else None,
-        any(count.divergent for count in compared),
-    )
 
 
 def flat(description: dict[str, Any], before: str = "") -> dict[str, str]:

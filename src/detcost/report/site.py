@@ -7,28 +7,29 @@ import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from detcost import evidence
+from detcost import reading
 from detcost.errors import UsageError
-from detcost.evidence import Evidence, Problem
+from detcost.evidence import Evidence
 from detcost.folklore import verdicts
 from detcost.folklore.verdicts import Verdict
 from detcost.profiles import PROFILES, SCOPES
-from detcost.report import page, plots, scripts
+from detcost.reading import Problem
+from detcost.report import page, plots, plotted, scripts
 from detcost.report.cells import LONGEST, Cell, Cost, Count, Figure
 from detcost.report.history import Change, Sighting, Sightings
-from detcost.report.machines import PLOTTED, Card, Seen, by_machine, write_machines
+from detcost.report.machines import Card, Seen, by_machine, write_machines
 from detcost.scenarios import registry
 from detcost.selection import USUAL, USUAL_SCOPES
 from detcost.statistics import BAND, upper_bound_of_zero
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 #: Problems with lines of evidence that a page tells of.
 MOST_PROBLEMS = 1000
@@ -93,7 +94,7 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     UsageError
         If there is no evidence, or the folder cannot be written.
     """
-    files, problems = evidence.files(results)
+    files, problems = reading.files(results)
     data = _prepare(out)
     seen: list[Seen] = []
     for found, unread in _machines(files, data):
@@ -102,8 +103,8 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     if not seen:
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
     seen.sort(key=lambda each: each.card.last_measured, reverse=True)
-    drawn = plots.draw(_frame(seen), out / "plots")
-    claims, unread = evidence.read(results, folklore=True)
+    drawn = plots.draw(plotted.frame([each.plotted for each in seen]), out / "plots")
+    claims, unread = reading.read(results, folklore=True)
     problems += unread
     index = _index(seen, drawn, _folklore(claims), problems, site)
     _write_scenarios(seen, index, data)
@@ -146,19 +147,6 @@ def _shared(answers: Iterable[tuple[list[Seen], list[Problem]]]) -> set[str]:
     keys = [each.card.key for seen, _ in answers for each in seen]
     once: set[str] = set()
     return {key for key in keys if key in once or once.add(key)}  # type: ignore[func-returns-value]
-
-
-def _frame(seen: Sequence[Seen]) -> pd.DataFrame:
-    """Put what is plotted of all machines together, each text once."""
-    import pandas as pd
-
-    columns = {name: list(chain(*(each.cells[name] for each in seen))) for name in PLOTTED}
-    return pd.DataFrame(
-        {
-            name: pd.Categorical(values) if values and isinstance(values[0], str) else values
-            for name, values in columns.items()
-        }
-    )
 
 
 def _index(
