@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from detcost.report import plot_style, plots
+from detcost.report import averages, plot_style, plots
 from detcost.report.plots import Plot, draw
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -70,8 +70,8 @@ def some(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Plot]]:
 
 def drawn(cells: list[dict[str, Any]], folder: Path, kind: str) -> tuple[Plot, ET.Element]:
     """Draw the first plot of a kind, without those after it."""
-    plans = plots._of_device(plots._believable(pd.DataFrame(cells)), cells[0]["device"], 1)
-    (plot,) = plots._draw_all([next(plan for plan in plans if plan.kind == kind)], folder)
+    plans = plots._of_device(averages.believable(pd.DataFrame(cells)), cells[0]["device"], 1)
+    plot = plots._draw(next(plan for plan in plans if plan.kind == kind), folder)
     return plot, ET.parse(folder / plot.file).getroot()
 
 

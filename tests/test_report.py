@@ -244,7 +244,7 @@ def test_the_partition_of_the_pools_is_told():
     variants = [Variant(str(n), 0, 1, 1, digest) for n, digest in ((1, "a"), (2, "b"), (3, "b"))]
     found = msgspec.structs.replace(divergence(2, 3), variants=variants)
     view = view_of(record(divergence={"threads": found}))
-    assert view.cells[0][0].scopes["threads"].partition == "1 | 2–3"
+    assert view.counts[view.cells[0][0].scopes["threads"]].partition == "1 | 2–3"
 
 
 # -- history -----------------------------------------------------------------------------

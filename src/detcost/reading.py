@@ -17,6 +17,8 @@ from detcost.evidence import FOLKLORE, SCHEMA, Evidence, Record
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+#: Bytes read at once: a line of evidence is some thousand long.
+_CHUNK = 1 << 17
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -97,7 +99,7 @@ def latest(records: Iterable[R]) -> list[R]:
 
 def _read_file(file: Path, kind: type[R], problems: list[Problem]) -> Iterator[R]:
     try:
-        with open(file, "rb") as lines:
+        with open(file, "rb", buffering=_CHUNK) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     try:

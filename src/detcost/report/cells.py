@@ -26,7 +26,7 @@ class Count(msgspec.Struct, frozen=True, array_like=True):
     high: float | None
     distinct: int
     partition: str
-    skipped: list[str]
+    skipped: tuple[str, ...]
     reason: str | None
 
 
@@ -49,18 +49,35 @@ class Cost(msgspec.Struct, frozen=True, array_like=True):
     block_ratios: list[float]
 
 
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Where a cell comes from, and what ``default`` against itself came out with there."""
+
+    run: str
+    profile: str | None
+    seed: int
+    commit: str | None
+    same_setting: Figure | None
+
+
 class Cell(msgspec.Struct, frozen=True, array_like=True):
     """A measured cell. Seconds, bytes, and ratios to ``default``; fields as evidence has them.
 
-    ``stands_for`` is the setting it was measured under, where that is simpler than the one it is
-    listed under: the other levers mean nothing to the scenario.
+    Attributes
+    ----------
+    stands_for
+        The setting it was measured under, where that is simpler than the one it is listed under:
+        the other levers mean nothing to the scenario.
+    scopes
+        Places in a list of counts, which many cells share.
+    origin
+        The place in a list of origins.
     """
 
     status: str
     reason: str | None
     stands_for: str | None
     cost: Cost | None
-    scopes: dict[str, Count]
+    scopes: dict[str, int]
     first_call_seconds: float | None
     peak_memory_bytes: int | None
     device_memory_bytes: int | None
@@ -68,34 +85,55 @@ class Cell(msgspec.Struct, frozen=True, array_like=True):
     accuracy: float | None
     digest: str | None
     measured_at: str
-    run: str
-    profile: str | None
-    seed: int
-    same_setting: Figure | None
-    commit: str | None
+    origin: int
 
 
-def cell(record: Glance, setting: str) -> Cell:
-    """Return what the page shows of a record that is listed under a setting."""
+class Cells:
+    """Makes cells, and writes what many of them share once."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._counts: dict[Count, int] = {}
+        self._origins: dict[Origin, int] = {}
+
+    @property
+    def counts(self) -> list[Count]:
+        """Every count there is."""
+        return list(self._counts)
+
+    @property
+    def origins(self) -> list[Origin]:
+        """Every origin there is."""
+        return list(self._origins)
+
+    def cell(self, record: Glance, setting: str) -> Cell:
+        """Return what the page shows of a record that is listed under a setting."""
+        counts, origin = self._counts, _origin(record)
+        return Cell(
+            record.status,
+            record.reason and record.reason[:LONGEST],
+            record.setting if record.setting != setting else None,
+            _cost(record.cost) if record.cost else None,
+            {s: counts.setdefault(_count(c), len(counts)) for s, c in record.divergence.items()},
+            record.first_call_seconds,
+            record.peak_memory_bytes,
+            record.device_memory_bytes,
+            record.severity,
+            record.accuracy,
+            record.digest and record.digest[:DIGEST],
+            record.measured_at,
+            self._origins.setdefault(origin, len(self._origins)),
+        )
+
+
+def _origin(record: Glance) -> Origin:
     same = record.controls.same_setting if record.controls else None
-    return Cell(
-        status=record.status,
-        reason=record.reason and record.reason[:LONGEST],
-        stands_for=record.setting if record.setting != setting else None,
-        cost=_cost(record.cost) if record.cost else None,
-        scopes={scope: _count(found) for scope, found in record.divergence.items()},
-        first_call_seconds=record.first_call_seconds,
-        peak_memory_bytes=record.peak_memory_bytes,
-        device_memory_bytes=record.device_memory_bytes,
-        severity=record.severity,
-        accuracy=record.accuracy,
-        digest=record.digest and record.digest[:DIGEST],
-        measured_at=record.measured_at,
-        run=record.run_id,
-        profile=record.protocol.profile if record.protocol else None,
-        seed=record.seed,
-        same_setting=Figure(same.ratio, same.low, same.high) if same else None,
-        commit=record.commit,
+    return Origin(
+        record.run_id,
+        record.protocol.profile if record.protocol else None,
+        record.seed,
+        record.commit,
+        Figure(same.ratio, same.low, same.high) if same else None,
     )
 
 
@@ -113,7 +151,7 @@ def _count(found: Glimpse) -> Count:
         found.high,
         found.distinct,
         partition_text(found.variants)[:LONGEST] if found.divergent else "",
-        list(found.skipped),
+        tuple(found.skipped),
         found.reason and found.reason[:LONGEST],
     )
 
@@ -121,4 +159,4 @@ def _count(found: Glimpse) -> Count:
 @lru_cache(maxsize=4096)
 def _clean(trials: int, low: float | None, high: float | None, distinct: int) -> Count:
     """Return what most counts are: nothing differed, so there is nothing to part."""
-    return Count(0, trials, low, high, distinct, "", [], None)
+    return Count(0, trials, low, high, distinct, "", (), None)

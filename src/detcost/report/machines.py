@@ -64,7 +64,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     card: Card
     sightings: dict[str, bytes]
-    plotted: Columns
+    plotted: list[Columns]
 
 
 def write_machines(files: Sequence[Path], folder: Path) -> tuple[list[Seen], list[Problem]]:

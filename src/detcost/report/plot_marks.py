@@ -135,30 +135,22 @@ def _name_machines(axes: Axes, machines: Sequence[str]) -> None:
 
 
 def boxes(axes: Axes, costs: pd.DataFrame, names: Sequence[str]) -> None:
-    """Draw a box a row: what the ratios of all machines are like."""
-    import seaborn as sns
+    """Draw a box a row: what the ratios of all machines are like.
 
-    axes.set_yticks(range(len(names)))  # seaborn counts them
-    sns.boxplot(
-        costs.assign(row=costs["row"].astype(str)),
-        x="ratio",
-        y="row",
-        order=[str(row) for row in range(len(names))],
-        orient="y",
-        whis=(0, 100),
-        color=look.BLUE,
-        fill=False,
-        width=0.55,
-        linewidth=1.4,
-        ax=axes,
-    )
+    Three lines each, since seaborn's box is seven artists of its own, and there may be thousands.
+    """
+    ends = costs.groupby("row")["ratio"].quantile([0, 0.25, 0.5, 0.75, 1]).unstack()
+    low, first, middle, third, high = ends.to_numpy().T
+    rows = ends.index.to_numpy()
+    axes.hlines(rows, low, high, look.BLUE, lw=1.4, zorder=2)
+    axes.hlines(rows, first, third, look.BLUE, lw=9, zorder=2)
+    axes.vlines(middle, rows - 0.36, rows + 0.36, look.INK, lw=1.6, zorder=3)
     axes.set(ylim=(len(names) - 0.5, -0.5), ylabel="", xlabel=look.COST, yticks=[])
-    ends = costs.groupby("row")["ratio"].agg(["median", "min", "max"])
     texts = [
-        f"{look.ratio(mid)} ({look.ratio(low)}–{look.ratio(high)})"
-        for mid, low, high in ends.to_numpy()
+        f"{look.ratio(mid)} ({look.ratio(least)}–{look.ratio(most)})"
+        for least, mid, most in zip(low, middle, high, strict=True)
     ]
-    look.column(axes, (1, 10), texts, ends.index)
+    look.column(axes, (1, 10), texts, rows)
 
 
 def heatmap(

@@ -6,15 +6,15 @@ Every name in the cells is a stranger's. None is drawn but through
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
-from detcost.contrasts import LARGEST_RATIO
+from detcost.report import averages, processes
 from detcost.report import plot_marks as marks
 from detcost.report import plot_style as look
 from detcost.report.plot_style import shown
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 #: Machines with a mark of their own in a forest; more are summed up as boxes.
 MOST_MACHINES = 6
-#: Forests from which on several processes draw them.
-MANY = 30
 #: What a plot can hold; what is beyond is left out, and the plot says so.
 MOST_SETTINGS, MOST_SCENARIOS = 64, 100
 #: Settings that a text alternative names of a long frontier.
@@ -60,16 +58,16 @@ def draw(cells: pd.DataFrame, folder: Path) -> list[Plot]:
         Where the files go; it is made if need be.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    devices = enumerate(_believable(cells).groupby("device"), start=1)
+    load()
+    devices = enumerate(averages.believable(cells).groupby("device"), start=1)
     plans = [plan for n, (device, rows) in devices for plan in _of_device(rows, str(device), n)]
-    forests = [plan for plan in plans if plan.kind == "forest"]
-    if len(forests) < MANY:
-        return _draw_all(plans, folder)
-    chunks = [(forests[start::8], folder) for start in range(8)]
-    with multiprocessing.get_context().Pool() as pool:  # a figure takes a third of a second
-        later = pool.starmap_async(_draw_all, chunks, chunksize=1)
-        drawn = _draw_all([plan for plan in plans if plan.kind != "forest"], folder)
-        return [*drawn, *(plot for chunk in later.get() for plot in chunk)]
+    with processes.pool() as pool:
+        return pool.map(partial(_draw, folder=folder), plans, chunksize=1)
+
+
+def load() -> None:
+    """Import what draws, which takes seconds; processes forked later have it already."""
+    import seaborn  # noqa: F401
 
 
 class _Plan(NamedTuple):
@@ -83,29 +81,11 @@ class _Plan(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-def _draw_all(plans: Sequence[_Plan], folder: Path) -> list[Plot]:
-    plots = []
+def _draw(plan: _Plan, folder: Path) -> Plot:
     with look.style():
-        for plan in plans:
-            drawn, title, alt = plan.make(*plan.arguments)
-            look.save(drawn, folder / plan.file, title, alt)
-            plots.append(Plot(plan.file, plan.kind, plan.device, plan.scenario, title, alt))
-    return plots
-
-
-def _believable(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells with a cost that can be one; what no interval can be becomes unknown."""
-    import pandas as pd
-
-    figures = ["ratio", "low", "high", "same_low", "same_high", "bound"]
-    cells = cells.assign(**{name: pd.to_numeric(cells[name], errors="coerce") for name in figures})
-    cells.loc[cells["setting"] == "default", ["ratio", "low", "high"]] = 1.0
-    for low, middle, high in (("low", "ratio", "high"), ("same_low", "same_low", "same_high")):
-        sound = cells[low].ge(1 / LARGEST_RATIO) & cells[high].le(LARGEST_RATIO)
-        sound &= cells[middle].between(cells[low], cells[high])
-        cells.loc[~sound, [low, high]] = np.nan
-    cells.loc[~cells["bound"].between(0, 1, inclusive="right"), "bound"] = np.nan
-    return cells[cells["ratio"].between(1 / LARGEST_RATIO, LARGEST_RATIO)]
+        drawn, title, alt = plan.make(*plan.arguments)
+        look.save(drawn, folder / plan.file, title, alt)
+    return Plot(plan.file, plan.kind, plan.device, plan.scenario, title, alt)
 
 
 def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[_Plan]:
@@ -116,70 +96,20 @@ def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[_Plan]
     if len(kept) < len(settings):
         where += f", {len(kept)} of {len(settings)} settings"
     if cells["bound"].notna().any():
-        file = f"frontier-{number}.svg"
-        yield _Plan("frontier", file, device, None, _frontier, (cells, where))
+        file, over = f"frontier-{number}.svg", where + averages.over(cells, "scenario", "machine")
+        most = cells["scenario"].nunique()
+        yield _Plan("frontier", file, device, None, _frontier, (averages.points(cells), most, over))
     if kept != ["default"]:
-        yield _Plan("heatmap", f"heatmap-{number}.svg", device, None, _heatmap, (cells, where))
+        file, over = f"heatmap-{number}.svg", averages.over(cells, "machine")
+        yield _Plan("heatmap", file, device, None, _heatmap, (*_table(cells), where, over))
     for each, (scenario, rows) in enumerate(cells.groupby("scenario"), start=1):
         file, name = f"forest-{number}-{each}.svg", str(scenario)
         yield _Plan("forest", file, device, name, _forest, (rows, shown(name), where))
 
 
-def _over(cells: pd.DataFrame, *columns: str) -> str:
-    """Say what a geometric mean is over, where it is over more than one."""
-    counts = {column: cells[column].nunique() for column in columns}
-    several = [f"{count} {column}s" for column, count in counts.items() if count > 1]
-    return f", geometric mean over {' and '.join(several)}" if several else ""
-
-
-def _pooled(cells: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Return geometric means of costs. Intervals are of independent runs: variances add up."""
-    import pandas as pd
-
-    logs = np.log(cells[["ratio", "low", "high"]])
-    variance = ((logs["high"] - logs["low"]) / 2) ** 2
-    groups = cells.assign(log=logs["ratio"], variance=variance.fillna(np.inf)).groupby(by)
-    mean, margin = groups["log"].mean(), np.sqrt(groups["variance"].sum()) / groups.size()
-    margin = margin.where(margin < np.inf)  # one unknown, all unknown
-    pooled = {"ratio": mean, "low": mean - margin, "high": mean + margin}
-    return pd.DataFrame({name: np.exp(logs) for name, logs in pooled.items()})
-
-
-def _verdicts(costs: pd.DataFrame) -> list[str]:
-    """Return what :func:`detcost.statistics.verdict` says of each row."""
-    low, high = costs["low"], costs["high"]
-    verdicts = {
-        "costs": low > 1 + BAND,
-        "faster": high < 1 - BAND,
-        "free": (low >= 1 - BAND) & (high <= 1 + BAND),
-    }
-    return list(np.select(list(verdicts.values()), list(verdicts), "ambiguous"))
-
-
-def _points(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a setting: mean cost, worst bound, and whether it is on the frontier.
-
-    Only a setting that is known in every scenario can be: a mean over fewer of them is a mean
-    of other programs.
-    """
-    by_setting = cells.groupby("setting")
-    points = _pooled(_pooled(cells, ["scenario", "setting"]).reset_index(), ["setting"]).assign(
-        bound=by_setting["bound"].max(),
-        diverged=by_setting["diverged"].any(),
-        scenarios=cells.dropna(subset=["bound"]).groupby("setting")["scenario"].nunique(),
-    )
-    points["whole"] = points["scenarios"].eq(cells["scenario"].nunique())
-    points = points.sort_values(["bound", "ratio"])
-    whole = points.loc[points["whole"], "ratio"]
-    cheaper = whole < whole.cummin().shift(fill_value=np.inf)
-    points["frontier"] = points.index.isin(whole.index[cheaper])
-    return points
-
-
-def _frontier(cells: pd.DataFrame, where: str) -> tuple[Figure, str, str]:
-    points = _points(cells)
+def _frontier(points: pd.DataFrame, most: int, where: str) -> tuple[Figure, str, str]:
+    """Draw settings as points; there are ``most`` scenarios to be known in."""
     known = points.dropna(subset=["bound"])
-    most = cells["scenario"].nunique()
     labels = [
         shown(p.Index) + ("" if p.whole else f" ({p.scenarios:.0f} of {most} scenarios)")
         for p in _each(known)
@@ -188,7 +118,6 @@ def _frontier(cells: pd.DataFrame, where: str) -> tuple[Figure, str, str]:
     look.rate_axis(axes, known["bound"].min(), look.width(labels))
     look.cost_axis(axes, "y", *_limits(known))
     marks.points(drawn, axes, known, labels)
-    where += _over(cells, "scenario", "machine")
     title = "Cost against the bound of the divergence rate"
     look.heading(drawn, title, where)
     return drawn, f"{title}: {where}", _frontier_alt(points, where)
@@ -246,20 +175,23 @@ def _counts(verdicts: pd.Series[str]) -> str:
     return ", ".join(f"{text}: {counts.get(verdict, 0)}" for verdict, text in words.items())
 
 
-def _heatmap(cells: pd.DataFrame, where: str) -> tuple[Figure, str, str]:
-    families = cells.drop_duplicates("scenario").set_index("scenario")["family"].astype(str)
-    scenarios = sorted(families.index, key=lambda name: (families[name], name))
+def _table(cells: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return costs by scenario and setting, and the family of each scenario."""
+    families = cells.drop_duplicates("scenario").astype(str).set_index("scenario")["family"]
+    costs = averages.costs(cells[cells["setting"].ne("default")], ["scenario", "setting"])
+    return costs, {str(scenario): family for scenario, family in families.items()}
+
+
+def _heatmap(
+    costs: pd.DataFrame, families: dict[str, str], where: str, over: str
+) -> tuple[Figure, str, str]:
+    scenarios = sorted(families, key=lambda name: (families[name], name))
     if len(scenarios) > MOST_SCENARIOS:
         where += f", {MOST_SCENARIOS} of {len(scenarios)} scenarios"
         scenarios = scenarios[:MOST_SCENARIOS]
-    where += _over(cells, "machine")
-    settings = [
-        setting
-        for setting in sorted(cells["setting"].unique(), key=simplest_first)
-        if setting != "default"
-    ]
-    costs = _pooled(cells[cells["setting"].ne("default")], ["scenario", "setting"])
-    costs["verdict"] = _verdicts(costs)
+    where += over
+    costs["verdict"] = averages.verdicts(costs)
+    settings = sorted(costs.index.unique("setting"), key=simplest_first)
     ratios, verdicts = (
         costs[column].unstack().reindex(index=scenarios, columns=settings)
         for column in ("ratio", "verdict")
@@ -267,7 +199,7 @@ def _heatmap(cells: pd.DataFrame, where: str) -> tuple[Figure, str, str]:
     told = verdicts.isin(["costs", "faster", "free"]).to_numpy()
     names = list(map(shown, scenarios)), list(map(shown, settings))
     drawn, axes = marks.heatmap(*names, ratios, told)
-    groups = families[scenarios].to_numpy()
+    groups = np.array([families[name] for name in scenarios])
     between = np.flatnonzero(groups[1:] != groups[:-1]) + 1
     axes.hlines(between, 0, len(settings), look.MUTED, lw=0.8)
     title = "Cost of each setting in each scenario"
@@ -287,14 +219,12 @@ def _heatmap_alt(costs: pd.DataFrame, where: str) -> str:
 
 
 def _forest(cells: pd.DataFrame, scenario: str, where: str) -> tuple[Figure, str, str]:
-    settings, machines = (
-        sorted(cells["setting"].unique(), key=simplest_first),
-        sorted(cells["machine"].unique()),
-    )
-    costs = _pooled(cells, ["setting", "machine"]).reset_index()
-    costs["row"] = costs["setting"].map(settings.index)
-    costs["mark"] = costs["machine"].map(machines.index)
-    costs["verdict"] = _verdicts(costs)
+    settings = sorted(cells["setting"].unique(), key=simplest_first)
+    machines = sorted(cells["machine"].unique())
+    costs = averages.costs(cells, ["setting", "machine"]).reset_index()
+    costs["row"] = costs["setting"].map({name: place for place, name in enumerate(settings)})
+    costs["mark"] = costs["machine"].map({name: place for place, name in enumerate(machines)})
+    costs["verdict"] = averages.verdicts(costs)
     told = _counts(costs.loc[costs["setting"].ne("default"), "verdict"])
     noise = cells.groupby("machine").agg({"same_low": "min", "same_high": "max"})
     _show_itself(costs, noise)
@@ -316,7 +246,7 @@ def _forest(cells: pd.DataFrame, scenario: str, where: str) -> tuple[Figure, str
     title, where = f"Cost of each setting in {scenario}", f"{where}, {how}"
     look.heading(drawn, title, where)
     itself = f"; default against itself: {low:.2f} to {high:.2f}" if low < high else ""
-    alt = f"{title}, {where}. Settings: {told}{itself}. {_survivor(_points(cells))}"
+    alt = f"{title}, {where}. Settings: {told}{itself}. {_survivor(averages.points(cells))}"
     return drawn, f"{title}: {where}", alt
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
@@ -20,8 +18,8 @@ from detcost.folklore import verdicts
 from detcost.folklore.verdicts import Verdict
 from detcost.profiles import PROFILES, SCOPES
 from detcost.reading import Problem
-from detcost.report import page, plots, plotted, scripts
-from detcost.report.cells import LONGEST, Cell, Cost, Count, Figure
+from detcost.report import page, plots, plotted, processes, scripts
+from detcost.report.cells import LONGEST, Cell, Cost, Count, Figure, Origin
 from detcost.report.history import Change, Sighting, Sightings
 from detcost.report.machines import Card, Seen, by_machine, write_machines
 from detcost.scenarios import registry
@@ -103,7 +101,9 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     if not seen:
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
     seen.sort(key=lambda each: each.card.last_measured, reverse=True)
-    drawn = plots.draw(plotted.frame([each.plotted for each in seen]), out / "plots")
+    drawn = plots.draw(
+        plotted.frame([part for each in seen for part in each.plotted]), out / "plots"
+    )
     claims, unread = reading.read(results, folklore=True)
     problems += unread
     index = _index(seen, drawn, _folklore(claims), problems, site)
@@ -127,11 +127,12 @@ def _prepare(out: Path) -> Path:
 def _machines(files: Sequence[Path], data: Path) -> Iterator[tuple[list[Seen], list[Problem]]]:
     """Work through the folders, those that tell of the same machine together."""
     groups = [list(group) for _, group in groupby(files, key=lambda file: file.parent)]
-    start = "fork" if sys.platform == "linux" else "spawn"
     # Records are trees: the collector of cycles would look through them in vain, for a third more.
-    with multiprocessing.get_context(start).Pool(initializer=gc.disable) as pool:
+    with processes.pool(initializer=gc.disable) as pool:
         while groups:
-            answers = list(pool.imap(partial(write_machines, folder=data), groups))
+            coming = pool.imap(partial(write_machines, folder=data), groups)
+            plots.load()  # for later; what takes seconds is best done while others work
+            answers = list(coming)
             shared = _shared(answers)
             again: list[Path] = []
             for group, (seen, unread) in zip(groups, answers, strict=True):
@@ -158,7 +159,7 @@ def _index(
 ) -> Index:
     summaries = {name: scenario.summary for name, scenario in registry.built_in().items()}
     names = dict.fromkeys(name for each in seen for name in each.sightings)
-    structs = (Cell, Cost, Count, Figure, Sightings, Sighting, Change)
+    structs = (Cell, Origin, Cost, Count, Figure, Sightings, Sighting, Change)
     return Index(
         fields={each.__name__: each.__struct_fields__ for each in structs},
         scopes=SCOPES,

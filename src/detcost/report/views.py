@@ -8,7 +8,7 @@ from functools import lru_cache
 import msgspec
 
 from detcost.errors import UsageError
-from detcost.report.cells import Cell, cell
+from detcost.report.cells import Cell, Cells, Count, Origin
 from detcost.report.glance import Glance
 from detcost.report.subjects import Subject, Subjects
 from detcost.selection import Selection, resolve
@@ -19,7 +19,8 @@ from detcost.snippets import Snippets, snippets
 class View(msgspec.Struct, frozen=True):
     """What was measured on a device with one TensorFlow, at one size and type.
 
-    ``cells`` has a row a scenario and a column a setting; ``None`` was not measured.
+    ``cells`` has a row a scenario and a column a setting; ``None`` was not measured. ``counts``
+    and ``origins`` are those that cells share.
     """
 
     tensorflow: str
@@ -30,6 +31,8 @@ class View(msgspec.Struct, frozen=True):
     families: list[str]
     settings: list[str]
     cells: list[list[Cell | None]]
+    counts: list[Count]
+    origins: list[Origin]
     snippets: dict[str, Snippets]
     subjects: dict[str, Subject]
 
@@ -50,6 +53,7 @@ def _view(records: Sequence[Glance]) -> View:
     first = records[0]
     chosen = Selection(names, first.device, first.size, first.dtype, tuple(records))
     rows = [chosen.row(name) for name in names]
+    cells = Cells()
     subjects = Subjects(chosen.settings, rows)
     places = {name: place for place, name in enumerate(names)}
     asked = dict.fromkeys(["all", *families.values(), *names])
@@ -62,9 +66,11 @@ def _view(records: Sequence[Glance]) -> View:
         families=list(families.values()),
         settings=list(chosen.settings),
         cells=[
-            [cell(r, s) if r else None for r, s in zip(row, chosen.settings, strict=True)]
+            [cells.cell(r, s) if r else None for r, s in zip(row, chosen.settings, strict=True)]
             for row in rows
         ],
+        counts=cells.counts,
+        origins=cells.origins,
         snippets=_snippets(chosen.settings, first.seed),
         subjects={
             name: subjects.about([places[each] for each in resolve((name,), families)])

@@ -47,16 +47,23 @@ const detcost = /** @type {Detcost} */ ({
     return Object.fromEntries(detcost.index.fields[kind].map((name, i) => [name, places[i]]));
   }
 
-  /** @param {any} places @returns {Cell | null} */
-  function cell(places) {
-    if (!places) return null;
-    const found = named("Cell", places);
-    found.cost = named("Cost", found.cost);
-    found.same_setting = named("Figure", found.same_setting);
-    found.scopes = new Map(
-      Object.entries(found.scopes).map(([scope, count]) => [scope, named("Count", count)]),
-    );
-    return found;
+  /** Name the cells of a view; what many have in common is named once. @param {any} view */
+  function cells(view) {
+    const counts = view.counts.map((/** @type {any} */ places) => named("Count", places));
+    const origins = view.origins.map((/** @type {any} */ places) => {
+      const origin = named("Origin", places);
+      return { ...origin, same_setting: named("Figure", origin.same_setting) };
+    });
+    /** @param {any} places @returns {Cell | null} */
+    const cell = (places) => {
+      if (!places) return null;
+      const { origin, ...found } = named("Cell", places);
+      const scopes = Object.entries(found.scopes);
+      found.scopes = new Map(scopes.map(([scope, place]) => [scope, counts[Number(place)]]));
+      found.cost = named("Cost", found.cost);
+      return Object.assign(found, origins[origin]);
+    };
+    return view.cells.map((/** @type {any[]} */ row) => row.map(cell));
   }
 
   /** @param {any} subject @returns {Subject} */
@@ -69,7 +76,7 @@ const detcost = /** @type {Detcost} */ ({
   /** @param {any} view @returns {View} */
   function lazily(view) {
     /** @type {View["cells"] | undefined} */
-    let cells;
+    let known;
     /** @type {Map<string, Subject>} */
     const subjects = new Map();
     const byName = new Proxy(view.subjects, {
@@ -84,8 +91,8 @@ const detcost = /** @type {Detcost} */ ({
       ...view,
       subjects: byName,
       get cells() {
-        cells ??= view.cells.map((/** @type {any[]} */ row) => row.map(cell));
-        return cells;
+        known ??= cells(view);
+        return known;
       },
     };
   }

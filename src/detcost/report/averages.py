@@ -1,0 +1,80 @@
+"""Averages of what cells cost, over scenarios and machines. NaN is unknown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detcost.contrasts import LARGEST_RATIO
+from detcost.statistics import BAND
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def believable(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells with a cost that can be one; what no interval can be becomes unknown."""
+    import pandas as pd
+
+    figures = ["ratio", "low", "high", "same_low", "same_high", "bound"]
+    cells = cells.assign(**{name: pd.to_numeric(cells[name], errors="coerce") for name in figures})
+    cells.loc[cells["setting"] == "default", ["ratio", "low", "high"]] = 1.0
+    for low, middle, high in (("low", "ratio", "high"), ("same_low", "same_low", "same_high")):
+        sound = cells[low].ge(1 / LARGEST_RATIO) & cells[high].le(LARGEST_RATIO)
+        sound &= cells[middle].between(cells[low], cells[high])
+        cells.loc[~sound, [low, high]] = np.nan
+    cells.loc[~cells["bound"].between(0, 1, inclusive="right"), "bound"] = np.nan
+    return cells[cells["ratio"].between(1 / LARGEST_RATIO, LARGEST_RATIO)]
+
+
+def costs(cells: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return geometric means of costs. Intervals are of independent runs: variances add up."""
+    import pandas as pd
+
+    logs = np.log(cells[["ratio", "low", "high"]])
+    variance = ((logs["high"] - logs["low"]) / 2) ** 2
+    groups = cells.assign(log=logs["ratio"], variance=variance.fillna(np.inf)).groupby(by)
+    mean, margin = groups["log"].mean(), np.sqrt(groups["variance"].sum()) / groups.size()
+    margin = margin.where(margin < np.inf)  # one unknown, all unknown
+    ends = {"ratio": mean, "low": mean - margin, "high": mean + margin}
+    found = pd.DataFrame({name: np.exp(end) for name, end in ends.items()})
+    return found.reset_index().astype(dict.fromkeys(by, "str")).set_index(by)
+
+
+def verdicts(costs: pd.DataFrame) -> list[str]:
+    """Return what :func:`detcost.statistics.verdict` says of each row."""
+    low, high = costs["low"], costs["high"]
+    told = {
+        "costs": low > 1 + BAND,
+        "faster": high < 1 - BAND,
+        "free": (low >= 1 - BAND) & (high <= 1 + BAND),
+    }
+    return list(np.select(list(told.values()), list(told), "ambiguous"))
+
+
+def points(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a setting: mean cost, worst bound, and whether it is on the frontier.
+
+    Only a setting that is known in every scenario can be: a mean over fewer of them is a mean
+    of other programs.
+    """
+    by_setting = cells.groupby("setting")
+    found = costs(costs(cells, ["scenario", "setting"]).reset_index(), ["setting"]).assign(
+        bound=by_setting["bound"].max(),
+        diverged=by_setting["diverged"].any(),
+        scenarios=cells.dropna(subset=["bound"]).groupby("setting")["scenario"].nunique(),
+    )
+    found["whole"] = found["scenarios"].eq(cells["scenario"].nunique())
+    found = found.sort_values(["bound", "ratio"])
+    whole = found.loc[found["whole"], "ratio"]
+    cheaper = whole < whole.cummin().shift(fill_value=np.inf)
+    found["frontier"] = found.index.isin(whole.index[cheaper])
+    return found
+
+
+def over(cells: pd.DataFrame, *columns: str) -> str:
+    """Say what a geometric mean is over, where it is over more than one."""
+    counts = {column: cells[column].nunique() for column in columns}
+    several = [f"{count} {column}s" for column, count in counts.items() if count > 1]
+    return f", geometric mean over {' and '.join(several)}" if several else ""

@@ -1,0 +1,19 @@
+"""Processes that share the work on a report."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from multiprocessing.pool import Pool
+
+
+def pool(initializer: Callable[[], object] | None = None) -> Pool:
+    """Return a pool of a process a core, and one more for while another waits for the disk.
+
+    On Linux they need not import again what is imported here.
+    """
+    start = "fork" if sys.platform == "linux" else "spawn"
+    many = (os.cpu_count() or 1) + 1
+    return multiprocessing.get_context(start).Pool(many, initializer)
