@@ -54,12 +54,16 @@ class Contrasts:
     @cached_property
     def margin(self) -> Array:
         """Half the width of the 95 % intervals of the log ratios."""
-        from scipy.special import stdtrit  # quantile of Student's t
+        from scipy.special import stdtrit  # quantile of Student's t, which takes long
 
-        # Most often all have as many degrees of freedom, and the quantile takes long.
-        same = (self.freedom == self.freedom.flat[:1]).all()
-        quantiles = stdtrit(self.freedom.flat[:1] if same else self.freedom, (1 + CONFIDENCE) / 2)
-        return np.asarray(quantiles * np.sqrt(self.variance))
+        each = (..., *np.tril_indices(self.freedom.shape[-1]))  # above the diagonal is the same
+        freedom = self.freedom[each]
+        if (freedom == freedom.flat[:1]).all():
+            freedom = freedom.flat[:1]
+        margin = np.empty_like(self.variance)
+        margin[each] = stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(self.variance[each])
+        margin.swapaxes(-1, -2)[each] = margin[each]
+        return margin
 
     @property
     def ties(self) -> Mask:

@@ -53,14 +53,16 @@ def verdicts(costs: pd.DataFrame) -> list[str]:
     return list(np.select(list(told.values()), list(told), "ambiguous"))
 
 
-def points(cells: pd.DataFrame) -> pd.DataFrame:
+def points(cells: pd.DataFrame, by_scenario: pd.DataFrame) -> pd.DataFrame:
     """Return a row a setting: mean cost, worst bound, and whether it is on the frontier.
+
+    ``by_scenario`` has the :func:`costs` of the cells by scenario and setting.
 
     Only a setting that is known in every scenario can be: a mean over fewer of them is a mean
     of other programs.
     """
     by_setting = cells.groupby("setting")
-    found = costs(costs(cells, ["scenario", "setting"]).reset_index(), ["setting"]).assign(
+    found = costs(by_scenario.reset_index(), ["setting"]).assign(
         bound=by_setting["bound"].max(),
         diverged=by_setting["diverged"].any(),
         scenarios=cells.dropna(subset=["bound"]).groupby("setting")["scenario"].nunique(),

@@ -17,7 +17,7 @@ DIGEST = 16
 LONGEST = 500
 
 
-class Count(msgspec.Struct, frozen=True, array_like=True):
+class Count(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What was seen in a scope; fields as in :class:`detcost.evidence.Divergence`."""
 
     divergent: int
@@ -30,7 +30,7 @@ class Count(msgspec.Struct, frozen=True, array_like=True):
     reason: str | None
 
 
-class Figure(msgspec.Struct, frozen=True, array_like=True):
+class Figure(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A ratio with its 95 % interval."""
 
     ratio: float | None
@@ -38,7 +38,7 @@ class Figure(msgspec.Struct, frozen=True, array_like=True):
     high: float | None
 
 
-class Cost(msgspec.Struct, frozen=True, array_like=True):
+class Cost(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A cost; fields as in :class:`detcost.evidence.Cost`."""
 
     ratio: float | None
@@ -49,7 +49,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True):
     block_ratios: list[float]
 
 
-class Origin(msgspec.Struct, frozen=True, array_like=True):
+class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where a cell comes from, and what ``default`` against itself came out with there."""
 
     run: str
@@ -59,7 +59,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
     same_setting: Figure | None
 
 
-class Cell(msgspec.Struct, frozen=True, array_like=True):
+class Cell(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A measured cell. Seconds, bytes, and ratios to ``default``; fields as evidence has them.
 
     Attributes

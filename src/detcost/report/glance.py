@@ -7,13 +7,13 @@ import msgspec
 from detcost.evidence import Comparison, Record, Variant
 
 _NOTHING = msgspec.Raw()
-_decode = msgspec.json.Decoder(list[Variant]).decode
+_decode = msgspec.json.Decoder(tuple[Variant, ...]).decode
 
 
 class Glimpse(Comparison, frozen=True, gc=False):
     """A comparison, with its variants only where something differed: else all agree."""
 
-    variants: list[Variant] = msgspec.field(name="variants of what differed", default_factory=list)
+    variants: tuple[Variant, ...] = msgspec.field(name="variants of what differed", default=())
     written: msgspec.Raw = msgspec.field(name="variants", default=_NOTHING)
 
 

@@ -11,7 +11,7 @@ from detcost.report.cells import DIGEST
 from detcost.tables import cost_text
 
 
-class Sighting(msgspec.Struct, frozen=True, array_like=True):
+class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one run said of one cell: its cost, its bits, and the scopes in which they differed."""
 
     status: str
@@ -22,7 +22,7 @@ class Sighting(msgspec.Struct, frozen=True, array_like=True):
     diverged: list[str]
 
 
-class Sightings(msgspec.Struct, frozen=True, array_like=True):
+class Sightings(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one run said of one scenario on one device: a sighting a setting."""
 
     measured_at: str
@@ -35,7 +35,7 @@ class Sightings(msgspec.Struct, frozen=True, array_like=True):
     settings: dict[str, Sighting]
 
 
-class Change(msgspec.Struct, frozen=True, array_like=True):
+class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What the newest run of a cell says otherwise than the one before it."""
 
     scenario: str

@@ -90,21 +90,26 @@ def _draw(plan: _Plan, folder: Path) -> Plot:
 
 def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[_Plan]:
     settings = sorted(cells["setting"].unique(), key=simplest_first)
-    kept = settings[:MOST_SETTINGS]
-    cells = cells[cells["setting"].isin(kept)]
     where = shown(device)
-    if len(kept) < len(settings):
-        where += f", {len(kept)} of {len(settings)} settings"
+    if len(settings) > MOST_SETTINGS:
+        where += f", {MOST_SETTINGS} of {len(settings)} settings"
+        cells = cells[cells["setting"].isin(settings[:MOST_SETTINGS])]
+    costs = averages.costs(cells, ["scenario", "setting"])
     if cells["bound"].notna().any():
         file, over = f"frontier-{number}.svg", where + averages.over(cells, "scenario", "machine")
         most = cells["scenario"].nunique()
-        yield _Plan("frontier", file, device, None, _frontier, (averages.points(cells), most, over))
-    if kept != ["default"]:
+        yield _Plan(
+            "frontier", file, device, None, _frontier, (averages.points(cells, costs), most, over)
+        )
+    if settings != ["default"]:
         file, over = f"heatmap-{number}.svg", averages.over(cells, "machine")
-        yield _Plan("heatmap", file, device, None, _heatmap, (*_table(cells), where, over))
+        families = cells.drop_duplicates("scenario").astype(str).set_index("scenario")["family"]
+        table = (costs.drop("default", level="setting", errors="ignore"), families, where, over)
+        yield _Plan("heatmap", file, device, None, _heatmap, table)
     for each, (scenario, rows) in enumerate(cells.groupby("scenario"), start=1):
         file, name = f"forest-{number}-{each}.svg", str(scenario)
-        yield _Plan("forest", file, device, name, _forest, (rows, shown(name), where))
+        forest = (rows, costs.loc[[name]], shown(name), where)
+        yield _Plan("forest", file, device, name, _forest, forest)
 
 
 def _frontier(points: pd.DataFrame, most: int, where: str) -> tuple[Figure, str, str]:
@@ -175,17 +180,10 @@ def _counts(verdicts: pd.Series[str]) -> str:
     return ", ".join(f"{text}: {counts.get(verdict, 0)}" for verdict, text in words.items())
 
 
-def _table(cells: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return costs by scenario and setting, and the family of each scenario."""
-    families = cells.drop_duplicates("scenario").astype(str).set_index("scenario")["family"]
-    costs = averages.costs(cells[cells["setting"].ne("default")], ["scenario", "setting"])
-    return costs, {str(scenario): family for scenario, family in families.items()}
-
-
 def _heatmap(
-    costs: pd.DataFrame, families: dict[str, str], where: str, over: str
+    costs: pd.DataFrame, families: pd.Series[str], where: str, over: str
 ) -> tuple[Figure, str, str]:
-    scenarios = sorted(families, key=lambda name: (families[name], name))
+    scenarios = sorted(families.index, key=lambda name: (families[name], name))
     if len(scenarios) > MOST_SCENARIOS:
         where += f", {MOST_SCENARIOS} of {len(scenarios)} scenarios"
         scenarios = scenarios[:MOST_SCENARIOS]
@@ -199,7 +197,7 @@ def _heatmap(
     told = verdicts.isin(["costs", "faster", "free"]).to_numpy()
     names = list(map(shown, scenarios)), list(map(shown, settings))
     drawn, axes = marks.heatmap(*names, ratios, told)
-    groups = np.array([families[name] for name in scenarios])
+    groups = families[scenarios].to_numpy()
     between = np.flatnonzero(groups[1:] != groups[:-1]) + 1
     axes.hlines(between, 0, len(settings), look.MUTED, lw=0.8)
     title = "Cost of each setting in each scenario"
@@ -218,7 +216,10 @@ def _heatmap_alt(costs: pd.DataFrame, where: str) -> str:
     )
 
 
-def _forest(cells: pd.DataFrame, scenario: str, where: str) -> tuple[Figure, str, str]:
+def _forest(
+    cells: pd.DataFrame, means: pd.DataFrame, scenario: str, where: str
+) -> tuple[Figure, str, str]:
+    """Draw a row a setting; ``means`` are over machines."""
     settings = sorted(cells["setting"].unique(), key=simplest_first)
     machines = sorted(cells["machine"].unique())
     costs = averages.costs(cells, ["setting", "machine"]).reset_index()
@@ -246,7 +247,7 @@ def _forest(cells: pd.DataFrame, scenario: str, where: str) -> tuple[Figure, str
     title, where = f"Cost of each setting in {scenario}", f"{where}, {how}"
     look.heading(drawn, title, where)
     itself = f"; default against itself: {low:.2f} to {high:.2f}" if low < high else ""
-    alt = f"{title}, {where}. Settings: {told}{itself}. {_survivor(averages.points(cells))}"
+    alt = f"{title}, {where}. Settings: {told}{itself}. {_survivor(averages.points(cells, means))}"
     return drawn, f"{title}: {where}", alt
 
 

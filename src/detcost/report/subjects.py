@@ -13,7 +13,7 @@ from detcost.evidence import Record
 from detcost.report.cells import Figure
 
 
-class Subject(msgspec.Struct, frozen=True):
+class Subject(msgspec.Struct, frozen=True, gc=False):
     """What a question may be about: a scenario, a family, or all.
 
     The figures are worked out by the functions that :func:`detcost.choosing.choose` uses; the

@@ -11,7 +11,7 @@ from detcost.errors import UsageError
 from detcost.report.cells import Cell, Cells, Count, Origin
 from detcost.report.glance import Glance
 from detcost.report.subjects import Subject, Subjects
-from detcost.selection import Selection, resolve
+from detcost.selection import Selection
 from detcost.settings import parse
 from detcost.snippets import Snippets, snippets
 
@@ -55,8 +55,10 @@ def _view(records: Sequence[Glance]) -> View:
     rows = [chosen.row(name) for name in names]
     cells = Cells()
     subjects = Subjects(chosen.settings, rows)
-    places = {name: place for place, name in enumerate(names)}
-    asked = dict.fromkeys(["all", *families.values(), *names])
+    asked: dict[str, list[int]] = {}
+    for place, (name, family) in enumerate(families.items()):
+        for subject in dict.fromkeys(("all", family, name)):
+            asked.setdefault(subject, []).append(place)
     return View(
         tensorflow=first.tensorflow,
         device=first.device,
@@ -72,10 +74,7 @@ def _view(records: Sequence[Glance]) -> View:
         counts=cells.counts,
         origins=cells.origins,
         snippets=_snippets(chosen.settings, first.seed),
-        subjects={
-            name: subjects.about([places[each] for each in resolve((name,), families)])
-            for name in asked
-        },
+        subjects={name: subjects.about(places) for name, places in asked.items()},
     )
 
 
