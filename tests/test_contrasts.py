@@ -166,6 +166,16 @@ def test_the_geometric_mean_of_two_scenarios_has_the_interval_of_welch_and_satte
     )
 
 
+def test_a_scenario_s_figures_are_the_same_to_the_last_bit_whatever_stands_beside_it():
+    rng = np.random.default_rng(4)
+    rows = [[default(n), cell("xla", rng.normal(0.3, 0.1, n))] for n in (3, 9, 40)]
+    together = contrasts.between(rows)
+    for place, row in enumerate(rows):
+        for field in ("mean", "variance", "freedom", "margin"):
+            alone = getattr(contrasts.between([row]), field)[0]
+            np.testing.assert_array_equal(getattr(together, field)[place], alone)
+
+
 def test_each_scenario_weighs_the_same_however_many_blocks_it_has():
     each = [
         [cell("xla", np.full(n, math.log(ratio))), default(n)]

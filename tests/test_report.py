@@ -14,10 +14,11 @@ from detcost.choosing import choose
 from detcost.errors import UsageError
 from detcost.evidence import Controls, Cost, Evidence, Variant
 from detcost.report import history, scripts, site
+from detcost.report.glance import Glance
 from detcost.report.machines import flat
 from detcost.report.views import views
 from detcost.selection import Question
-from records import cost, divergence, failed, record
+from records import cost, divergence, failed, record, variant
 
 HOSTILE = "</script><script>alert(1)</script>"
 
@@ -245,6 +246,28 @@ def test_the_partition_of_the_pools_is_told():
     found = msgspec.structs.replace(divergence(2, 3), variants=variants)
     view = view_of(record(divergence={"threads": found}))
     assert view.counts[view.cells[0][0].scopes["threads"]].partition == "1 | 2–3"
+
+
+def threads(differed: int, setting: str) -> Evidence:
+    found = msgspec.structs.replace(divergence(differed, 2), variants=[variant("1", "a")])
+    return record(setting=setting, divergence={"threads": found})
+
+
+def test_a_glance_has_the_variants_of_what_differed_alone(tmp_path):
+    path = write(tmp_path / "x.trials.jsonl", threads(1, "default"), threads(0, "xla"))
+    records, problems = reading.read_files([path], Glance)
+    assert not problems
+    variants = {each.setting: each.divergence["threads"].variants for each in records}
+    assert variants == {"default": (variant("1", "a"),), "xla": ()}
+
+
+def test_variants_that_are_none_are_told_with_their_line_and_the_rest_is_reported(tmp_path, out):
+    path = write(tmp_path / "results" / "x.trials.jsonl", threads(1, "default"), threads(1, "xla"))
+    first, second = path.read_bytes().splitlines()
+    path.write_bytes(first + b"\n" + second.replace(b'"label":"1"', b'"label":1') + b"\n")
+    _, (problem,) = site.write(tmp_path / "results", out)
+    assert (problem.file, problem.line) == (str(path), 2)
+    assert "`str`" in problem.why
 
 
 # -- history -----------------------------------------------------------------------------

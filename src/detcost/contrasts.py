@@ -107,10 +107,13 @@ def between(rows: Sequence[Sequence[Record | None]]) -> Contrasts:
     """
     logs, blocks = _believable_logs(rows)
     one = blocks[..., :, None]
+    # Added up block by block: numpy's sum and product part the work by how much there is, and a
+    # scenario's last bits would hang on how many blocks its neighbours have.
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = logs.sum(axis=2) / blocks
+        means = sum(np.moveaxis(logs, 2, 0), np.zeros(blocks.shape)) / blocks
         around = np.where(_inside(logs, blocks), logs - means[..., None], 0)
-        product = around @ around.swapaxes(1, 2) / (one * (one - 1.0))
+        products = (each[..., :, None] * each[..., None, :] for each in np.moveaxis(around, 2, 0))
+        product = sum(products, np.zeros((*blocks.shape, blocks.shape[1]))) / (one * (one - 1.0))
     variances, freedom = np.diagonal(product, axis1=1, axis2=2), np.maximum(blocks - 1.0, 1)
     # By definition default is 1, even where its own cost, the A/A arm's, was lost.
     lost = _of_default(rows) & (blocks == 0)

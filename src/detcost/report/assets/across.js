@@ -1,30 +1,13 @@
 /** Across runs and machines: loaded for one scenario at a time, when the reader comes near. */
 (() => {
   const { el, need } = detcost;
-  let near = false;
+  const whenNear = detcost.whenNear("across");
   let shown = "";
-  /** @type {State | null} */
-  let wanted = null;
 
   detcost.showAcross = (state) => {
-    wanted = state;
     fillScenarios(state);
-    if (near) show(state);
-    else watch();
+    whenNear(() => show(state));
   };
-
-  function watch() {
-    const observer = new IntersectionObserver(
-      ([entry]) => {
-        if (!entry.isIntersecting) return;
-        near = true;
-        observer.disconnect();
-        if (wanted) show(wanted);
-      },
-      { rootMargin: "600px" },
-    );
-    observer.observe(need("across"));
-  }
 
   /** Where the question is about several scenarios, one is picked here. @param {State} state */
   function fillScenarios(state) {

@@ -30,7 +30,7 @@
       subject.scenarios.every((row) => {
         const cell = view.cells[row][column];
         if (cell?.status !== "ok") return false;
-        return survive.every((scope) => !detcost.find(cell, "", scope, maxRate).standsAgainst);
+        return survive.every((scope) => stays(cell.scopes.get(scope), maxRate) !== false);
       });
     const candidates = subject.settings.map((column, place) => ({
       ...{ setting: view.settings[column], place, tied: false, cost: subject.costs[place] },
@@ -56,24 +56,30 @@
   function candidateOf(question, subject) {
     /** @param {number} column @param {number} place @returns {Candidate} */
     return (column, place) => {
-      const { findings, reasons } = detcost.judge(question, subject, place);
+      const { findings, against, reasons } = judge(question, subject, place);
       const cost = subject.costs[place];
       const others = detcost.index.scopes.filter((scope) => !question.survive.includes(scope));
       return {
         setting: question.view.settings[column],
         place,
-        qualifies: !reasons.length && cost !== null,
+        qualifies: !against && cost !== null,
         tied: false,
         cost,
         worst: subject.worst[place],
         findings,
-        reasons: reasons.length || cost ? reasons : ["its cost is not known"],
+        against: against || Number(cost === null),
+        // Written only when they are read: of a thousand few are.
+        get reasons() {
+          return against || cost ? reasons() : ["its cost is not known"];
+        },
         alsoSurvives: detcost.survived(question, subject, place, others),
       };
     };
   }
 
-  detcost.judge = ({ view, survive, maxRate }, subject, place) => {
+  /** What was seen in every scenario and scope; what stands against the setting, and how much. */
+  /** @param {Question} question @param {Subject} subject @param {number} place */
+  function judge({ view, survive, maxRate }, subject, place) {
     /** @type {Finding[]} */
     const findings = [];
     /** @type {string[]} */
@@ -87,12 +93,24 @@
       } else
         for (const scope of survive) findings.push(detcost.find(cell, scenario, scope, maxRate));
     }
-    // What was seen to diverge tells more than a bound that is not low enough.
-    const against = findings.filter((finding) => finding.standsAgainst);
-    const inOrder = [...against.filter((f) => f.divergent), ...against.filter((f) => !f.divergent)];
-    const reasons = inOrder.map(({ scenario, scope, why }) => `${scenario}, ${scope}: ${why}`);
-    return { findings, reasons: [...failed, ...reasons] };
-  };
+    const standing = findings.filter((finding) => finding.standsAgainst);
+    const reasons = () => {
+      // What was seen to diverge tells more than a bound that is not low enough.
+      const seen = standing.filter((finding) => finding.divergent);
+      const inOrder = [...seen, ...standing.filter((finding) => !finding.divergent)];
+      const said = inOrder.map(({ scenario, scope, why }) => `${scenario}, ${scope}: ${why}`);
+      return [...failed, ...said];
+    };
+    return { findings, against: failed.length + standing.length, reasons };
+  }
+
+  /** Whether bits stay in a scope; null where it means nothing to the cell. */
+  /** @param {Count | undefined} count @param {number | null} maxRate */
+  function stays(count, maxRate) {
+    if (!count?.trials) return count?.reason ? null : false;
+    const { divergent, high } = count;
+    return !divergent && (maxRate === null || (high !== null && high <= maxRate));
+  }
 
   detcost.find = (cell, scenario, scope, maxRate) => {
     const count = cell.scopes.get(scope);
@@ -108,7 +126,7 @@
       const why = count.reason;
       return { ...finding, survives: null, applies: false, standsAgainst: false, why };
     }
-    const survives = !divergent && (maxRate === null || (high !== null && high <= maxRate));
+    const survives = stays(count, maxRate);
     return {
       scenario,
       scope,
@@ -118,7 +136,6 @@
       divergent,
       trials,
       high,
-      // Written only when it is read: of a thousand findings few are.
       get why() {
         return survives ? null : against(scope, count, maxRate);
       },
@@ -143,19 +160,14 @@
   }
 
   detcost.survived = ({ view, maxRate }, subject, place, scopes) => {
-    /** @type {[Cell, string][]} */
-    const cells = [];
-    for (const row of subject.scenarios) {
-      const cell = view.cells[row][subject.settings[place]];
-      if (cell?.status !== "ok") return [];
-      cells.push([cell, view.scenarios[row]]);
-    }
+    const cells = subject.scenarios.map((row) => view.cells[row][subject.settings[place]]);
+    if (!cells.every((cell) => cell?.status === "ok")) return [];
     return scopes.filter((scope) => {
       let some = false;
-      for (const [cell, name] of cells) {
-        const found = detcost.find(cell, name, scope, maxRate);
-        if (found.standsAgainst) return false;
-        some ||= found.survives === true;
+      for (const cell of cells) {
+        const found = stays(cell?.scopes.get(scope), maxRate);
+        if (found === false) return false;
+        some ||= found === true;
       }
       return some;
     });

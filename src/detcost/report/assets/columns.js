@@ -4,20 +4,31 @@
 
   /** @typedef {{scenario: string, cell: Cell | null}} Place */
 
+  /** @type {WeakMap<Candidate, Place[]>} */
+  const knownPlaces = new WeakMap();
+  /** @type {WeakMap<Candidate, Cell[]>} */
+  const knownCells = new WeakMap();
+
   /** @param {State} state @param {Candidate} candidate @returns {Place[]} */
   function places({ view, subject }, candidate) {
     const { scenarios, settings } = view.subjects[subject];
-    return scenarios.map((row) => ({
-      scenario: view.scenarios[row],
-      cell: view.cells[row][settings[candidate.place]],
-    }));
+    const found =
+      knownPlaces.get(candidate) ??
+      scenarios.map((row) => ({
+        scenario: view.scenarios[row],
+        cell: view.cells[row][settings[candidate.place]],
+      }));
+    knownPlaces.set(candidate, found);
+    return found;
   }
 
   /** @param {State} state @param {Candidate} candidate */
   function cellsOf(state, candidate) {
-    return places(state, candidate)
-      .map(({ cell }) => cell)
-      .filter((cell) => cell !== null);
+    const found =
+      knownCells.get(candidate) ??
+      places(state, candidate).flatMap(({ cell }) => (cell === null ? [] : [cell]));
+    knownCells.set(candidate, found);
+    return found;
   }
 
   /** The greatest figure over the scenarios. @param {State} state @param {(cell: Cell) => number | null | undefined} of */
@@ -114,7 +125,7 @@
       prefix && reason.startsWith(prefix)
         ? reason.slice(prefix.length).replace(/^[:,] /, "")
         : reason;
-    const rest = candidate.reasons.length - 1;
+    const rest = candidate.against - 1;
     const text = short.length > 90 ? `${short.slice(0, 88)} …` : short;
     return el("span", { class: "reason" }, text, rest ? `; and ${rest} more` : "");
   }

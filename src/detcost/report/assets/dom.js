@@ -33,6 +33,26 @@
     return /** @type {any} */ (found);
   };
 
+  /** What is far away is not made until the reader comes near: only the newest wish counts. */
+  detcost.whenNear = (id) => {
+    let near = false;
+    let wish = () => {};
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return;
+        near = true;
+        observer.disconnect();
+        wish();
+      },
+      { rootMargin: "600px" },
+    );
+    observer.observe(detcost.need(id));
+    return (action) => {
+      wish = action;
+      if (near) wish();
+    };
+  };
+
   /** A name that may break after each "+", so that it fits a narrow column. */
   detcost.breakable = (name) => {
     const fragment = document.createDocumentFragment();

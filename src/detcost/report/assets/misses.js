@@ -49,9 +49,9 @@
 
   /** How far a setting is from qualifying: what differed cannot be mended by measuring more. */
   /** @param {Candidate} candidate */
-  function distance({ reasons, findings }) {
+  function distance({ against, findings }) {
     const loose = findings.filter((f) => f.standsAgainst && !f.divergent && f.trials).length;
-    return (reasons.length - loose) * 1e6 + loose;
+    return (against - loose) * 1e6 + loose;
   }
 
   detcost.nearMisses = (state, choice) => {

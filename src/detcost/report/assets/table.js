@@ -138,15 +138,17 @@
   detcost.dominated = (state, choice) => {
     const subject = state.view.subjects[state.subject];
     // A bound that is too high for the question is still better than bits seen to differ.
-    const scopesOf = (/** @type {Candidate} */ { place }) =>
-      [state, { ...state, maxRate: null }].map((question) =>
-        detcost.survived(question, subject, place, detcost.index.scopes),
+    const survivedBy = (/** @type {Candidate} */ { place }) =>
+      [state, { ...state, maxRate: null }].flatMap((question, i) =>
+        detcost
+          .survived(question, subject, place, detcost.index.scopes)
+          .map((scope) => `${i} ${scope}`),
       );
-    const survived = new Map(choice.candidates.map((each) => [each, scopesOf(each)]));
-    const asMuch = (/** @type {Candidate} */ one, /** @type {Candidate} */ other) =>
-      survived
-        .get(other)
-        ?.every((scopes, i) => scopes.every((scope) => survived.get(one)?.[i].includes(scope)));
+    const survived = new Map(choice.candidates.map((each) => [each, new Set(survivedBy(each))]));
+    const asMuch = (/** @type {Candidate} */ one, /** @type {Candidate} */ other) => {
+      const own = survived.get(one);
+      return [...(survived.get(other) ?? [])].every((scope) => own?.has(scope));
+    };
     const beats = (/** @type {Candidate} */ one, /** @type {Candidate} */ other) =>
       (one.qualifies || !other.qualifies) &&
       subject.ties[one.place][other.place] === "0" &&

@@ -184,6 +184,8 @@ type Ranked = {
 type Candidate = Ranked & {
   worst: Figure | null;
   findings: Finding[];
+  /** How many reasons there are. */
+  against: number;
   reasons: string[];
   alsoSurvives: string[];
 };
@@ -246,11 +248,6 @@ interface Detcost {
 
   choose(question: Question): Choice;
   find(cell: Cell, scenario: string, scope: string, maxRate: number | null): Finding;
-  judge(
-    question: Question,
-    subject: Subject,
-    place: number,
-  ): { findings: Finding[]; reasons: string[] };
   survived(question: Question, subject: Subject, place: number, scopes: string[]): string[];
   best(question: Question): Ranked | null;
   headline(choice: Choice): string;
@@ -262,6 +259,7 @@ interface Detcost {
   svg(tag: string, properties?: Properties, ...children: Node[]): SVGElement;
   need<T extends HTMLElement>(id: string): T;
   breakable(name: string): DocumentFragment;
+  whenNear(id: string): (action: () => void) => void;
   copyButton(what: string, text: string): HTMLElement;
   copyable(what: string, title: string, text: string, heading?: string): HTMLElement;
   definitions(rows: [string, Child][]): HTMLElement;
