@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import msgspec
 
 from detcost import evidence
@@ -94,6 +92,7 @@ class Cells:
     def __init__(self) -> None:
         """Start without any."""
         self._counts: dict[Count, int] = {}
+        self._clean: dict[tuple[float | None, ...], int] = {}
         self._origins: dict[Origin, int] = {}
 
     @property
@@ -108,13 +107,12 @@ class Cells:
 
     def cell(self, record: Glance, setting: str) -> Cell:
         """Return what the page shows of a record that is listed under a setting."""
-        counts, origin = self._counts, _origin(record)
         return Cell(
             record.status,
             record.reason and record.reason[:LONGEST],
             record.setting if record.setting != setting else None,
             _cost(record.cost) if record.cost else None,
-            {s: counts.setdefault(_count(c), len(counts)) for s, c in record.divergence.items()},
+            {scope: self._count(found) for scope, found in record.divergence.items()},
             record.first_call_seconds,
             record.peak_memory_bytes,
             record.device_memory_bytes,
@@ -122,8 +120,18 @@ class Cells:
             record.accuracy,
             record.digest and record.digest[:DIGEST],
             record.measured_at,
-            self._origins.setdefault(origin, len(self._origins)),
+            self._origins.setdefault(_origin(record), len(self._origins)),
         )
+
+    def _count(self, found: Glimpse) -> int:
+        """Return the place of a count; of most, where nothing differed, it is known already."""
+        if found.divergent or found.skipped or found.reason:
+            return self._counts.setdefault(_count(found), len(self._counts))
+        clean = (found.trials, found.low, found.high, found.distinct)
+        place = self._clean.get(clean)
+        if place is None:
+            place = self._clean[clean] = self._counts.setdefault(_count(found), len(self._counts))
+        return place
 
 
 def _origin(record: Glance) -> Origin:
@@ -142,21 +150,14 @@ def _cost(found: evidence.Cost) -> Cost:
 
 
 def _count(found: Glimpse) -> Count:
-    if not (found.divergent or found.skipped or found.reason):
-        return _clean(found.trials, found.low, found.high, found.distinct)
     return Count(
         found.divergent,
         found.trials,
         found.low,
         found.high,
         found.distinct,
+        # Where nothing differed all agree: there is nothing to part.
         partition_text(found.variants)[:LONGEST] if found.divergent else "",
         tuple(found.skipped),
         found.reason and found.reason[:LONGEST],
     )
-
-
-@lru_cache(maxsize=4096)
-def _clean(trials: int, low: float | None, high: float | None, distinct: int) -> Count:
-    """Return what most counts are: nothing differed, so there is nothing to part."""
-    return Count(0, trials, low, high, distinct, "", (), None)

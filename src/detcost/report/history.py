@@ -93,9 +93,10 @@ def changes(records: Sequence[Record]) -> Iterator[Change]:
     earlier: dict[tuple[str, ...], Record] = {}
     last: dict[tuple[str, ...], Record] = {}
     for record in records:
-        if record.cell in last:
-            earlier[record.cell] = last[record.cell]
-        last[record.cell] = record
+        cell = record.cell
+        if cell in last:
+            earlier[cell] = last[cell]
+        last[cell] = record
     for cell, before in earlier.items():
         after = last[cell]
         for what, was, now in _differences(before, after):

@@ -59,10 +59,8 @@ def draw(cells: pd.DataFrame, folder: Path) -> list[Plot]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     load()
-    devices = enumerate(averages.believable(cells).groupby("device"), start=1)
-    plans = [plan for n, (device, rows) in devices for plan in _of_device(rows, str(device), n)]
     with processes.pool() as pool:
-        return pool.map(partial(_draw, folder=folder), plans, chunksize=1)
+        return list(pool.imap(partial(_draw, folder=folder), _plans(averages.believable(cells))))
 
 
 def load() -> None:
@@ -86,6 +84,11 @@ def _draw(plan: _Plan, folder: Path) -> Plot:
         drawn, title, alt = plan.make(*plan.arguments)
         look.save(drawn, folder / plan.file, title, alt)
     return Plot(plan.file, plan.kind, plan.device, plan.scenario, title, alt)
+
+
+def _plans(cells: pd.DataFrame) -> Iterator[_Plan]:
+    for number, (device, rows) in enumerate(cells.groupby("device"), start=1):
+        yield from _of_device(rows, str(device), number)
 
 
 def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[_Plan]:

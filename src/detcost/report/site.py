@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
@@ -127,8 +126,7 @@ def _prepare(out: Path) -> Path:
 def _machines(files: Sequence[Path], data: Path) -> Iterator[tuple[list[Seen], list[Problem]]]:
     """Work through the folders, those that tell of the same machine together."""
     groups = [list(group) for _, group in groupby(files, key=lambda file: file.parent)]
-    # Records are trees: the collector of cycles would look through them in vain, for a third more.
-    with processes.pool(initializer=gc.disable) as pool:
+    with processes.pool() as pool:
         while groups:
             coming = pool.imap(partial(write_machines, folder=data), groups)
             plots.load()  # for later; what takes seconds is best done while others work
