@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from detcost import evidence
@@ -91,19 +93,21 @@ class Cells:
 
     def __init__(self) -> None:
         """Start without any."""
-        self._counts: dict[Count, int] = {}
-        self._clean: dict[tuple[float | None, ...], int] = {}
-        self._origins: dict[Origin, int] = {}
+        self._counts: dict[tuple[Any, ...], int] = {}
+        self._origins: dict[tuple[Any, ...], int] = {}
 
     @property
     def counts(self) -> list[Count]:
         """Every count there is."""
-        return list(self._counts)
+        return [Count(*places) for places in self._counts]
 
     @property
     def origins(self) -> list[Origin]:
         """Every origin there is."""
-        return list(self._origins)
+        return [
+            Origin(run, profile, seed, commit, Figure(*same) if same else None)
+            for run, profile, seed, commit, same in self._origins
+        ]
 
     def cell(self, record: Glance, setting: str) -> Cell:
         """Return what the page shows of a record that is listed under a setting."""
@@ -120,44 +124,36 @@ class Cells:
             record.accuracy,
             record.digest and record.digest[:DIGEST],
             record.measured_at,
-            self._origins.setdefault(_origin(record), len(self._origins)),
+            self._origin(record),
         )
 
     def _count(self, found: Glimpse) -> int:
-        """Return the place of a count; of most, where nothing differed, it is known already."""
-        if found.divergent or found.skipped or found.reason:
-            return self._counts.setdefault(_count(found), len(self._counts))
-        clean = (found.trials, found.low, found.high, found.distinct)
-        place = self._clean.get(clean)
-        if place is None:
-            place = self._clean[clean] = self._counts.setdefault(_count(found), len(self._counts))
-        return place
+        partition = ""  # where nothing differed all agree: there is nothing to part
+        if found.divergent:
+            partition = partition_text(found.variants)[:LONGEST]
+        count = (
+            found.divergent,
+            found.trials,
+            found.low,
+            found.high,
+            found.distinct,
+            partition,
+            tuple(found.skipped),
+            found.reason and found.reason[:LONGEST],
+        )
+        return self._counts.setdefault(count, len(self._counts))
 
-
-def _origin(record: Glance) -> Origin:
-    same = record.controls.same_setting if record.controls else None
-    return Origin(
-        record.run_id,
-        record.protocol.profile if record.protocol else None,
-        record.seed,
-        record.commit,
-        Figure(same.ratio, same.low, same.high) if same else None,
-    )
+    def _origin(self, record: Glance) -> int:
+        same = record.controls.same_setting if record.controls else None
+        origin = (
+            record.run_id,
+            record.protocol.profile if record.protocol else None,
+            record.seed,
+            record.commit,
+            (same.ratio, same.low, same.high) if same else None,
+        )
+        return self._origins.setdefault(origin, len(self._origins))
 
 
 def _cost(found: evidence.Cost) -> Cost:
     return Cost(found.ratio, found.low, found.high, found.verdict, found.why, found.block_ratios)
-
-
-def _count(found: Glimpse) -> Count:
-    return Count(
-        found.divergent,
-        found.trials,
-        found.low,
-        found.high,
-        found.distinct,
-        # Where nothing differed all agree: there is nothing to part.
-        partition_text(found.variants)[:LONGEST] if found.divergent else "",
-        tuple(found.skipped),
-        found.reason and found.reason[:LONGEST],
-    )

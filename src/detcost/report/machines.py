@@ -116,13 +116,16 @@ def _card(key: str, name: str, newest: Sequence[Record], machine: Machine) -> Ca
 
 def _runs(newest: Iterable[Record]) -> dict[str, Run]:
     """Return the runs by name; each scenario of a run has an A/A arm of its own, which may fail."""
-    runs: dict[str, Run] = {}
+    last: dict[str, Record] = {}
+    failed: dict[str, dict[str, None]] = {}
     for record in newest:
-        failures = record.controls.failures if record.controls else []
-        before = runs[record.run_id].failed_controls if record.run_id in runs else []
-        together = list(dict.fromkeys([*before, *failures]))
-        runs[record.run_id] = Run(record.measured_at, record.protocol, record.commit, together)
-    return runs
+        last[record.run_id] = record
+        if record.controls and (failures := record.controls.failures):
+            failed.setdefault(record.run_id, {}).update(dict.fromkeys(failures))
+    return {
+        run: Run(record.measured_at, record.protocol, record.commit, list(failed.get(run, ())))
+        for run, record in last.items()
+    }
 
 
 def flat(description: dict[str, Any], before: str = "") -> dict[str, str]:
