@@ -42,7 +42,7 @@ bench: $(VENV)/bench.stamp  ## measure this machine, publish the site, print the
 	exit $$code
 
 test: lint  ## lint, check types, run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/dev-$(TENSORFLOW).stamp  ## lint and check types
 	$(BIN)/ruff check

@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from detcost import perturbations, profiles, settings
 from detcost.arm import TRIES, Arm
+from detcost.evidence import partition
 from detcost.experiment import Experiment
 from detcost.neighbours import KINDS as NEIGHBOURS
 from detcost.profiles import SCOPES, Profile
@@ -111,7 +112,7 @@ def by_pool_size(circumstances: Circumstances) -> str:
 def test_the_partition_says_which_pool_sizes_agree():
     arm = run(FakeWorkers({"default": Behaviour(output=by_pool_size)})).arms[0]
     threads = seen(arm, "threads")
-    assert threads.partition == [["1"], ["2"], ["3"], ["4", "8", "16"]]
+    assert partition(threads.variants) == [["1"], ["2"], ["3"], ["4", "8", "16"]]
     assert (threads.divergent, threads.trials, threads.distinct) == (5, 6, 4)
     assert seen(arm, "process").divergent == seen(arm, "load").divergent == 0
     assert threads.severity is not None
@@ -122,7 +123,7 @@ def test_a_variant_whose_own_trials_differ_agrees_with_none():
     pool = FakeWorkers({"default": Behaviour(process_flips=1.0)})
     often = msgspec.structs.replace(SHORT, trials=12)
     threads = seen(run(pool, profile=often).arms[0], "threads")
-    assert threads.partition == [[str(size)] for size in POOL_SIZES]
+    assert partition(threads.variants) == [[str(size)] for size in POOL_SIZES]
     assert {variant.digest for variant in threads.variants} == {None}
 
 
@@ -135,7 +136,7 @@ def test_execution_is_compared_with_default_whatever_the_setting():
     )
     default, xla = run(pool, "xla").arms
     assert (seen(default, "execution").divergent, seen(default, "execution").trials) == (2, 6)
-    assert seen(default, "execution").partition == [["eager", "graph"], ["xla"]]
+    assert partition(seen(default, "execution").variants) == [["eager", "graph"], ["xla"]]
     assert (seen(xla, "execution").divergent, seen(xla, "execution").trials) == (6, 6)
     assert seen(xla, "process").divergent == 0
 
