@@ -225,7 +225,8 @@ def _forest(
     """Draw a row a setting; ``means`` are over machines."""
     settings = sorted(cells["setting"].unique(), key=simplest_first)
     machines = sorted(cells["machine"].unique())
-    costs = averages.costs(cells, ["setting", "machine"]).reset_index()
+    costs = cells.sort_values(["setting", "machine"], ignore_index=True)
+    costs = costs.astype({"setting": "str", "machine": "str"})
     costs["row"] = costs["setting"].map({name: place for place, name in enumerate(settings)})
     costs["mark"] = costs["machine"].map({name: place for place, name in enumerate(machines)})
     costs["verdict"] = averages.verdicts(costs)
