@@ -177,7 +177,8 @@ def test_the_page_lets_nothing_run_but_its_own_program(tmp_path, out):
 
 
 def view_of(*records: Evidence):
-    (view,) = views(reading.latest(records))
+    seen = msgspec.json.Decoder(Glance).decode_lines(b"".join(map(msgspec.json.encode, records)))
+    (view,) = views(reading.latest(seen))
     return view
 
 
@@ -251,14 +252,6 @@ def test_the_partition_of_the_pools_is_told():
 def threads(differed: int, setting: str) -> Evidence:
     found = msgspec.structs.replace(divergence(differed, 2), variants=[variant("1", "a")])
     return record(setting=setting, divergence={"threads": found})
-
-
-def test_a_glance_has_the_variants_of_what_differed_alone(tmp_path):
-    path = write(tmp_path / "x.trials.jsonl", threads(1, "default"), threads(0, "xla"))
-    records, problems = reading.read_files([path], Glance)
-    assert not problems
-    variants = {each.setting: each.divergence["threads"].variants for each in records}
-    assert variants == {"default": (variant("1", "a"),), "xla": ()}
 
 
 def test_variants_that_are_none_are_told_with_their_line_and_the_rest_is_reported(tmp_path, out):

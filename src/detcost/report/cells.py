@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from detcost import evidence
-from detcost.report.glance import Glance, Glimpse
+from detcost.report.glance import LONGEST, Count, Glance
 from detcost.severity import Severity
-from detcost.tables import partition_text
 
 #: Hexadecimal digits of a digest: enough to tell any number of outputs apart.
 DIGEST = 16
-#: Characters of a stranger's text that a page takes.
-LONGEST = 500
-#: Of a count; reads them in one go.
-_FIGURES = attrgetter("divergent", "trials", "low", "high", "distinct")
-
-
-class Count(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What was seen in a scope; fields as in :class:`detcost.evidence.Divergence`."""
-
-    divergent: int
-    trials: int
-    low: float | None
-    high: float | None
-    distinct: int
-    partition: str
-    skipped: tuple[str, ...]
-    reason: str | None
 
 
 class Figure(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -96,13 +77,9 @@ class Cells:
 
     def __init__(self) -> None:
         """Start without any."""
-        self._counts: dict[tuple[Any, ...], int] = {}
+        self.counts: list[Count] = []
+        self._places: dict[int, int] = {}
         self._origins: dict[tuple[Any, ...], int] = {}
-
-    @property
-    def counts(self) -> list[Count]:
-        """Every count there is."""
-        return [Count(*figures, *rest) for figures, rest in self._counts]
 
     @property
     def origins(self) -> list[Origin]:
@@ -119,7 +96,7 @@ class Cells:
             record.reason and record.reason[:LONGEST],
             record.setting if record.setting != setting else None,
             _cost(record.cost) if record.cost else None,
-            {scope: self._count(found) for scope, found in record.divergence.items()},
+            {scope: self._place(count) for scope, count in record.divergence.items()},
             record.first_call_seconds,
             record.peak_memory_bytes,
             record.device_memory_bytes,
@@ -130,12 +107,12 @@ class Cells:
             self._origin(record),
         )
 
-    def _count(self, found: Glimpse) -> int:
-        partition = ""  # where nothing differed all agree: there is nothing to part
-        if found.divergent:
-            partition = partition_text(found.variants)[:LONGEST]
-        rest = (partition, tuple(found.skipped), found.reason and found.reason[:LONGEST])
-        return self._counts.setdefault((_FIGURES(found), rest), len(self._counts))
+    def _place(self, count: Count) -> int:
+        place = self._places.get(id(count))
+        if place is None:
+            place = self._places[id(count)] = len(self.counts)
+            self.counts.append(count)
+        return place
 
     def _origin(self, record: Glance) -> int:
         same = record.controls.same_setting if record.controls else None

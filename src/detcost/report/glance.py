@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from operator import attrgetter
+
 import msgspec
 
 from detcost.evidence import Comparison, Record, Variant
+from detcost.tables import partition_text
 
-_NOTHING = msgspec.Raw()
-_decode = msgspec.json.Decoder(tuple[Variant, ...]).decode
+#: Characters of a stranger's text that a page takes.
+LONGEST = 500
 
 
-class Glimpse(Comparison, frozen=True, gc=False):
-    """A comparison, with its variants only where something differed: else all agree."""
+class Count(Comparison, frozen=True, gc=False, array_like=True):
+    """A comparison as the page has it; ``partition`` says which variants agree."""
 
-    variants: tuple[Variant, ...] = msgspec.field(name="variants of what differed", default=())
-    written: msgspec.Raw = msgspec.field(name="variants", default=_NOTHING)
+    partition: str = ""
+
+
+class Written(Comparison, frozen=True, gc=False):
+    """A comparison as it is written: most of the variants are never looked at."""
+
+    variants: msgspec.Raw = msgspec.Raw()
 
 
 class Glance(Record, frozen=True, kw_only=True, gc=False):
-    """A record as the page reads it."""
+    """A record as the page reads it. Many share their counts."""
 
-    divergence: dict[str, Glimpse] = {}  # noqa: RUF012
+    divergence: dict[str, Count] = msgspec.field(name="counts", default_factory=dict)
+    written: dict[str, Written] = msgspec.field(name="divergence", default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Decode what variants are needed; let go of the others, and of the line around them."""
-        for found in self.divergence.values():
-            if found.divergent and found.written:
-                msgspec.structs.force_setattr(found, "variants", _decode(found.written))
-            msgspec.structs.force_setattr(found, "written", _NOTHING)
+        """Take what is needed while the line is at hand, and let go of the rest."""
+        counts = {scope: _count(found) for scope, found in self.written.items()}
+        msgspec.structs.force_setattr(self, "divergence", counts)
+        msgspec.structs.force_setattr(self, "written", {})
+
+
+def _count(found: Written) -> Count:
+    partition = ""  # where nothing differed all agree: there is nothing to part
+    if found.divergent and found.variants:
+        partition = partition_text(_decode(found.variants))
+    return _shared(_figures(found), tuple(found.skipped.items()), found.reason, partition)
+
+
+@lru_cache(maxsize=1 << 16)
+def _shared(
+    figures: tuple[int, int, float | None, float | None, float | None, int],
+    skipped: tuple[tuple[str, str], ...],
+    reason: str | None,
+    partition: str,
+) -> Count:
+    short = {name[:LONGEST]: why[:LONGEST] for name, why in skipped}
+    return Count(*figures, short, reason and reason[:LONGEST], partition[:LONGEST])
+
+
+_figures = attrgetter("divergent", "trials", "rate", "low", "high", "distinct")
+_decode = msgspec.json.Decoder(list[Variant]).decode

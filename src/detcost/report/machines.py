@@ -13,8 +13,7 @@ from detcost import evidence, reading
 from detcost.evidence import Record
 from detcost.reading import Problem
 from detcost.report import plotted, scripts
-from detcost.report.cells import LONGEST
-from detcost.report.glance import Glance
+from detcost.report.glance import LONGEST, Glance
 from detcost.report.history import Change, changes, sightings
 from detcost.report.plotted import Columns
 from detcost.report.views import View, views

@@ -18,7 +18,8 @@ from detcost.folklore.verdicts import Verdict
 from detcost.profiles import PROFILES, SCOPES
 from detcost.reading import Problem
 from detcost.report import page, plots, plotted, processes, scripts
-from detcost.report.cells import LONGEST, Cell, Cost, Count, Figure, Origin
+from detcost.report.cells import Cell, Cost, Figure, Origin
+from detcost.report.glance import LONGEST, Count
 from detcost.report.history import Change, Sighting, Sightings
 from detcost.report.machines import Card, Seen, by_machine, write_machines
 from detcost.scenarios import registry

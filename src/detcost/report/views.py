@@ -8,8 +8,8 @@ from functools import lru_cache
 import msgspec
 
 from detcost.errors import UsageError
-from detcost.report.cells import Cell, Cells, Count, Origin
-from detcost.report.glance import Glance
+from detcost.report.cells import Cell, Cells, Origin
+from detcost.report.glance import Count, Glance
 from detcost.report.subjects import Subject, Subjects
 from detcost.selection import Selection
 from detcost.settings import parse

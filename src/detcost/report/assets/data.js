@@ -49,7 +49,10 @@ const detcost = /** @type {Detcost} */ ({
 
   /** Name the cells of a view; what many have in common is named once. @param {any} view */
   function cells(view) {
-    const counts = view.counts.map((/** @type {any} */ places) => named("Count", places));
+    const counts = view.counts.map((/** @type {any} */ places) => {
+      const count = named("Count", places);
+      return { ...count, skipped: Object.keys(count.skipped) };
+    });
     const origins = view.origins.map((/** @type {any} */ places) => {
       const origin = named("Origin", places);
       return { ...origin, same_setting: named("Figure", origin.same_setting) };
