@@ -6,13 +6,8 @@ import base64
 import hashlib
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
-
 from detcost.errors import UsageError
 from detcost.report import scripts
-
-if TYPE_CHECKING:
-    from detcost.report.site import Index
 
 NAME = "index.html"
 #: In the order in which they build on each other.
@@ -26,7 +21,7 @@ START = "main.js"
 STYLE = ("base.css", "question.css", "table.css", "charts.css", "media.css")
 
 
-def write(out: Path, index: Index, first: Path) -> Path:
+def write(out: Path, index: bytes, first: Path) -> Path:
     """Write the page into a folder and return its file.
 
     The policy in its head lets nothing run in it but its own program, whose very bytes it
@@ -37,7 +32,7 @@ def write(out: Path, index: Index, first: Path) -> Path:
     out
         The folder.
     index
-        What the page has from the start.
+        What the page has from the start, as JSON.
     first
         The file of the machine that is shown first.
 
@@ -46,7 +41,7 @@ def write(out: Path, index: Index, first: Path) -> Path:
     UsageError
         If the file cannot be written.
     """
-    data = [scripts.call("index", scripts.json(index)).decode(), first.read_text(encoding="utf-8")]
+    data = [scripts.call("index", index).decode(), first.read_text(encoding="utf-8")]
     program = "\n".join([*map(_asset, PROGRAM), *data, _asset(START)])
     style = "\n".join(map(_asset, STYLE))
     html = _asset("page.html")

@@ -108,7 +108,8 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     problems += unread
     index = _index(seen, drawn, _folklore(claims), problems, site)
     _write_scenarios(seen, index, data)
-    return page.write(out, index, first=data / f"{index.machines[0].key}.js"), problems
+    first = data / f"{index.machines[0].key}.js"
+    return page.write(out, scripts.json(index), first), problems
 
 
 def _prepare(out: Path) -> Path:
