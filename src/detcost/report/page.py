@@ -6,6 +6,7 @@ import base64
 import hashlib
 from importlib import resources
 from pathlib import Path
+
 from detcost.errors import UsageError
 from detcost.report import scripts
 
