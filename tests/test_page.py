@@ -396,6 +396,22 @@ def test_machines_that_gave_the_same_bits_are_told(tab, made_up):
     expect(across).to_contain_text("same bits")
 
 
+def test_plots_are_loaded_when_the_reader_comes_near_and_kept_for_the_next_question(tab, real):
+    show(tab, real, "#scenario=matmul_square")
+    frontier, forest = (tab.locator(f"#plots-body .{kind} img") for kind in ("frontier", "forest"))
+    assert frontier.count() == 0
+    tab.locator("#plots").scroll_into_view_if_needed()
+    for image in (frontier, forest):
+        image.scroll_into_view_if_needed()
+        assert image.get_attribute("alt")
+        tab.wait_for_function("image => image.naturalWidth > 0", arg=image.element_handle())
+    assert "matmul_square" in forest.get_attribute("alt")
+    before = frontier.element_handle()
+    tab.select_option("#scenario", "conv2d_backward")
+    tab.wait_for_selector('#plots-body .forest img[alt*="conv2d_backward"]')
+    assert before.evaluate("image => image.isConnected")
+
+
 def test_what_people_say_stands_beside_what_was_seen(tab, real):
     show(tab, real)
     row = tab.locator("#folklore tr", has_text="training with Adam ends in other weights")

@@ -29,7 +29,7 @@ class Written(Comparison, frozen=True, gc=False):
 class Glance(Record, frozen=True, kw_only=True, gc=False):
     """A record as the page reads it. Many share their counts."""
 
-    divergence: dict[str, Count] = msgspec.field(name="counts", default_factory=dict)
+    divergence: dict[str, Count] = msgspec.field(name="divergence, counted", default_factory=dict)
     written: dict[str, Written] = msgspec.field(name="divergence", default_factory=dict)
 
     def __post_init__(self) -> None:
