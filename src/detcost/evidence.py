@@ -16,7 +16,9 @@ import msgspec
 from detcost.severity import Severity
 from detcost.workers.contract import Status
 
-SCHEMA = 2
+SCHEMA = 3
+#: Scopes in which a cell is compared with itself as it is: what differs there differs anyway.
+OWN_SCOPES = ("repeat", "process")
 #: Ends the names of files with evidence for claims: too little of it to choose a setting by.
 FOLKLORE = ".folklore.jsonl"
 
@@ -72,6 +74,9 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
         The variants that could not be tried, with the reason.
     reason
         Why nothing was compared, where the scope means nothing to the cell.
+    first_call
+        Where the cell carries state and diverged: the earliest call, counted from 1, whose
+        output differed from that of the same call of the reference.
     """
 
     divergent: int
@@ -82,6 +87,7 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
     distinct: int
     skipped: dict[str, str] = {}
     reason: str | None = None
+    first_call: int | None = None
 
 
 class Divergence(Comparison, frozen=True, gc=False):
@@ -111,17 +117,33 @@ def partition(variants: Sequence[Variant]) -> list[list[str]]:
 
 
 class Protocol(msgspec.Struct, frozen=True, gc=False):
-    """How it was measured, enough to do it again. Seconds and counts."""
+    """How it was measured, enough to do it again. Seconds and counts.
+
+    Attributes
+    ----------
+    warm_up_steps
+        Up to schema 2. Since then workers settle by time.
+    settle_seconds, burst_seconds
+        How long a worker runs before its step is timed, and how long it is timed.
+    pythons
+        The Pythons, each with a hash seed of its own, that workers were started from.
+    hash_seed
+        The user's own ``PYTHONHASHSEED``, which all Pythons then have.
+    """
 
     profile: str
     rounds: int
-    warm_up_steps: int
     target_half_width: float
     seconds_cap: float
     stopped_by: Literal["width", "time", "blocks"] | None
     two_at_a_time: bool
     workers_lost: int
     start_method: str
+    warm_up_steps: int | None = None
+    settle_seconds: float | None = None
+    burst_seconds: float | None = None
+    pythons: int | None = None
+    hash_seed: str | None = None
 
 
 class Control(msgspec.Struct, frozen=True, gc=False):
@@ -157,8 +179,25 @@ class Controls(msgspec.Struct, frozen=True, gc=False):
         return found
 
 
+SameBits = Literal["yes", "no", "default varies"]
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What there is to compare of a measured cell. Unknown is ``None``, never a zero."""
+    """What there is to compare of a measured cell. Unknown is ``None``, never a zero.
+
+    Attributes
+    ----------
+    cold_step_seconds
+        The first step after the worker stood idle, the median over blocks.
+    carries_state
+        Whether outputs move on from call to call and the same ones come in every process.
+    sequence
+        Digests of the outputs of the first calls, where the cell carries state.
+    same_bits_as_default
+        Whether the reference is byte for byte that of ``default`` in the same run.
+    overridden
+        What the program sets by itself against the setting, and was left out, with its line.
+    """
 
     schema: int = SCHEMA
     run_id: str
@@ -174,12 +213,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str | None = None
     cost: Cost | None = None
     first_call_seconds: float | None = None
+    cold_step_seconds: float | None = None
     peak_memory_bytes: int | None = None
     device_memory_bytes: int | None = None
     divergence: Mapping[str, Comparison] = {}
     severity: Severity | None = None
     accuracy: float | None = None
     digest: str | None = None
+    carries_state: bool | None = None
+    sequence: list[str] = []
+    same_bits_as_default: SameBits | None = None
+    overridden: list[str] = []
     machine: dict[str, Any] = {}
     versions: dict[str, str] = {}
     protocol: Protocol | None = None
@@ -190,6 +234,22 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def cell(self) -> tuple[str, ...]:
         """What was measured: scenario, setting, device, size and dtype."""
         return (self.scenario, self.setting, self.device, self.size, self.dtype)
+
+    @property
+    def races(self) -> bool:
+        """Whether the bits differ even where nothing is changed."""
+        return any(
+            self.divergence[scope].divergent for scope in OWN_SCOPES if scope in self.divergence
+        )
+
+    def races_anyway(self, scope: str) -> bool:
+        """Whether a count of this scope says nothing about it, since the cell differs anyway."""
+        return scope not in OWN_SCOPES and self.races
+
+    @property
+    def cold(self) -> bool:
+        """Whether costs are of steps after idleness, as they were up to schema 2."""
+        return self.schema < 3
 
     @property
     def machine_name(self) -> str:
