@@ -96,6 +96,14 @@ def test_a_signature_names_type_and_shape_of_each_output_in_order():
     )
 
 
+def test_a_leaf_knows_where_it_stands_in_what_the_step_returned():
+    outputs = (1.0, {"loss": [2.0, 3.0], "accuracy": 4.0})
+    assert [leaf.path for leaf in leaves(outputs)] == [
+        *("step()[0]", "step()[1]['accuracy']", "step()[1]['loss'][0]", "step()[1]['loss'][1]")
+    ]
+    assert [leaf.path for leaf in leaves("text")] == ["step()"]
+
+
 def test_dicts_are_sorted_by_key_so_that_the_order_of_insertion_does_not_count():
     assert of({"a": 1, "b": 2}) == of({"b": 2, "a": 1})
 
@@ -170,6 +178,7 @@ def test_saved_leaves_come_back_byte_for_byte_and_aligned(tmp_path):
     loaded = load(tmp_path / "outputs")
     assert signature(loaded) == signature(originals)
     assert digest(loaded) == digest(originals)
+    assert [leaf.path for leaf in loaded] == [leaf.path for leaf in originals]
     assert all(leaf.data.ctypes.data % 64 == 0 for leaf in loaded if leaf.data.size)
 
 
@@ -196,7 +205,7 @@ def test_a_file_that_is_cut_off_or_not_ours_is_refused(tmp_path):
     save(leaves(np.zeros(800)), path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    with pytest.raises(ValueError, match="cut off: 6463 of 6464 bytes"):
+    with pytest.raises(ValueError, match=f"cut off: {len(whole) - 1} of {len(whole)} bytes"):
         load(path)
     path.write_bytes(whole[:20])
     with pytest.raises(ValueError, match="cut off"):
@@ -254,6 +263,7 @@ def test_composite_tensors_are_compared_with_all_their_parts(tf):
     slices = [tf.IndexedSlices(tf.constant([1.0]), tf.constant([i])) for i in (0, 1)]
     for one, other in (ragged, sparse, slices):
         assert len(leaves(one)) > 1
+        assert {leaf.path for leaf in leaves([one])} == {"step()[0]"}
         assert of(one) == of(one)
         assert of(one) != of(other)
 

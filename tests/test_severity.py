@@ -307,7 +307,7 @@ def test_strings_have_a_fraction_only():
 
 def test_integers_beside_floats_do_not_hide_the_distance():
     found = compare([floats(1), 7], [floats(1), 8])
-    assert found == Severity(max_ulp=0, fraction_differing=0.5, mean_relative=0)
+    assert found == Severity(0, 0.5, 0, outputs=["step()[1]"])
 
 
 def test_outputs_without_elements_have_nothing_to_tell():
@@ -319,6 +319,74 @@ def test_outputs_of_another_type_or_shape_cannot_be_compared(other):
     assert compare(1.0, other) == UNKNOWN
 
 
+# -- which outputs ----------------------------------------------------------------------
+
+
+def test_the_outputs_that_differ_are_named_in_the_order_in_which_they_are_returned():
+    reference = ["text", {"loss": floats(1), "accuracy": 2}, *(floats(i) for i in range(2, 12))]
+    outputs = [*reference]
+    outputs[11], outputs[3], outputs[0] = floats(7), floats(8), "texts"
+    outputs[1] = {"loss": floats(3), "accuracy": 2}
+    expected = ["step()[0]", "step()[1]['loss']", "step()[3]", "step()[11]"]
+    assert compare(reference, outputs).outputs == expected
+    assert compare(reference, reference).outputs == []
+
+
+def test_of_one_output_alone_there_is_nothing_to_name():
+    assert compare(floats(1), floats(2)).outputs == []
+
+
+def test_an_output_that_differs_only_in_the_sign_of_zero_is_named():
+    assert compare([floats(0), 1], [floats(-0.0), 1]).outputs == ["step()[0]"]
+
+
+def test_an_output_that_changed_its_type_or_shape_is_named_with_those_whose_bytes_differ():
+    reference = [floats(1, 2), floats(3), 4, 5]
+    found = compare(reference, [floats(1), floats(3), 4.0, 6])
+    assert found == Severity(None, None, None, outputs=["step()[0]", "step()[2]", "step()[3]"])
+
+
+def test_an_output_that_only_one_of_two_calls_returned_is_named():
+    one, other = {"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}
+    for found in (compare(one, other), compare(other, one)):
+        assert found == Severity(None, None, None, outputs=["step()['c']"])
+
+
+def test_an_output_under_another_key_is_no_other_output():
+    """Names such as dense_1 and dense_2 count how many layers were made before."""
+    one, other = {"dense_1": 1, "kernel": 2}, {"dense_2": 1, "kernel": 3}
+    assert compare(one, other).outputs == ["step()['kernel']"]
+
+
+def test_outputs_are_named_where_the_reference_comes_from_a_file(tmp_path):
+    save(leaves([floats(1), floats(2)]), tmp_path / "reference")
+    found = severity.compare(load(tmp_path / "reference"), leaves([floats(1), floats(3)]))
+    assert found.outputs == ["step()[1]"]
+
+
+@pytest.mark.tensorflow
+def test_a_composite_tensor_is_one_output():
+    tf = pytest.importorskip("tensorflow")
+    one, other = (tf.ragged.constant([[float(i)], [2.0, 3.0]]) for i in range(2))
+    assert compare(one, other).outputs == []
+    assert compare([one, one], [one, other]).outputs == ["step()[1]"]
+
+
+def test_of_thousands_of_outputs_the_first_are_named_and_the_others_counted():
+    def named(*changed):
+        return compare([0] * 2000, [int(i in changed) for i in range(2000)]).outputs
+
+    first = [f"step()[{i}]" for i in range(20)]
+    assert named(*range(20)) == first
+    assert named(*range(21)) == [*first, "and at least 1 more"]
+    assert named(*range(2000)) == [*first, "and at least 1980 more"]
+
+
+def test_evidence_without_outputs_still_reads():
+    older = b'{"max_ulp":3,"fraction_differing":0.25,"mean_relative":1e-7}'
+    assert msgspec.json.decode(older, type=Severity, strict=True).outputs == []
+
+
 # -- merging ---------------------------------------------------------------------------
 
 SAMPLES = [
@@ -327,6 +395,11 @@ SAMPLES = [
     Severity(1, 0.5, 1e-9, Trajectory(2, [2, 9], [1e-8, 1e-6])),
     Severity(None, 0.2, None, Trajectory(5, [5, 9], [1e-9, 1e-3])),
     UNKNOWN,
+    *(Severity(1, 0.1, 1e-7, outputs=[f"step()[{i}]" for i in some]) for some in ([3], [1, 10])),
+    *(
+        Severity(1, 0.1, 1e-7, outputs=[*(f"step()[{i}]" for i in range(start, start + 20)), more])
+        for start, more in ((5, "and at least 7 more"), (30, "and at least 2 more"))
+    ),
 ]
 
 
@@ -346,6 +419,23 @@ def test_the_worst_of_trainings_tells_where_the_first_of_them_parts():
     far = Severity(1, 0.5, 1e-9, Trajectory(5, [5, 9], [1e-9, 1e-3]))
     assert worst(early, far).trajectory == Trajectory(2, [5, 9], [1e-9, 1e-3])
     assert worst(early, Severity(1, 0.5, 1e-9)).trajectory == early.trajectory
+
+
+def test_merging_names_every_output_that_ever_differed_once_and_in_order():
+    one = Severity(1, 0.5, 1e-9, outputs=["step()[2]", "step()[10]"])
+    other = Severity(1, 0.5, 1e-9, outputs=["step()[0]", "step()[2]"])
+    expected = ["step()[0]", "step()[2]", "step()[10]"]
+    assert worst(one, other).outputs == expected
+    assert worst(worst(one, other), one).outputs == expected
+
+
+def test_merging_never_forgets_that_outputs_went_unnamed():
+    first, others = ([f"step()[{i}]" for i in some] for some in (range(20), range(20, 25)))
+    found = worst(Severity(1, 1, 1, outputs=first), Severity(1, 1, 1, outputs=others))
+    assert found.outputs == [*first, "and at least 1 more"]
+    many = Severity(1, 1, 1, outputs=[*others, "and at least 9 more"])
+    assert worst(found, many).outputs[:20] == first
+    assert worst(found, many).outputs[20:] == ["and at least 1 more"]
 
 
 def test_it_does_not_matter_in_which_order_severities_are_merged():

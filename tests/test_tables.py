@@ -195,6 +195,40 @@ def test_a_note_tells_where_trainings_part(trajectory, text):
     assert text in plain(terminal(record(severity=Severity(3, 0.25, 1e-7, trajectory))))
 
 
+@pytest.mark.parametrize(
+    ("severity", "text"),
+    [
+        (Severity(3, 0.25, 1e-7), "differs by up to 3 ulp"),
+        (
+            Severity(3, 0.25, 1e-7, outputs=["step()[0]", "step()['loss']"]),
+            "differs by up to 3 ulp in step()[0], step()['loss']",
+        ),
+        (Severity(None, 0.25, None, outputs=["step()[2]"]), "differs in step()[2]"),
+        (Severity(None, 0.25, None), ""),
+    ],
+    ids=["one output", "of several two", "whole numbers", "nothing known"],
+)
+def test_a_note_tells_how_far_which_outputs_differ(severity, text):
+    assert tables.severity_text(severity) == text
+    shown = plain(terminal(record(severity=severity)))
+    assert text in shown
+    assert ("differs" in shown) is bool(text)
+
+
+def test_a_note_of_many_outputs_is_cut_off():
+    many = [*(f"step()[{i}]" for i in range(20)), "and at least 7 more"]
+    shown = words_of(plain(terminal(record(severity=Severity(3, 0.25, 1e-7, outputs=many)))))
+    assert "differs by up to 3 ulp in step()[0], step()[1], " in shown
+    assert "step()[19]" not in shown
+    assert " …" in shown
+
+
+@pytest.mark.parametrize("text", ["[red]x[/red]", "a\x1b[2J", "<b>", "a\nb"])
+def test_a_stranger_s_key_is_shown_as_it_is(text):
+    shown = terminal(record(severity=Severity(3, 0.25, 1e-7, outputs=[f"step()[{text!r}]", "b"])))
+    assert f"step()[{text!r}], b" in plain(shown)
+
+
 def test_a_frame_has_a_row_a_record_and_a_column_a_figure():
     frame = tables.to_frame([record(), failed(setting="xla")])
     assert list(frame["setting"]) == ["default", "xla"]

@@ -18,6 +18,8 @@ import numpy.typing as npt
 import xxhash
 
 STRING = "string"
+#: The path of what a step returned, from which the paths of its outputs go on.
+STEP = "step()"
 #: What TensorFlow has beyond NumPy's own types; older versions of ml_dtypes lack some.
 _EXTENDED = {
     name: np.dtype(getattr(ml_dtypes, name))
@@ -34,6 +36,7 @@ _ALIGNMENT = 64
 CHUNK = 1 << 18
 
 Array = npt.NDArray[Any]
+_Header = tuple[str, tuple[int, ...], int, str]  # of a saved leaf: dtype, shape, bytes, path
 
 
 class UnusableOutput(Exception):
@@ -55,11 +58,15 @@ class Leaf:
         The raw bytes in C order, shape (n,). May be a view of a live tensor or array:
         :func:`save` what must outlast the next step. Strings are written as all their
         lengths (uint64), then all their bytes.
+    path
+        Where it stands in what the step returned, such as ``step()[1]['loss']``. The leaves
+        of a composite tensor share one path.
     """
 
     dtype: str
     shape: tuple[int, ...]
     data: npt.NDArray[np.uint8]
+    path: str = STEP
 
     @property
     def size(self) -> int:
@@ -96,7 +103,7 @@ def leaves(outputs: object) -> list[Leaf]:
     """
     if outputs is None:
         raise UnusableOutput("step() returned nothing; return the tensors to compare")
-    found = [_leaf(value, path) for path, value in _flatten(outputs, "step()")]
+    found = [_leaf(value, path) for path, value in _flatten(outputs, STEP)]
     if not found:
         raise UnusableOutput("step() returned an empty nest; return the tensors to compare")
     return found
@@ -126,7 +133,9 @@ def save(leaves: Sequence[Leaf], path: str | os.PathLike[str]) -> None:
     The file appears whole or not at all, and one already there stays whole for those
     who have it mapped.
     """
-    header = msgspec.json.encode([(leaf.dtype, leaf.shape, leaf.data.size) for leaf in leaves])
+    header = msgspec.json.encode(
+        [(leaf.dtype, leaf.shape, leaf.data.size, leaf.path) for leaf in leaves]
+    )
     part = f"{os.fspath(path)}.{os.getpid()}.part"
     with open(part, "wb") as file:
         file.write(_MAGIC + len(header).to_bytes(8, "little") + header)
@@ -150,11 +159,11 @@ def load(path: str | os.PathLike[str]) -> list[Leaf]:
     end = 16 + int.from_bytes(raw[8:16].tobytes(), "little")
     if end > raw.size:
         raise ValueError(f"{path} is cut off: {raw.size} bytes")
-    header = msgspec.json.decode(raw[16:end].tobytes(), type=list[tuple[str, tuple[int, ...], int]])
+    header = msgspec.json.decode(raw[16:end].tobytes(), type=list[_Header])
     found = []
-    for dtype, shape, size in header:
+    for dtype, shape, size, name in header:
         end += -end % _ALIGNMENT
-        found.append(Leaf(dtype, shape, raw[end : end + size]))
+        found.append(Leaf(dtype, shape, raw[end : end + size], name))
         end += size
     if end > raw.size:
         raise ValueError(f"{path} is cut off: {raw.size} of {end} bytes")
@@ -197,12 +206,12 @@ def _leaf(value: object, path: str) -> Leaf:
         raise UnusableOutput(f"{path} is None; return only the tensors to compare")
     array = _array(value, path)
     if array.dtype.kind in "OSU":
-        return Leaf(STRING, array.shape, _encode_strings(array, path))
+        return Leaf(STRING, array.shape, _encode_strings(array, path), path)
     native = array.dtype.kind in "biufc" and not issubclass(array.dtype.type, _PADDED)
     if not native and _EXTENDED.get(array.dtype.name) != array.dtype:
         raise _unusable(f"an array of {array.dtype}", path)
     array = np.asarray(array, array.dtype.newbyteorder("="), order="C")
-    return Leaf(array.dtype.name, array.shape, array.reshape(-1).view(np.uint8))
+    return Leaf(array.dtype.name, array.shape, array.reshape(-1).view(np.uint8), path)
 
 
 _PADDED = (np.longdouble, np.clongdouble)  # its spare bytes hold whatever was there before
@@ -236,5 +245,5 @@ def _encode_strings(array: npt.NDArray[Any], path: str) -> npt.NDArray[np.uint8]
 
 
 def _unusable(what: str, path: str) -> UnusableOutput:
-    verb = "returned" if path == "step()" else "is"
+    verb = "returned" if path == STEP else "is"
     return UnusableOutput(f"{path} {verb} {what}, which cannot be compared; return tensors")

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from detcost import trajectory
+from detcost import differing, trajectory
 from detcost.divergence import CHUNK, STRING, Array, Leaf, chunks, is_float, signature
 from detcost.trajectory import Trajectory
 
@@ -41,6 +41,11 @@ class Severity(msgspec.Struct, frozen=True):
     trajectory
         Where a training parts from the reference, and how the difference grows. ``None``
         if the outputs are no training's, or equal.
+    outputs
+        Which of several outputs differ: their paths in what the step returns, such as
+        ``step()[1]['loss']``, in the order in which it returns them. Empty if the step returns
+        one output alone. At most 20 paths are named; the last entry is then
+        ``and at least 7 more``.
 
     Notes
     -----
@@ -54,12 +59,17 @@ class Severity(msgspec.Struct, frozen=True):
     fraction_differing: float | None
     mean_relative: float | None
     trajectory: Trajectory | None = None
+    outputs: list[str] = []
 
 
 def compare(reference: Sequence[Leaf], leaves: Sequence[Leaf]) -> Severity:
-    """Measure how far leaves are from the reference; other types or shapes are all unknown."""
+    """Measure how far leaves are from the reference, and name those that differ.
+
+    Outputs of other types or shapes have no distances: all figures are unknown.
+    """
+    outputs = differing.outputs(reference, leaves)
     if signature(reference) != signature(leaves):
-        return Severity(None, None, None)
+        return Severity(None, None, None, outputs=outputs)
     tally = _Tally()
     with np.errstate(all="ignore"):  # what is not finite gets judged
         for ours, theirs in zip(reference, leaves, strict=True):
@@ -68,7 +78,7 @@ def compare(reference: Sequence[Leaf], leaves: Sequence[Leaf]) -> Severity:
             else:
                 for a, b in chunks(ours.array, theirs.array):
                     tally.add(a, b, is_float(ours.dtype))
-    return tally.result()
+    return msgspec.structs.replace(tally.result(), outputs=outputs)
 
 
 def worst(a: Severity | None, b: Severity | None) -> Severity | None:
@@ -77,6 +87,7 @@ def worst(a: Severity | None, b: Severity | None) -> Severity | None:
     ``None`` for a whole severity is no divergence, and gives way. An unknown figure is
     no such thing: it might have been the worst, so the worst is unknown too. Of two
     trajectories the earlier first step is kept, and the curve that ends farthest away.
+    The outputs are those that differed in either.
     """
     if a is None or b is None:
         return b if a is None else a
@@ -85,6 +96,7 @@ def worst(a: Severity | None, b: Severity | None) -> Severity | None:
         fraction_differing=_greater(a.fraction_differing, b.fraction_differing),
         mean_relative=_greater(a.mean_relative, b.mean_relative),
         trajectory=trajectory.worst(a.trajectory, b.trajectory),
+        outputs=differing.union(a.outputs, b.outputs),
     )
 
 

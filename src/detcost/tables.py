@@ -19,6 +19,7 @@ from detcost.contrasts import Estimate
 from detcost.evidence import Cost, Divergence, Evidence, Variant, partition
 from detcost.findings import hundredths
 from detcost.profiles import SCOPES
+from detcost.severity import Severity
 from detcost.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -84,6 +85,16 @@ def trajectory_text(found: Trajectory) -> str:
         for step, relative in ends.items()
     )
     return f"first differs at step {found.first_step + 1} of {found.steps[-1] + 1}; by {growth}"
+
+
+def severity_text(found: Severity) -> str:
+    """Write how far outputs differ, and which: ``differs by up to 3 ulp in step()[0], step()[2]``.
+
+    Nothing where neither is known.
+    """
+    apart = "" if found.max_ulp is None else f" by up to {found.max_ulp} ulp"
+    where = f" in {', '.join(found.outputs)}" if found.outputs else ""
+    return f"differs{apart}{where}" if apart or where else ""
 
 
 def _runs(group: Sequence[str], labels: Sequence[str]) -> str:
@@ -188,8 +199,8 @@ def _notes(record: Evidence) -> list[str]:
     if record.status != "ok":
         return [textwrap.shorten(record.reason or "", 100, placeholder=" …")]
     words = []
-    if record.severity and record.severity.max_ulp is not None:
-        words.append(f"differs by up to {record.severity.max_ulp} ulp")
+    if record.severity and (how := severity_text(record.severity)):
+        words.append(textwrap.shorten(how, 100, placeholder=" …"))
     if record.severity and record.severity.trajectory:
         words.append(trajectory_text(record.severity.trajectory))
     for scope in ("threads", "execution"):
