@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
 from detcost import cli, evidence, reading, readme, settings, tables
 from detcost.journal import Journal
@@ -175,6 +176,93 @@ def test_an_interrupt_is_one_line_and_leaves_no_process(stand_in):
     assert line.startswith("detcost: interrupted; ")
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
+
+
+# Options that are given several times.
+
+
+def lists() -> list[tuple[str, str]]:
+    """Return the command and the long name of every option that takes more than one word."""
+    return [
+        (name, max(option.opts, key=len))
+        for name, command in typer.main.get_command(cli.app).commands.items()
+        for option in command.params
+        if getattr(option, "multiple", False)
+    ]
+
+
+def read(command: str, *words: str) -> dict[str, object]:
+    """Return what a command makes of its words, without running it."""
+    found = typer.main.get_command(cli.app).commands[command]
+    return found.make_context(command, [*words, *(["x"] if command == "measure" else [])]).params
+
+
+def test_the_options_that_take_several_words_are_known():
+    assert set(lists()) == {
+        ("measure", "--settings"),
+        ("measure", "--devices"),
+        ("measure", "--scopes"),
+        ("choose", "--scenario"),
+        ("choose", "--survive"),
+        ("agreement", "--settings"),
+        ("agreement", "--scenario"),
+    }
+
+
+@pytest.mark.parametrize(("command", "option"), lists())
+@pytest.mark.parametrize("values", [["a,b,c"], ["a", "b", "c"], ["a, b", "c"], [" a ,b,a", "c,b"]])
+def test_several_words_add_up_however_they_are_given(command, option, values):
+    words = [word for value in values for word in (option, value)]
+    assert read(command, *words)[option.strip("-")] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("command", "option"), lists())
+@pytest.mark.parametrize("value", ["", " ", "a,,b", "a,", ","])
+def test_an_empty_word_is_one_line_that_says_what_to_do(mistake, command, option, value):
+    line = mistake(command, *(["matmul_square"] if command == "measure" else []), option, value)
+    assert f'{option} "{value}"' in line
+    assert f"leave {option} out" in line
+
+
+def test_a_measurement_gets_all_the_words(detcost, monkeypatch):
+    asked = {}
+
+    def measure(scenarios, settings, devices, **rest):
+        asked.update(settings=settings, devices=devices, scopes=rest["scopes"])
+
+    monkeypatch.setattr("detcost.measure", measure, raising=False)
+    words = ["-s", "xla", "--settings", "threads=1, default", "-d", "CPU:0", "-d", "GPU:0"]
+    assert detcost("measure", "x", *words, "--scopes", "threads", "--scopes", "load")[0] == 0
+    assert asked == {
+        "settings": ["xla", "threads=1", "default"],
+        "devices": ["CPU:0", "GPU:0"],
+        "scopes": ["threads", "load"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["measure", "x", "--size", "small", "--size", "large"], "--size"),
+        (["measure", "x", "--profile", "quick", "--profile=full"], "--profile"),
+        (["choose", "--device", "CPU:0", "--device", "GPU:0"], "--device"),
+        (["show", "--results", "a", "--results", "b"], "--results"),
+    ],
+)
+def test_a_second_value_where_one_counts_is_refused(mistake, words, option):
+    """The first would be dropped without a word."""
+    assert f"{option} is given 2 times" in mistake(*words)
+
+
+@pytest.mark.parametrize("command", ["choose", "folklore", "agreement"])
+@pytest.mark.parametrize("other", [["--markdown"], ["--write", "README.md"]])
+def test_json_and_markdown_are_refused_before_any_work(mistake, monkeypatch, command, other):
+    """A folklore run takes five minutes."""
+    monkeypatch.setattr("detcost.folklore.measuring.measure", pytest.fail)
+    monkeypatch.setattr("detcost.reading.read", pytest.fail)
+    line = mistake(command, "--json", *other)
+    assert other[0] in line
+    assert "choose one" in line
 
 
 # What is shown.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from detcost import cli
+from detcost import cli, readme
 from detcost.evidence import Control, Controls
 from detcost.findings import percent
 from detcost.journal import Journal
@@ -90,7 +90,7 @@ def test_no_answer_is_exit_code_1_and_says_why(detcost, hopeless, asked, words):
         (["--scenario", "qqqq"], '"qqqq"', "detcost measure qqqq"),
         (["--device", "GPU:0"], '"GPU:0"', "there is CPU:0"),
         (["--survive", "repeat,proces"], '"proces"', 'did you mean "process"?'),
-        (["--survive", ""], '""', "repeat, process"),
+        (["--survive", ""], '--survive ""', "leave --survive out"),
         (["--max-rate", "5"], "rate 5", "at most 1"),
         (["--max-rate", "0"], "rate 0", "0.05"),
         (["--machine", "bix"], '"bix"', 'did you mean "box"?'),
@@ -154,6 +154,29 @@ def test_several_names_want_one_setting_however_they_are_given(detcost, results)
     assert out.startswith("2 scenarios on CPU:0: op_determinism survives")
     assert detcost("choose", "--scenario", "matmul", "--scenario", "scatter")[1] == out
     assert detcost("choose", "--scenario", "all")[1] == out
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--survive", "repeat,process,threads"],
+        ["--survive", "repeat", "--survive", "process", "--survive", "threads"],
+        ["--survive", "repeat, process", "--survive", " threads ,repeat"],
+    ],
+)
+def test_scopes_to_survive_add_up_however_they_are_given(detcost, results, given):
+    """The last one alone would let through what races in the others."""
+    _, out, _ = detcost("choose", "--scenario", "scatter", "--json", *given)
+    assert json.loads(out)["survive"] == ["repeat", "process", "threads"]
+
+
+@pytest.mark.parametrize("other", [["--markdown"], ["--write", "page.md"]])
+def test_json_goes_with_no_other_format(detcost, results, other):
+    Path("page.md").write_text("".join(readme.marks("choose")))
+    code, out, err = detcost("choose", "--json", *other)
+    assert (code, out) == (2, "")
+    assert "choose one" in err
+    assert Path("page.md").read_text() == "".join(readme.marks("choose"))
 
 
 def test_a_rate_and_scopes_are_heeded(detcost, results):

@@ -50,10 +50,12 @@ def test_what_is_named_twice_is_measured_once():
         scenarios=["matmul_square", "conv2d_backward", "matmul_square"],
         setting_names=["xla+single_thread", "threads=1+xla"],
         devices=["CPU:0", "GPU:0", "CPU:0"],
+        scopes=["threads", "load", "threads"],
     )
     assert request.scenarios == ("matmul_square", "conv2d_backward")
     assert [setting.name for setting in request.settings] == ["default", "threads=1+xla"]
     assert request.devices == ("CPU:0", "GPU:0")
+    assert request.scopes == ("threads", "load")
 
 
 def test_a_user_s_own_scenario_is_not_loaded_here():

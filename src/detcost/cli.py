@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from detcost import experiment
+from detcost.console import err, live_progress, out, print_wide, tell
 from detcost.errors import UsageError
 from detcost.evidence import Evidence
+from detcost.options import Command, refuse_two_formats, several
 from detcost.profiles import SCOPES
-from detcost.reading import Problem
 
 app = typer.Typer(
     add_completion=False,
@@ -24,30 +20,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="What bitwise reproducibility costs in TensorFlow, and whether you really get it.",
 )
-# A colon is a colon: rich would show the file x:100:y as an emoji.
-out = Console(emoji=False)
-err = Console(stderr=True, emoji=False)
 
 ResultsOption = Annotated[Path, typer.Option(help="A results folder or evidence file.")]
+ScenarioOption = Annotated[list[str] | None, several(help="A scenario, a family or all.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print it for a program.")]
+MarkdownOption = Annotated[bool, typer.Option(help="Print it as Markdown.")]
+WriteOption = Annotated[
+    Path | None, typer.Option(help="Put that between the marks in this file instead.")
+]
 
 DONE, SOME_FAILED, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 
-@app.command()
+@app.command(cls=Command)
 def measure(
     scenarios: Annotated[
         list[str], typer.Argument(help="Names, or your own as path/to/file.py:name.")
     ],
     settings: Annotated[
-        list[str] | None,
-        typer.Option("--settings", "-s", help="Such as op_determinism+threads=1; repeatable."),
+        list[str] | None, several("--settings", "-s", help="Such as op_determinism+threads=1.")
     ] = None,
-    devices: Annotated[
-        list[str] | None, typer.Option("--devices", "-d", help="Such as CPU:0; repeatable.")
-    ] = None,
+    devices: Annotated[list[str] | None, several("--devices", "-d", help="Such as CPU:0.")] = None,
     scopes: Annotated[
-        str | None,
-        typer.Option(help=f"Of {','.join(SCOPES)}; else the profile's own."),
+        list[str] | None, several(help=f"Of {','.join(SCOPES)}; else the profile's own.")
     ] = None,
     profile: Annotated[
         str | None,
@@ -65,12 +60,12 @@ def measure(
 
     records: list[Evidence] = []
     try:
-        with _live_progress() as on_progress:
+        with live_progress() as on_progress:
             detcost.measure(
                 scenarios,
-                _split(settings),
-                _split(devices),
-                scopes=scopes.split(",") if scopes else None,
+                settings,
+                devices,
+                scopes=scopes,
                 profile=profile,
                 size=size,
                 dtype=dtype,
@@ -88,7 +83,7 @@ def measure(
         raise typer.Exit(SOME_FAILED)
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
     results: ResultsOption = Path("results"),
     markdown: Annotated[bool, typer.Option(help="Print the overview as Markdown.")] = False,
@@ -110,16 +105,14 @@ def show(
         _print_tables(newest)
 
 
-@app.command()
+@app.command(cls=Command)
 def choose(
-    scenario: Annotated[
-        list[str] | None,
-        typer.Option(help="A scenario, a family or all; several want one setting for all."),
-    ] = None,
+    scenario: ScenarioOption = None,
     device: Annotated[str, typer.Option(help="Such as CPU:0.")] = "CPU:0",
     survive: Annotated[
-        str, typer.Option(help=f"Of {','.join(SCOPES)}: where the bits must stay.")
-    ] = "repeat,process",
+        list[str] | None,
+        several(help=f"Of {','.join(SCOPES)}: where the bits must stay; else repeat,process."),
+    ] = None,
     max_rate: Annotated[
         float | None, typer.Option(help="Highest tolerable divergence rate, such as 0.05.")
     ] = None,
@@ -128,20 +121,19 @@ def choose(
     tensorflow: Annotated[str | None, typer.Option(help="Version; else the newest.")] = None,
     size: Annotated[str | None, typer.Option(help="Of the scenarios; else medium.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the scenarios; else float32.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print it for a program.")] = False,
-    markdown: Annotated[bool, typer.Option(help="Print it as Markdown.")] = False,
-    write: Annotated[
-        Path | None, typer.Option(help="Put that between the marks in this file instead.")
-    ] = None,
+    json: JsonOption = False,
+    markdown: MarkdownOption = False,
+    write: WriteOption = None,
 ) -> None:
-    """Choose the cheapest setting that survives; without --scenario, one for each scenario."""
+    """Choose the cheapest setting that survives: one for all of --scenario, or one for each."""
     from detcost import answers, choosing, readme
-    from detcost.selection import Question
+    from detcost.selection import USUAL_SCOPES, Question
 
+    refuse_two_formats(json, markdown, write)
     question = Question(
-        scenarios=tuple(_split(scenario) or ("all",)),
+        scenarios=tuple(scenario or ("all",)),
         device=device,
-        survive=tuple(survive.split(",")),
+        survive=tuple(survive or USUAL_SCOPES),
         max_rate=max_rate,
         machine=machine,
         tensorflow=tensorflow,
@@ -158,12 +150,39 @@ def choose(
     elif markdown:
         typer.echo(answers.markdown(found))
     else:
-        _print_wide(answers.terminal(found))
+        print_wide(answers.terminal(found))
     if not choosing.all_qualify(found):
         raise typer.Exit(SOME_FAILED)
 
 
-@app.command()
+@app.command(name="agreement", cls=Command)
+def agreement_(
+    settings: Annotated[
+        list[str] | None,
+        several("--settings", "-s", help="Else the common ones, and all with isa=."),
+    ] = None,
+    scenario: ScenarioOption = None,
+    results: ResultsOption = Path("results"),
+    json: JsonOption = False,
+    markdown: MarkdownOption = False,
+    write: WriteOption = None,
+) -> None:
+    """Tell which settings give the same bits on which machines."""
+    from detcost import agreement, agreement_tables, readme
+
+    refuse_two_formats(json, markdown, write)
+    found = agreement.compare(_read(results), settings, scenario or ("all",))
+    if write:
+        readme.replace_section(write, "agreement", agreement_tables.markdown(found))
+    elif json:
+        typer.echo(agreement_tables.json_text(found))
+    elif markdown:
+        typer.echo(agreement_tables.markdown(found))
+    else:
+        print_wide(agreement_tables.terminal(found))
+
+
+@app.command(cls=Command)
 def report(
     results: ResultsOption = Path("results"),
     out_folder: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("report"),
@@ -172,11 +191,11 @@ def report(
     from detcost.report import site
 
     page, problems = site.write(results, out_folder)
-    _tell(problems)
+    tell(problems)
     typer.echo(f"The page is {page}")
 
 
-@app.command()
+@app.command(cls=Command)
 def folklore(
     results: Annotated[
         Path | None, typer.Option(help="Judge by what was measured before; else measure now.")
@@ -184,20 +203,19 @@ def folklore(
     out_file: Annotated[
         Path | None, typer.Option("--out", help="A file ….folklore.jsonl to append evidence to.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print all of it for a program.")] = False,
-    markdown: Annotated[bool, typer.Option(help="Print it as Markdown.")] = False,
-    write: Annotated[
-        Path | None, typer.Option(help="Put that between the marks in this file instead.")
-    ] = None,
+    json: JsonOption = False,
+    markdown: MarkdownOption = False,
+    write: WriteOption = None,
 ) -> None:
     """Judge what people are told about reproducible TensorFlow: about five minutes."""
     from detcost import readme
     from detcost.folklore import measuring, telling, verdicts
 
+    refuse_two_formats(json, markdown, write)
     if results:
         records = _read(results, folklore=True)
     else:
-        with _live_progress() as on_progress:
+        with live_progress() as on_progress:
             records = list(measuring.measure(out_file, on_progress))
     found, source = verdicts.verdicts(records), verdicts.source(records)
     if write:
@@ -207,20 +225,20 @@ def folklore(
     elif markdown:
         typer.echo(telling.markdown_table(found, source))
     else:
-        _print_wide(telling.terminal_table(found, source))
+        print_wide(telling.terminal_table(found, source))
 
 
-@app.command(name="list")
+@app.command(name="list", cls=Command)
 def list_(
     what: Annotated[str, typer.Argument(help="scenarios, settings or devices")],
 ) -> None:
     """List scenarios, settings or devices."""
     from detcost import listing
 
-    _print_wide(listing.table(what))
+    print_wide(listing.table(what))
 
 
-@app.command()
+@app.command(cls=Command)
 def doctor() -> None:
     """Say what this machine is, how noisy it is now, and what to do about it."""
     from detcost import doctor as examination
@@ -239,34 +257,11 @@ def main() -> None:
         sys.exit(USAGE_ERROR)
 
 
-@contextmanager
-def _live_progress() -> Iterator[Callable[[experiment.Progress], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("starting TensorFlow", total=1.0, left="")
-
-        def on_progress(now: experiment.Progress) -> None:
-            bar.update(
-                task,
-                completed=now.fraction,
-                description=f"{now.scenario} on {now.device}: {now.doing}",
-                left=f"about {now.time_left} left",
-            )
-
-        yield on_progress
-
-
 def _print_tables(records: list[Evidence]) -> None:
     from detcost import tables
 
     for table in tables.terminal_tables(records):
-        _print_wide(table)
+        print_wide(table)
 
 
 def _read(results: Path, folklore: bool = False) -> list[Evidence]:
@@ -274,20 +269,5 @@ def _read(results: Path, folklore: bool = False) -> list[Evidence]:
     from detcost import reading
 
     records, problems = reading.read(results, folklore)
-    _tell(problems)
+    tell(problems)
     return records
-
-
-def _tell(problems: Iterable[Problem]) -> None:
-    for problem in problems:
-        err.print(f"skipped {problem}", markup=False, soft_wrap=True)
-
-
-def _print_wide(table: RenderableType) -> None:
-    """Print without cutting columns off when there is no terminal to fit into."""
-    console = out if out.is_terminal else Console(width=200, emoji=False)
-    console.print(table)
-
-
-def _split(words: list[str] | None) -> list[str] | None:
-    return [part for word in words for part in word.split(",")] if words else None

@@ -143,12 +143,12 @@ def select(records: Iterable[R], question: Question) -> Selection[R]:
         raise UsageError("no evidence to choose by; run make bench, or detcost measure --out")
     here = _of_one_machine(newest, question.machine)
     tensorflow = question.tensorflow or max(here, key=lambda record: record.release).tensorflow
-    here = _of(here, "TensorFlow", lambda record: record.tensorflow, tensorflow)
-    here = _of(here, "device", lambda record: record.device, question.device)
+    here = only(here, "TensorFlow", lambda record: record.tensorflow, tensorflow)
+    here = only(here, "device", lambda record: record.device, question.device)
     size = question.size or _usual(here, "size")
-    here = _of(here, "size", lambda record: record.size, size)
+    here = only(here, "size", lambda record: record.size, size)
     dtype = question.dtype or _usual(here, "dtype")
-    here = _of(here, "type", lambda record: record.dtype, dtype)
+    here = only(here, "type", lambda record: record.dtype, dtype)
     names = resolve(question.scenarios, {r.scenario: r.family for r in here})
     chosen = tuple(record for record in here if record.scenario in names)
     return Selection(names, question.device, size, dtype, chosen)
@@ -163,10 +163,10 @@ def _of_one_machine(records: Sequence[R], wanted: str | None) -> list[R]:
     machines = sorted({record.machine_name for record in records})
     if wanted is None and len(machines) > 1:
         raise UsageError(f"evidence of several machines; name one of {_listed(machines)}")
-    return _of(records, "machine", lambda record: record.machine_name, wanted or machines[0])
+    return only(records, "machine", lambda record: record.machine_name, wanted or machines[0])
 
 
-def _of(records: Sequence[R], kind: str, word: Callable[[R], str], wanted: str) -> list[R]:
+def only(records: Sequence[R], kind: str, word: Callable[[R], str], wanted: str) -> list[R]:
     """Keep the records of a machine, a device, ...; refuse one that there is nothing of."""
     found = [record for record in records if word(record) == wanted]
     if not found:
