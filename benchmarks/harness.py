@@ -1,6 +1,8 @@
-"""asv benchmarks of detcost itself: ratios against something plain, both measured in one run."""
+"""asv benchmarks of detcost itself: figures against something plain, both measured in one run."""
 
 from detcost import harness
+
+Checks = dict[str, harness.CostCheck]
 
 version = "1"
 timeout = 600
@@ -39,6 +41,42 @@ def track_severity_memory() -> float:
 def track_coordinator_memory() -> float:
     """Peak resident bytes of the process that runs an experiment."""
     return harness.coordinator_memory()
+
+
+class CostBias:
+    """Costs of plain programs, held against an estimate made without detcost's engine."""
+
+    params = ("conv threads=1", "conv xla", "mlp threads=1")
+    param_names = ("program and setting",)
+    version = "1"
+    timeout = 1800  # setup_cache measures everything, about three minutes a program and setting
+
+    def setup_cache(self) -> Checks:
+        return {case: harness.check_cost(*case.split()) for case in self.params}
+
+    def track_independent_cost(self, checks: Checks, case: str) -> float:
+        """Step time ÷ ``default``'s, from fresh pairs of processes that know no detcost."""
+        return checks[case].independent.ratio
+
+    track_independent_cost.unit = "ratio"  # type: ignore[attr-defined]
+
+    def track_cost_bias(self, checks: Checks, case: str) -> float:
+        """By what share the engine's cost lies above the independent one."""
+        return harness.cost_bias(checks[case].engine, checks[case].independent)
+
+    track_cost_bias.unit = "share"  # type: ignore[attr-defined]
+
+    def track_cost_bias_in_errors(self, checks: Checks, case: str) -> float:
+        """How far the engine's cost lies above the independent one, in standard errors."""
+        return harness.cost_bias_in_errors(checks[case].engine, checks[case].independent)
+
+    track_cost_bias_in_errors.unit = "standard errors"  # type: ignore[attr-defined]
+
+    def track_cost_bias_unsettled(self, checks: Checks, case: str) -> float:
+        """By what share the cost of the former sampling lies above: bursts of 1 ms, no settling."""
+        return harness.cost_bias(checks[case].former, checks[case].independent)
+
+    track_cost_bias_unsettled.unit = "share"  # type: ignore[attr-defined]
 
 
 for _benchmark, _unit in (

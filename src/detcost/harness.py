@@ -1,25 +1,31 @@
-"""How fast detcost itself is: each figure a ratio against something plain, in one run."""
+"""How fast and how true detcost itself is: each figure against something plain, in one run."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
-from detcost import divergence, machine, severity
+from detcost import divergence, independent, machine, settings, severity
 from detcost.arm import Arm
-from detcost.profiles import PROFILES
+from detcost.experiment import Experiment
+from detcost.profiles import PROFILES, Profile
 from detcost.scopes import POOL_SIZES
 from detcost.seats import Seats
 from detcost.settings import DEFAULT
+from detcost.statistics import RatioEstimate
 from detcost.trials import Trial, Trials
 from detcost.workers.contract import QUIET, Cell, Circumstances
 from detcost.workers.launch import start_workers
@@ -73,9 +79,8 @@ def threads_trial_cost(pairs: int = 24) -> float:
     sizes = itertools.cycle(POOL_SIZES)
     try:
         with tempfile.TemporaryDirectory() as directory:
-            seats = Seats(pool, Path(directory))
-            repeats = PROFILES["standard"].trial_repeats
-            run = Trials(seats, arm, repeats=repeats, at_once=1, on_trial=lambda: None).run
+            seats = Seats(pool, Path(directory), PROFILES["standard"].calls)
+            run = Trials(seats, at_once=1, on_trial=lambda: None).run
 
             def threads() -> None:
                 size = next(sizes)
@@ -93,7 +98,7 @@ def threads_trial_cost(pairs: int = 24) -> float:
 def timing_overhead(pairs: int = 200) -> float:
     """Return what a sample adds to a step of 1 ms, as a share: 0.01 is 1 %.
 
-    The worker's own ``sample`` against a tight loop around the very same step,
+    The worker's own loop against a tight loop around the very same step,
     in turns, in this process; the step is arithmetic on registers and lasts 1 ms.
     """
     from detcost.workers.program import Program
@@ -108,8 +113,65 @@ def timing_overhead(pairs: int = 200) -> float:
             step()
         return time.perf_counter() - start
 
-    ratios = [program.sample(10).seconds / tight_loop() for _ in range(pairs)]
+    ratios = [program.run(10) / tight_loop() for _ in range(pairs)]
     return statistics.median(ratios) - 1
+
+
+@dataclass(frozen=True)
+class CostCheck:
+    """One cost measured three ways: without the engine, by the engine, and by its former sampling.
+
+    The former sampling timed bursts of 1 ms that began at once when a worker's turn came.
+    """
+
+    independent: independent.Estimate
+    engine: RatioEstimate
+    former: RatioEstimate
+
+
+def check_cost(program: str, setting: str) -> CostCheck:
+    """Measure what a setting costs one of the plain programs, in all three ways."""
+    standard = PROFILES["standard"]
+    former = msgspec.structs.replace(
+        standard, settle_seconds=0.0, burst_seconds=1e-3, rounds=30, seconds=25
+    )
+    return CostCheck(
+        independent.estimate(program, setting),
+        _cost(program, setting, standard),
+        _cost(program, setting, former),
+    )
+
+
+def cost_bias(cost: RatioEstimate, truth: independent.Estimate) -> float:
+    """Return by what share a cost lies above an independent estimate of it: 0.01 is 1 %."""
+    return cost.ratio / truth.ratio - 1
+
+
+def cost_bias_in_errors(cost: RatioEstimate, truth: independent.Estimate) -> float:
+    """Return how far a cost lies above an independent estimate, in standard errors of both."""
+    assert cost.low is not None
+    assert cost.high is not None
+    # The cost's interval is mean ± t·error on the log scale: see detcost.statistics.ratio.
+    error = math.log(cost.high / cost.low) / (2 * float(stdtrit(cost.blocks - 1, 0.975)))
+    return math.log(cost.ratio / truth.ratio) / math.hypot(error, truth.standard_error)
+
+
+def _cost(program: str, setting: str, profile: Profile) -> RatioEstimate:
+    """Let the engine measure a plain program by a profile, its blocks alone."""
+    pool = start_workers()
+    cells = [
+        Cell(f"detcost.plain_scenarios:{program}", each, "CPU:0")
+        for each in (DEFAULT, settings.parse(setting))
+    ]
+    experiment = Experiment(cells, profile, pool, scopes={})
+    try:
+        experiment.run()
+    finally:
+        pool.close()
+    for arm in experiment.arms:
+        if not arm.running:
+            raise RuntimeError(f"{arm.cell.setting.name}: {arm.status}: {arm.reason}")
+    return experiment.arms[1].ratio()
 
 
 def digest_bandwidth(megabytes: int = 64, pairs: int = 15) -> float:
