@@ -7,12 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from detcost import isa, machine
-from detcost.isa import Cap, caps
+from detcost.isa import LEVER_CAPS, Cap, caps, lever_caps
 
 # Flags as Linux spells them, each CPU's added to those of the one it follows.
 NEHALEM = {"sse2", "sse4_1", "sse4_2"}
@@ -72,6 +73,42 @@ def test_the_caps_are_all_that_is_below_the_cpu(flags, onednn, xla):
     ]
 
 
+@pytest.mark.parametrize(
+    ("flags", "word", "onednn", "xla"),
+    [
+        (HASWELL, "AVX", "AVX", "AVX"),
+        (HASWELL, "AVX2", "", ""),
+        (SANDY_BRIDGE, "AVX2", "", ""),
+        (ALDER_LAKE, "AVX2", "AVX2", ""),
+        (ZEN_4, "AVX512", "AVX512_CORE AVX512_CORE_VNNI", "AVX512 AVX512_VNNI"),
+        (
+            SAPPHIRE_RAPIDS,
+            "AVX2",
+            "AVX2 AVX2_VNNI AVX512_CORE AVX512_CORE_VNNI AVX512_CORE_BF16 AVX512_CORE_FP16",
+            "AVX2 AVX512 AVX512_VNNI AVX512_BF16",
+        ),
+        (ARM, "AVX2", "", ""),
+    ],
+)
+def test_under_the_lever_the_caps_are_those_of_cpus_on_which_it_takes(flags, word, onednn, xla):
+    assert caps(flags, word) == [
+        *(Cap("oneDNN", isa) for isa in onednn.split()),
+        *(Cap("XLA", isa) for isa in xla.split()),
+    ]
+
+
+def test_the_levers_words_ascend_in_every_library():
+    for library, needs in isa._NEEDS.items():
+        words = [[c.isa for c in lever_caps(w) if c.library == library] for w in LEVER_CAPS]
+        assert [len(of_library) for of_library in words] == [1] * len(LEVER_CAPS)
+        places = [list(needs).index(word) for [word] in words]
+        assert places == sorted(set(places))
+
+
+def test_without_the_lever_nothing_is_capped():
+    assert lever_caps(None) == ()
+
+
 def test_half_of_an_instruction_set_is_none():
     without_dq = SKYLAKE - {"avx512dq"}
     assert [cap.isa for cap in caps(without_dq) if cap.library == "oneDNN"] == ["SSE41", "AVX"]
@@ -108,12 +145,47 @@ def test_machine_code_tells_its_instruction_set(code, newest):
     assert isa._newest_in(bytes.fromhex(code)) == newest
 
 
+AVX2_CODE, AVX512_CODE = bytes.fromhex("c4e27d37e2"), bytes.fromhex("62f2fd283d06")
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "in_force"),
+    [
+        ("AVX2", AVX2_CODE, "AVX2"),
+        ("AVX512", AVX512_CODE, "AVX512"),  # on a CPU with AMX, too
+        ("AVX512", AVX2_CODE, "AVX2"),  # above the CPU
+        ("AVX2", AVX512_CODE, "AVX512"),  # read too late
+        ("AMX", AVX512_CODE, "AMX"),
+        ("AMX", AVX2_CODE, "AVX2"),
+        ("", AVX512_CODE, "AVX512"),  # uncapped
+        ("AVX2", b"", None),  # nothing was compiled
+    ],
+)
+def test_xla_is_believed_where_its_code_bears_it_out(word, code, in_force):
+    assert isa._xla_shows(b'xla_cpu_max_isa: "%s"' % word.encode(), code) == in_force
+
+
+@pytest.mark.parametrize(
+    ("says", "in_force"),
+    [
+        ("Intel AVX2", "AVX2"),
+        ("Intel AVX-512 with AVX512BW, AVX512VL, and AVX512DQ extensions", "AVX512_CORE"),
+        ("AArch64 (with Advanced SIMD & floating-point)", None),
+    ],
+)
+def test_onednn_names_the_set_that_it_dispatches_to(says, in_force):
+    introduction = f"onednn_verbose,v1,info,cpu,engine\nonednn_verbose,v1,info,cpu,isa:{says}\n"
+    assert isa._onednn_says(introduction) == (in_force or says)
+    assert isa._onednn_says("") is None
+
+
 #: Forks a worker for every question, as detcost does: TensorFlow is imported and has run nothing.
 WORKERS = """
 import hashlib, json, os, sys
 import numpy as np
 import tensorflow as tf
-from detcost.isa import Cap, apply
+from detcost.isa import Cap, XlaProbe, apply, onednn_in_force
+from detcost.settings import parse
 
 NUMBERS = np.random.default_rng(0).standard_normal((640, 640), dtype=np.float32)
 VARIABLES = {"oneDNN": "ONEDNN_MAX_CPU_ISA={}", "XLA": "XLA_FLAGS=--xla_cpu_max_isa={}"}
@@ -124,7 +196,36 @@ def work():
     parts = tf.linalg.matmul(x, x), compiled()
     return [hashlib.md5(part.numpy().tobytes()).hexdigest() for part in parts]
 
+def leave_eager_mode():
+    tf.compat.v1.disable_eager_execution()
+    tf.compat.v1.Session().run(tf.constant(1.0) + 1.0)
+
+#: What a program may do by itself, which the probe must stand.
+ODD = {
+    "eager functions": lambda: tf.config.run_functions_eagerly(True),
+    "sessions": leave_eager_mode,
+}
+
+def log(text):
+    print(text, file=sys.stderr, flush=True)
+
+def pulled(how, setting):
+    # Under the lever a worker only looks, and the program runs in between.
+    os.environ.update(parse(setting).environment)
+    said, probe = onednn_in_force(), XlaProbe()
+    if how == "killed":
+        return None, work(), os.environ["XLA_FLAGS"]
+    log(f"<{how} {setting}>")
+    digests = work()
+    log("<probe>")
+    ODD.get(how, lambda: None)()
+    in_force = [said, probe.shown()]
+    log("<end>")
+    return in_force, digests, os.environ["XLA_FLAGS"]
+
 def answer(how, label):
+    if label.startswith("isa="):
+        return pulled(how, label)
     library, _, isa = label.partition("=")
     if how == "by hand":
         os.environ.update([VARIABLES[library].format(isa).split("=", 1)])
@@ -162,7 +263,13 @@ def ignored() -> list[Cap]:
 
 
 @pytest.fixture(scope="module")
-def workers() -> subprocess.CompletedProcess[str]:
+def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the workers put what they put somewhere."""
+    return tmp_path_factory.mktemp("dumps")
+
+
+@pytest.fixture(scope="module")
+def workers(dumps: Path) -> subprocess.CompletedProcess[str]:
     """Workers of every kind, one after the other."""
     if not here() or not hasattr(os, "fork"):
         pytest.skip("nothing to cap on this CPU, or no fork")
@@ -170,9 +277,11 @@ def workers() -> subprocess.CompletedProcess[str]:
     asked = [("uncapped", "")]
     asked += [("capped", cap.label) for cap in dict.fromkeys([*here(), *ignored(), *every_word])]
     asked += [(how, cap.label) for how in ("by hand", "too late") for cap in lowest()]
+    asked += [("lever", f"isa={word}") for word in LEVER_CAPS]
+    asked += [(how, "isa=SSE4") for how in ("eager functions", "sessions", "killed")]
     return subprocess.run(
         [sys.executable, "-c", WORKERS, json.dumps(asked)],
-        env={**os.environ, "XLA_FLAGS": OWN_FLAGS, "TF_CPP_MIN_LOG_LEVEL": "1"},
+        env={**os.environ, "XLA_FLAGS": OWN_FLAGS, "TMPDIR": str(dumps)},
         capture_output=True,
         text=True,
         check=False,
@@ -234,3 +343,42 @@ def test_the_users_own_xla_flags_are_kept_before_the_cap(answers):
     _, xla = lowest()
     flags = answers["capped", xla.label][2]
     assert flags.startswith(f"{OWN_FLAGS} --xla_cpu_max_isa={xla.isa} ")
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("word", LEVER_CAPS)
+def test_a_setting_caps_both_libraries_or_is_seen_not_to(answers, word):
+    flags = set(machine.describe()["cpu_flags"])
+    in_force, _, xla_flags = answers["lever", f"isa={word}"]
+    for cap, shown in zip(lever_caps(word), in_force, strict=True):
+        assert (shown == cap.isa) == (isa._NEEDS[cap.library][cap.isa] <= flags)
+    assert xla_flags.startswith(f"{OWN_FLAGS} --xla_cpu_max_isa=")
+
+
+@pytest.mark.tensorflow
+def test_a_setting_gives_the_bits_of_both_its_caps(answers):
+    onednn, xla = lever_caps("SSE4")
+    (product, _), (_, compiled) = (answers["capped", cap.label][1] for cap in (onednn, xla))
+    assert answers["lever", "isa=SSE4"][1] == [product, compiled]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("how", ["eager functions", "sessions"])
+def test_what_a_program_does_does_not_blind_the_probe(answers, how):
+    assert answers[how, "isa=SSE4"][0] == [cap.isa for cap in lever_caps("SSE4")]
+
+
+@pytest.mark.tensorflow
+def test_the_first_function_that_xla_compiles_is_the_programs(workers):
+    """The line stands in the log once a process, and so tells of the program."""
+    parts = re.findall("<lever isa=.*?>(.*?)<probe>(.*?)<end>", workers.stderr, re.DOTALL)
+    assert len(parts) == len(LEVER_CAPS)
+    for program, probe in parts:
+        assert "Compiled cluster using XLA!" in program
+        assert "Compiled cluster using XLA!" not in probe
+
+
+@pytest.mark.tensorflow
+def test_the_probe_leaves_nothing_behind(answers, dumps):
+    assert ("killed", "isa=SSE4") in answers
+    assert list(dumps.iterdir()) == []

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import ast
 import itertools
+import json
 import os
 import pickle
+import subprocess
+import sys
 
 import pytest
 
-from detcost import settings
+from detcost import isa, machine, settings
 from detcost.errors import UsageError
-from detcost.settings import LEVERS, parse
+from detcost.levers import LEVERS
+from detcost.settings import parse
+from detcost.snippets import snippets
 
 #: Every word of every lever as a user may write it.
 WORDS_OF = {lever.name: [word.replace("=N", "=2") for word in lever.spellings] for lever in LEVERS}
 WORDS = list(itertools.chain(*WORDS_OF.values()))
 STRATEGIES = [word for word in WORDS if word.startswith("seeding=")]
+#: What a user may have in XLA_FLAGS.
+OWN_FLAGS = "--xla_cpu_enable_fast_math=false"
 
 
 def compatible_settings():
@@ -46,6 +53,17 @@ def refusal(text: str) -> str:
 )
 def test_the_order_of_levers_makes_no_difference(words):
     assert parse("+".join(words)).name == "op_determinism+threads=1+xla"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("isa=AVX2+onednn=off", "onednn=off+isa=AVX2"),
+        ("tf32=off+isa=SSE4+xla+threads=1", "threads=1+xla+isa=SSE4+tf32=off"),
+    ],
+)
+def test_an_instruction_set_is_named_after_the_library_that_it_caps(text, name):
+    assert parse(text).name == name
 
 
 def test_an_alias_is_the_same_setting_as_what_it_stands_for():
@@ -116,9 +134,16 @@ def test_a_lever_of_several_words_shows_them_all(text):
     assert f'seeding takes a word; write "seeding={words}"' in refusal(text)
 
 
+@pytest.mark.parametrize("text", ["isa", "isa=", "isa=AVX3", "isa=AVX512_CORE", "isa=avx2"])
+def test_an_instruction_set_is_one_that_both_libraries_know(text):
+    assert 'isa takes a word; write "isa=SSE4|AVX|AVX2|AVX512"' in refusal(text)
+
+
 def test_a_word_misspelt_is_told_its_nearest_neighbour():
     assert 'did you mean "seeding=stateless"?' in refusal("xla+seeding=statelss")
     assert 'did you mean "seeding=generator"?' in refusal("seed=generator")
+    assert 'did you mean "isa=AVX2"?' in refusal("onednn=off+isa=avx2")
+    assert 'did you mean "isa=SSE4"?' in refusal("isa=SSE4.2")
 
 
 @pytest.mark.parametrize("text", ["xla=1", "op_determinism=true", "unseeded=", "xla=off"])
@@ -128,7 +153,13 @@ def test_a_switch_takes_no_value(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["xla+xla", "threads=1+threads=2", "single_thread+threads=1", "seeding=tf+seeding=numpy"],
+    [
+        "xla+xla",
+        "threads=1+threads=2",
+        "single_thread+threads=1",
+        "seeding=tf+seeding=numpy",
+        "isa=AVX+isa=AVX2",
+    ],
 )
 def test_a_lever_may_be_given_once(text):
     assert "given twice" in refusal(text)
@@ -170,13 +201,72 @@ def test_a_snippet_is_whole_python():
         ast.parse(setting.snippet())
 
 
-def test_a_snippet_sets_the_environment_before_it_imports_tensorflow(monkeypatch):
+@pytest.mark.parametrize("own", [{}, {"XLA_FLAGS": OWN_FLAGS}])
+def test_a_snippet_sets_the_environment_before_it_imports_tensorflow(own, monkeypatch):
     for setting in ALL:
         before, _, after = setting.snippet().partition("import tensorflow")
-        monkeypatch.setattr(os, "environ", {})
+        monkeypatch.setattr(os, "environ", dict(own))
+        wanted = {**own, **setting.environment}
         exec(before, {})
-        assert os.environ == setting.environment
+        assert os.environ == wanted
         assert "environ" not in after
+
+
+@pytest.mark.parametrize(
+    ("word", "onednn", "xla"),
+    [
+        ("SSE4", "SSE41", "SSE4_2"),
+        ("AVX", "AVX", "AVX"),
+        ("AVX2", "AVX2", "AVX2"),
+        ("AVX512", "AVX512_CORE", "AVX512"),
+    ],
+)
+def test_an_instruction_set_goes_to_both_libraries_in_their_own_words(
+    word, onednn, xla, monkeypatch
+):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    assert parse(f"isa={word}").environment == {
+        "ONEDNN_MAX_CPU_ISA": onednn,
+        "XLA_FLAGS": f" --xla_cpu_max_isa={xla}",
+    }
+
+
+def test_the_users_own_flags_are_kept_and_the_cap_follows_them(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", OWN_FLAGS)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+    assert parse("isa=AVX2").environment == {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "XLA_FLAGS": f"{OWN_FLAGS} --xla_cpu_max_isa=AVX2",
+    }
+
+
+@pytest.mark.parametrize("own", ["", OWN_FLAGS])
+@pytest.mark.parametrize("text", ["isa=AVX2", "onednn=off+isa=SSE4", "deterministic_ops_env"])
+def test_lines_for_a_shell_set_what_the_worker_is_given(text, own, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", own)
+    setting = parse(text)
+    script = f"{snippets(setting).environment}\n{sys.executable} -c '{SHOW_ENVIRONMENT}'"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert setting.environment.items() <= json.loads(done.stdout).items()
+
+
+SHOW_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("word", ["SSE4", "AVX2"])
+def test_a_pasted_instruction_set_is_in_force_in_both_libraries(word, tmp_path):
+    look = "from detcost.isa import *; print(onednn_in_force(), XlaProbe().shown())"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{parse(f'onednn=off+isa={word}').snippet()}\n{look}"],
+        env={"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    flags = set(machine.describe()["cpu_flags"])
+    for cap, in_force in zip(isa.lever_caps(word), done.stdout.split(), strict=True):
+        assert (in_force == cap.isa) == (isa._NEEDS[cap.library][cap.isa] <= flags)
 
 
 def test_every_setting_is_seeded_as_it_says_and_if_it_says_nothing_throughout():
@@ -221,6 +311,11 @@ def test_a_snippet_imports_what_it_uses():
         ("inter=2", "set_inter_op_parallelism_threads(2)"),
         ("xla", "jit_compile=True"),
         ("onednn=off", 'os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"'),
+        ("isa=AVX2", 'os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"'),
+        (
+            "isa=AVX2",
+            'os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_max_isa=AVX2"',
+        ),
         ("tf32=off", "enable_tensor_float_32_execution(False)"),
         ("data_order=strict", "options.deterministic = True"),
         ("seeding=tf", "tf.random.set_seed(42)"),
@@ -245,6 +340,13 @@ def test_what_is_advised_is_what_is_measured():
     """The worker runs the very lines that the snippet shows."""
     for setting in ALL:
         assert set(setting.python(42).splitlines()) <= set(setting.snippet(42).splitlines())
+
+
+def test_a_lever_tells_its_word():
+    setting = parse("seeding=tf+threads=2+xla+isa=AVX512")
+    words = {lever.name: setting.word(lever.name) for lever in LEVERS}
+    told = {name: word for name, word in words.items() if word}
+    assert told == {"seeding": "tf", "threads": "2", "isa": "AVX512"}
 
 
 def test_what_was_set_is_expected_back():

@@ -1,15 +1,19 @@
 """Caps on the instruction sets that oneDNN and XLA use: the bits another CPU would give.
 
 Both libraries choose machine code by what the CPU can do, and both can be told to pretend that
-it can do less. :func:`caps` lists what there is to pretend here, :func:`apply` does it in a
-worker and returns what the library then says, or shows, is in force.
+it can do less. :func:`caps` lists what there is to pretend here. :func:`apply` does it in a
+worker and returns what the library then says, or shows, is in force. :func:`lever_caps` is what
+the lever ``isa`` of a setting stands for.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
+import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -17,6 +21,8 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import msgspec
+
+from detcost.variables import Variable
 
 Library = Literal["oneDNN", "XLA"]
 
@@ -32,8 +38,31 @@ class Cap(msgspec.Struct, frozen=True):
         """How evidence names it: ``oneDNN=AVX2``."""
         return f"{self.library}={self.isa}"
 
+    @property
+    def variable(self) -> Variable:
+        """What tells the library, if it is set before the library's first use."""
+        if self.library == "oneDNN":
+            return Variable("ONEDNN_MAX_CPU_ISA", self.isa)
+        # Of a flag given twice, XLA takes the last.
+        return Variable("XLA_FLAGS", f"--xla_cpu_max_isa={self.isa}", appended=True)
 
-def caps(cpu_flags: Iterable[str]) -> list[Cap]:
+
+#: What each word of the lever ``isa`` means to the libraries, ascending. Their later sets are
+#: no words of it: each library has its own, and few CPUs share them.
+LEVER_CAPS: dict[str, tuple[Cap, ...]] = {
+    "SSE4": (Cap("oneDNN", "SSE41"), Cap("XLA", "SSE4_2")),
+    "AVX": (Cap("oneDNN", "AVX"), Cap("XLA", "AVX")),
+    "AVX2": (Cap("oneDNN", "AVX2"), Cap("XLA", "AVX2")),
+    "AVX512": (Cap("oneDNN", "AVX512_CORE"), Cap("XLA", "AVX512")),
+}
+
+
+def lever_caps(word: str | None) -> tuple[Cap, ...]:
+    """Return the caps that a word of the lever ``isa`` stands for; none without the lever."""
+    return LEVER_CAPS[word] if word else ()
+
+
+def caps(cpu_flags: Iterable[str], word: str | None = None) -> list[Cap]:
     """Return every cap below what a CPU with these flags has, each library's in ascending order.
 
     A library's highest is left out: it is what runs without a cap. XLA's sets are a chain.
@@ -44,12 +73,16 @@ def caps(cpu_flags: Iterable[str]) -> list[Cap]:
     ----------
     cpu_flags
         What the CPU can do, as Linux spells it.
+    word
+        That of the lever ``isa``, in a setting that has it. Caps below it are left out: they
+        stand for CPUs on which the lever does not take.
     """
     flags = frozenset(cpu_flags)
-    found = []
+    least = lever_caps(word)
+    found: list[Cap] = []
     for library, needs in _NEEDS.items():
-        held = [isa for isa, needed in needs.items() if needed <= flags]
-        found += [Cap(library, isa) for isa in held[:-1]]
+        held = [Cap(library, isa) for isa, needed in needs.items() if needed <= flags]
+        found += itertools.dropwhile(lambda cap: word and cap not in least, held[:-1])
     return found
 
 
@@ -67,17 +100,58 @@ def apply(cap: Cap) -> str | None:
         ``cap.isa`` if the cap took. Otherwise what is in force instead, as for a word that the
         library does not know or a cap above the CPU; ``None`` if the library does not tell, as
         when it is not in this build or had been used before.
+    """
+    os.environ[cap.variable.name] = cap.variable.value
+    return onednn_in_force() if cap.library == "oneDNN" else XlaProbe().shown()
+
+
+def onednn_in_force() -> str | None:
+    """Run an op, which must be the first, and return the set to which oneDNN then dispatches.
+
+    oneDNN works that out from its cap and the CPU. It is in the words of oneDNN's variable, or
+    ``None`` if oneDNN does not tell.
+    """
+    import tensorflow as tf
+
+    # oneDNN introduces itself when it is first asked to be verbose, whatever it was asked about;
+    # the filter is for something TensorFlow has none of, so that it keeps silent ever after.
+    os.environ["ONEDNN_VERBOSE"] = "profile_exec,filter=ukernel"
+    with tempfile.TemporaryFile() as printed:
+        with _stdout_into(printed), tf.device("/CPU:0"):
+            tf.linalg.matmul(tf.ones((16, 16)), tf.ones((16, 16)))
+        printed.seek(0)
+        return _onednn_says(printed.read().decode())
+
+
+class XlaProbe:
+    """Shows the newest instruction set that XLA uses in this process.
+
+    The probe is made before the first op, since XLA reads its flags once. It may compile later:
+    TensorFlow's log tells only of the first function that XLA compiles in a process, and that
+    one may have to be the program's own.
 
     Notes
     -----
-    *oneDNN* names the set it dispatches to, which it works out from the cap and the CPU.
-
-    *XLA* is shown by its effect: a function is compiled whose machine code differs with the
+    XLA is shown by its effect: a function is compiled whose machine code differs with the
     set, up to ``AVX512``. The later sets add nothing that this code would use; of them it is
     known that XLA compiled with that word in its options and that AVX-512 came out, but not
     that XLA knows the word or that the CPU has as much.
     """
-    return {"oneDNN": _cap_onednn, "XLA": _cap_xla}[cap.library](cap.isa)
+
+    def __init__(self) -> None:
+        # The folder itself is made late: a process that is killed before leaves nothing behind.
+        self._dump = Path(tempfile.gettempdir(), f"detcost-isa-{secrets.token_hex(8)}")
+        flags = f"--xla_dump_to={self._dump} --xla_dump_hlo_module_re={_detcost_isa_probe.__name__}"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
+
+    def shown(self) -> str | None:
+        """Return the set, in the words of XLA's flag; ``None`` if XLA does not show it."""
+        self._dump.mkdir(mode=0o700)
+        try:
+            _compile_probe()
+            return _xla_shows(_read(self._dump, "*.debug_options"), _read(self._dump, "*.o"))
+        finally:
+            shutil.rmtree(self._dump)
 
 
 _AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
@@ -114,18 +188,8 @@ _NEEDS: dict[Library, dict[str, frozenset[str]]] = {
 }
 
 
-def _cap_onednn(isa: str) -> str | None:
-    import tensorflow as tf
-
-    os.environ["ONEDNN_MAX_CPU_ISA"] = isa
-    # oneDNN introduces itself when it is first asked to be verbose, whatever it was asked about;
-    # the filter is for something TensorFlow has none of, so that it keeps silent ever after.
-    os.environ["ONEDNN_VERBOSE"] = "profile_exec,filter=ukernel"
-    with tempfile.TemporaryFile() as printed:
-        with _stdout_into(printed), tf.device("/CPU:0"):
-            tf.linalg.matmul(tf.ones((16, 16)), tf.ones((16, 16)))
-        printed.seek(0)
-        introduction = printed.read().decode()
+def _onednn_says(introduction: str) -> str | None:
+    """Return the set that oneDNN names, in the word of its variable where there is one."""
     said = re.search(r"cpu,isa:(.*)", introduction)
     return _ONEDNN_SAYS.get(said[1].strip(), said[1].strip()) if said else None
 
@@ -166,22 +230,15 @@ def _stdout_into(file: IO[bytes]) -> Iterator[None]:
         os.close(kept)
 
 
-def _cap_xla(isa: str) -> str | None:
+def _compile_probe() -> None:
     import tensorflow as tf
+    from tensorflow.python.eager import context
 
-    own = os.environ.get("XLA_FLAGS", "")
-    with tempfile.TemporaryDirectory() as dump, tf.device("/CPU:0"):
-        os.environ["XLA_FLAGS"] = (  # of a flag given twice, XLA takes the last
-            f"{own} --xla_cpu_max_isa={isa}"
-            f" --xla_dump_to={dump} --xla_dump_hlo_module_re={_detcost_isa_probe.__name__}"
-        )
+    # A program may have left eager mode, or told TensorFlow to run its functions eagerly.
+    with context.eager_mode(), tf.device("/CPU:0"):
         numbers = tf.zeros((8,), tf.int64)
-        tf.function(_detcost_isa_probe, jit_compile=True, autograph=False)(numbers, numbers)
-        options, code = _read(dump, "*.debug_options"), _read(dump, "*.o")
-    said = re.search(rb'xla_cpu_max_isa: "(.*)"', options)
-    word = said[1].decode() if said else None
-    shown = _newest_in(code)
-    return word if shown == _SHOWS_AS.get(word, word) else shown
+        probe = tf.function(_detcost_isa_probe, jit_compile=True, autograph=False)
+        probe.get_concrete_function(numbers, numbers)(numbers, numbers)
 
 
 def _detcost_isa_probe(x: Any, y: Any) -> Any:
@@ -191,8 +248,16 @@ def _detcost_isa_probe(x: Any, y: Any) -> Any:
     return tf.math.maximum(x, y)
 
 
-def _read(directory: str, pattern: str) -> bytes:
-    return b"".join(path.read_bytes() for path in Path(directory).glob(pattern))
+def _read(directory: Path, pattern: str) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.glob(pattern))
+
+
+def _xla_shows(options: bytes, code: bytes) -> str | None:
+    """Return the word among XLA's options if machine code of the probe bears it out."""
+    said = re.search(rb'xla_cpu_max_isa: "(.*)"', options)
+    word = said[1].decode() if said else None
+    shown = _newest_in(code)
+    return word if shown == _SHOWS_AS.get(word, word) else shown
 
 
 def _newest_in(code: bytes) -> str | None:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from detcost import settings
 from detcost.errors import UsageError, did_you_mean
+from detcost.levers import LEVERS
 from detcost.scenarios import registry
 from detcost.workers.launch import start_workers
 
@@ -34,9 +35,11 @@ def _scenarios() -> Table:
 
 
 def _settings() -> Table:
-    found = Table("lever", "what it does", Column("code to paste", overflow="fold"))
+    # A line of code that is wrapped cannot be pasted, and a sentence can spare the width.
+    code = Column("code to paste", overflow="fold")
+    found = Table("lever", Column("what it does", max_width=72), code)
     found.add_row("default", "nothing but seeds", Text(settings.DEFAULT.snippet()))
-    for lever in settings.LEVERS:
+    for lever in LEVERS:
         for word in lever.spellings:
             example = settings.parse(word.replace("=N", "=1"))
             found.add_row(word, lever.summary, Text(example.snippet()))

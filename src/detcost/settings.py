@@ -1,204 +1,23 @@
-"""Levers and settings: what can be switched, how it is written, and the code that does it.
+"""Settings: how combinations of levers are written, and the code that applies them.
 
-A *lever* is one thing that can be set; a *setting* is a combination of levers,
-written ``op_determinism+threads=1+xla``. What a worker runs to apply a setting
+A *lever* is one thing that can be set (:mod:`detcost.levers`); a *setting* is a combination of
+levers, written ``op_determinism+threads=1+xla``. What a worker runs to apply a setting
 is the very text that :meth:`Setting.snippet` gives a user to paste, so the
 advice cannot drift from what was measured.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from detcost.errors import UsageError, did_you_mean
+from detcost.levers import LEVERS, SEEDED, ByWord, Lever, Value, of_word
+from detcost.variables import Variable
 
-SEEDED = "tf.keras.utils.set_random_seed({seed})  # Python, NumPy, TensorFlow and Keras"
-
-#: Lines of code: the same whatever a lever's value is, or by its word.
-Lines = tuple[str, ...] | Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Lever:
-    """One thing that can be set.
-
-    Parameters
-    ----------
-    name
-        As written in a setting.
-    summary
-        One line for ``detcost list settings``.
-    controls
-        What it governs. Two levers of a setting that govern the same thing conflict.
-    value
-        ``None`` for a switch, ``int`` for ``name=N``, or the words it takes (``("off",)``).
-    environment
-        Variables that must be set before TensorFlow is imported.
-    python
-        Lines to run after the import and before the first op; ``{value}`` and ``{seed}``
-        are filled in. Those of a lever that governs ``seed`` are run again wherever a
-        program starts its random numbers over.
-    usage
-        Lines for the user to paste where no global switch exists (``jit_compile=True``).
-        The worker's counterpart is in :class:`detcost.scenarios.bench.Bench`.
-    expects
-        What TensorFlow must say back once the lever is applied, by key of
-        :func:`detcost.workers.program.read_back`.
-    """
-
-    name: str
-    summary: str
-    controls: frozenset[str]
-    value: type[int] | tuple[str, ...] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
-    python: Lines = ()
-    usage: Lines = ()
-    expects: Callable[[int], dict[str, Any]] = lambda value: {}
-
-    @property
-    def spelling(self) -> str:
-        """How it is written: ``threads=N``, ``onednn=off``, ``seeding=tf|numpy|…``, ``xla``."""
-        if self.value is None:
-            return self.name
-        return f"{self.name}={'|'.join(self._values)}"
-
-    @property
-    def spellings(self) -> tuple[str, ...]:
-        """Every way to write it, with ``N`` for a number."""
-        if self.value is None:
-            return (self.name,)
-        return tuple(f"{self.name}={value}" for value in self._values)
-
-    @property
-    def _values(self) -> tuple[str, ...]:
-        return self.value if isinstance(self.value, tuple) else ("N",)
-
-
-def _fill_in(lines: Lines, value: int | str | None, seed: int) -> list[str]:
-    chosen = lines.get(str(value), ()) if isinstance(lines, Mapping) else lines
-    return [line.format(value=value, seed=seed) for line in chosen]
-
-
-_SEED_TF = "tf.random.set_seed({seed})"
-_SEED_NUMPY = "np.random.seed({seed})"
-_INTRA = "tf.config.threading.set_intra_op_parallelism_threads({value})"
-_INTER = "tf.config.threading.set_inter_op_parallelism_threads({value})"
-
-#: In the order in which a setting is written and applied.
-LEVERS: tuple[Lever, ...] = (
-    Lever(
-        "unseeded",
-        "no seed anywhere (without it, Python, NumPy, TensorFlow and Keras are seeded)",
-        frozenset({"seed"}),
-    ),
-    Lever(
-        "seeding",
-        "how a program that draws numbers is seeded, instead of by set_random_seed",
-        frozenset({"seed"}),
-        value=("tf", "tf_numpy", "per_op", "numpy", "generator", "stateless"),
-        python={
-            "tf": (_SEED_TF,),
-            "tf_numpy": (_SEED_TF, _SEED_NUMPY),
-            "numpy": (_SEED_NUMPY,),
-        },
-        usage={
-            "per_op": (
-                "seeds = iter(np.random.SeedSequence({seed}).generate_state(1000).tolist())",
-                "noise = tf.random.normal(shape, seed=next(seeds))  # every op, layer, initialiser",
-            ),
-            "numpy": (
-                "noise = tf.convert_to_tensor(np.random.standard_normal(shape), tf.float32)",
-            ),
-            "generator": (
-                "generator = tf.random.Generator.from_seed({seed})",
-                "noise = generator.normal(shape)",
-            ),
-            "stateless": (
-                "noise = tf.random.stateless_normal(shape, seed=({seed}, 0))  # each draw its own",
-            ),
-        },
-    ),
-    Lever(
-        "op_determinism",
-        "TensorFlow's own switch for deterministic kernels",
-        frozenset({"op_determinism"}),
-        python=("tf.config.experimental.enable_op_determinism()",),
-        expects=lambda value: {"op_determinism": True},
-    ),
-    Lever(
-        "deterministic_ops_env",
-        "the legacy variable TF_DETERMINISTIC_OPS=1, deprecated since 2.8 and still read",
-        frozenset({"op_determinism"}),
-        environment={"TF_DETERMINISTIC_OPS": "1"},
-        expects=lambda value: {"op_determinism": True},
-    ),
-    Lever(
-        "cudnn_deterministic_env",
-        "the legacy variable TF_CUDNN_DETERMINISTIC=1, read by CUDA builds alone: convolutions",
-        frozenset({"cudnn"}),
-        environment={"TF_CUDNN_DETERMINISTIC": "1"},  # TensorFlow says nothing of it back
-    ),
-    Lever(
-        "threads",
-        "size of both thread pools",
-        frozenset({"intra", "inter"}),
-        value=int,
-        python=(_INTRA, _INTER),
-        expects=lambda value: {"intra": value, "inter": value},
-    ),
-    Lever(
-        "intra",
-        "threads one op may use",
-        frozenset({"intra"}),
-        value=int,
-        python=(_INTRA,),
-        expects=lambda value: {"intra": value},
-    ),
-    Lever(
-        "inter",
-        "ops that may run at once",
-        frozenset({"inter"}),
-        value=int,
-        python=(_INTER,),
-        expects=lambda value: {"inter": value},
-    ),
-    Lever(
-        "xla",
-        "compile every traced function with XLA",
-        frozenset({"xla"}),
-        usage=("step = tf.function(step, jit_compile=True)  # Keras: compile(jit_compile=True)",),
-    ),
-    Lever(
-        "onednn",
-        "Intel's oneDNN kernels switched off",
-        frozenset({"onednn"}),
-        value=("off",),
-        environment={"TF_ENABLE_ONEDNN_OPTS": "0"},
-        expects=lambda value: {"onednn": False},
-    ),
-    Lever(
-        "tf32",
-        "TensorFloat-32 switched off on NVIDIA GPUs",
-        frozenset({"tf32"}),
-        value=("off",),
-        python=("tf.config.experimental.enable_tensor_float_32_execution(False)",),
-        expects=lambda value: {"tf32": False},
-    ),
-    Lever(
-        "data_order",
-        "tf.data gives its elements in order, whatever the pipeline allows",
-        frozenset({"data_order"}),
-        value=("strict",),
-        usage=(
-            "options = tf.data.Options()",
-            "options.deterministic = True",
-            "dataset = dataset.with_options(options)",
-        ),
-    ),
-)
 _BY_NAME = {lever.name: lever for lever in LEVERS}
 _ALIASES = {"single_thread": "threads=1"}
 
@@ -211,10 +30,10 @@ class Setting:
     ``xla+single_thread`` is ``threads=1+xla``.
     """
 
-    values: tuple[tuple[str, int | str | None], ...] = ()
+    values: tuple[tuple[str, Value], ...] = ()
 
     @property
-    def levers(self) -> tuple[tuple[Lever, int | str | None], ...]:
+    def levers(self) -> tuple[tuple[Lever, Value], ...]:
         """The levers with their values, in the order of :data:`LEVERS`."""
         return tuple((_BY_NAME[name], value) for name, value in self.values)
 
@@ -233,12 +52,23 @@ class Setting:
     @property
     def strategy(self) -> str | None:
         """How random numbers are seeded: the word of ``seeding``, or ``None`` without it."""
-        return next((str(value) for name, value in self.values if name == "seeding"), None)
+        return self.word("seeding")
+
+    def word(self, lever: str) -> str | None:
+        """Return what the named lever is set to, or ``None`` without it, as for a switch."""
+        value = dict(self.values).get(lever)
+        return None if value is None else str(value)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Variables to set before TensorFlow is imported."""
+        wanted = (of_word(lever.environment, value) for lever, value in self.levers)
+        return tuple(itertools.chain.from_iterable(wanted))
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables to set before TensorFlow is imported."""
-        return {key: text for lever, _ in self.levers for key, text in lever.environment.items()}
+        """The same for a process that is started from here, with the user's own flags kept."""
+        return {variable.name: variable.value for variable in self.variables}
 
     def python(self, seed: int) -> str:
         """Code to run after the import of ``tf`` (and ``np``) and before the first op."""
@@ -258,7 +88,7 @@ class Setting:
     def usage(self, seed: int) -> list[str]:
         """Lines to write where they are needed, for what has no global switch."""
         filled = (_fill_in(lever.usage, value, seed) for lever, value in self.levers)
-        return [line for lines in filled for line in lines]
+        return list(itertools.chain.from_iterable(filled))
 
     def expects(self) -> dict[str, Any]:
         """Return what TensorFlow must say back after the setting was applied."""
@@ -271,9 +101,8 @@ class Setting:
     def snippet(self, seed: int = 42) -> str:
         """Python code to paste at the top of a program to get this setting."""
         before = []
-        if self.environment:
-            before += ["import os"]
-            before += [f'os.environ["{k}"] = "{v}"' for k, v in self.environment.items()]
+        if self.variables:
+            before += ["import os", *(variable.python for variable in self.variables)]
         after = [*self.python(seed).splitlines(), *self.usage(seed)]
         if any("np." in line for line in after):
             before += ["import numpy as np"]
@@ -295,7 +124,7 @@ def parse(text: str) -> Setting:
     words = [word.strip() for word in text.split("+")]
     if words == ["default"]:
         return DEFAULT
-    chosen: dict[str, int | str | None] = {}
+    chosen: dict[str, Value] = {}
     for word in words:
         name, value = _read(_ALIASES.get(word, word), text)
         if name in chosen:
@@ -320,7 +149,7 @@ def spellings() -> list[str]:
     return ["default", *(word for lever in LEVERS for word in lever.spellings), *_ALIASES]
 
 
-def _read(word: str, text: str) -> tuple[str, int | str | None]:
+def _read(word: str, text: str) -> tuple[str, Value]:
     name, equals, value = word.partition("=")
     lever = _BY_NAME.get(name)
     if word == "default":
@@ -343,7 +172,11 @@ def _read(word: str, text: str) -> tuple[str, int | str | None]:
     return name, value
 
 
-def _write(name: str, value: int | str | None) -> str:
+def _fill_in(lines: ByWord[str], value: Value, seed: int) -> list[str]:
+    return [line.format(value=value, seed=seed) for line in of_word(lines, value)]
+
+
+def _write(name: str, value: Value) -> str:
     return name if value is None else f"{name}={value}"
 
 

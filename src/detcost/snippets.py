@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import msgspec
 
 from detcost.settings import Setting
@@ -34,11 +32,10 @@ class Snippets(msgspec.Struct, frozen=True):
 
 def snippets(setting: Setting, seed: int = 42) -> Snippets:
     """Return the code for a setting, of the same lines that were measured."""
-    exports = [f"export {key}={shlex.quote(text)}" for key, text in setting.environment.items()]
     usage = setting.usage(seed)
     return Snippets(
         python=setting.snippet(seed),
-        environment="\n".join(exports),
+        environment="\n".join(variable.shell for variable in setting.variables),
         keras=_keras(setting, seed),
         line="\n".join(usage) or None,
     )
