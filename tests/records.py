@@ -33,10 +33,13 @@ def record(**changes: Any) -> Evidence:
         "cost": cost(),
         "step_seconds": StepSeconds(0.002, 0.0019, 0.0021, [0.002, 0.0019, 0.0021]),
         "first_call_seconds": 0.25,
+        "cold_step_seconds": 0.003,
         "peak_memory_bytes": 500_000_000,
         "divergence": {"repeat": divergence(0, 315), "process": divergence(0, 20)},
         "severity": Severity(max_ulp=3, fraction_differing=0.25, mean_relative=1e-7),
         "digest": "0123456789abcdef",
+        "carries_state": False,
+        "same_bits_as_default": "yes",
         "traces": 1,
         "applied": {"intra": 2},
         "machine": {"name": "box", "cpu": "Some CPU @ 2.00GHz", "usable_cores": 2},
@@ -49,7 +52,8 @@ def record(**changes: Any) -> Evidence:
 
 def failed(**changes: Any) -> Evidence:
     """Return the record of a cell that could not be measured."""
-    nothing = dict.fromkeys(("cost", "step_seconds", "first_call_seconds", "severity", "digest"))
+    unknown = ("cost", "step_seconds", "first_call_seconds", "cold_step_seconds", "severity")
+    nothing = dict.fromkeys((*unknown, "digest", "carries_state", "same_bits_as_default"))
     return record(
         **{"status": "failed", "reason": "ValueError: no", "divergence": {}, **nothing, **changes}
     )
@@ -64,6 +68,11 @@ def divergence(divergent: int, trials: int, low: float = 0.0, high: float = 0.00
     return Divergence(divergent, trials, rate, low, high, 1 + divergent, variants=[])
 
 
+def racing(**scopes: Divergence) -> dict[str, Divergence]:
+    """Return a cell's scopes where its bits differ whatever is changed."""
+    return {"repeat": divergence(300, 315), "process": divergence(20, 20), **scopes}
+
+
 def variant(label: str, digest: str | None) -> Variant:
     return Variant(label, 0, 1, 1 if digest else 2, digest)
 
@@ -72,7 +81,9 @@ def protocol(profile: str = "standard") -> Protocol:
     return Protocol(
         profile=profile,
         rounds=15,
-        warm_up_steps=5,
+        settle_seconds=0.02,
+        burst_seconds=0.02,
+        pythons=3,
         target_half_width=0.03,
         seconds_cap=40.0,
         stopped_by="width",

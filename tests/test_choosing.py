@@ -23,7 +23,7 @@ from detcost.profiles import SCOPES
 from detcost.request import Request
 from detcost.selection import LISTED, Question
 from detcost.statistics import upper_bound_of_zero
-from records import cost, divergence, failed, record
+from records import cost, divergence, failed, racing, record
 
 STEADY = (0.999, 1.001, 1.0, 1.0005, 0.9995)
 NOISY = (1.2, 0.8, 1.0, 1.1, 0.9)
@@ -231,6 +231,106 @@ def test_what_a_setting_survives_beyond_what_was_asked_is_told():
     assert found.candidates[0].also_survives == ("threads", "execution")
     assert choose(cell(scopes=more), max_rate=0.4).candidates[0].also_survives == ("threads",)
     assert choose(races()).candidates[0].also_survives == ()
+
+
+# State, races, and costs of old.
+
+THREE = ("repeat", "process", "threads")
+
+
+def stateful(**changes):
+    return cell(carries_state=True, sequence=["a", "b", "c"], **changes)
+
+
+def test_a_cell_that_carries_state_is_kept_and_says_so():
+    found = choose(stateful())
+    assert found.best == "default"
+    repeat, process = found.candidates[0].findings
+    assert repeat.survives
+    assert (repeat.note, process.note) == ("carries state, its sequence repeats", None)
+    for shown in (plain(terminal(found)), answers.markdown(found)):
+        assert "the answer; repeat: carries state, its sequence repeats" in shown
+    listed = choosing.choose_each([stateful()], Question())
+    said = "repeat 0/310 ≤ 0.96 % (carries state, its sequence repeats)"
+    assert said in answers.markdown(listed)
+
+
+def test_of_several_scenarios_it_is_told_how_many_carry_state():
+    found = choose(stateful(scenario="a"), cell(scenario="b"))
+    said = "repeat: carries state, its sequence repeats in 1 of 2 scenarios"
+    assert said in answers.markdown(found)
+
+
+def test_a_setting_that_fails_elsewhere_carries_state_all_the_same():
+    found = choose(stateful(scopes={"threads": seen(6, 6)}), survive=THREE)
+    assert "6 of 6 differed; repeat: carries state, its sequence repeats" in answers.markdown(found)
+
+
+def test_a_sequence_that_differs_says_where_it_first_does():
+    parted = msgspec.structs.replace(seen(4, 6), first_call=7)
+    found = choose(stateful(scopes={"threads": parted, "repeat": parted}), survive=THREE)
+    assert found.best is None
+    repeat, _, threads = found.candidates[0].findings
+    assert repeat.why == "4 of 6 differed; first differs at call 7"
+    assert repeat.note is None
+    assert threads.why == "differs in repeat already"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "already"),
+    [
+        (racing(), "repeat"),
+        ({"repeat": clean(310), "process": seen(3)}, "process"),
+        ({"process": seen(3)}, "process"),
+    ],
+)
+@pytest.mark.parametrize("scope", ["threads", "load", "isa", "execution"])
+def test_what_differs_anyway_stands_against_a_setting_and_blames_no_scope(scopes, already, scope):
+    found = choose(cell(divergence={**scopes, scope: seen(6, 6)}), survive=(scope,))
+    assert found.best is None
+    assert found.candidates[0].reasons == (f"matmul_square, {scope}: differs in {already} already",)
+    assert found.candidates[0].findings[0].anyway
+    for shown in (plain(terminal(found)), answers.markdown(found)):
+        assert "(6/6)" in shown
+        assert "6 of 6" not in shown
+        assert "(k/n): the bits differ in repeat or process already" in " ".join(shown.split())
+
+
+def test_what_differs_nowhere_else_is_no_race():
+    found = choose(cell(scopes={"threads": seen(6, 6)}), survive=THREE)
+    assert found.candidates[0].reasons == ("matmul_square, threads: 6 of 6 differed",)
+    assert "(k/n)" not in answers.markdown(found)
+
+
+def test_a_racing_cell_keeps_the_counts_of_its_own_scopes_and_of_what_stayed():
+    found = choose(cell(divergence=racing(threads=clean(6))), survive=THREE)
+    *_, row = rows(answers.markdown(found))
+    assert row[2:5] == ["300/315", "20/20", "0/6 ≤ 39 %"]
+
+
+def test_of_several_scenarios_a_count_that_blames_stands_out():
+    evidence = [
+        cell(scenario="a", divergence=racing(threads=seen(6, 6))),
+        cell(scenario="b", scopes={"threads": seen(1, 6)}),
+        cell(scenario="c", scopes={"threads": clean(6)}),
+    ]
+    for asked, shown in ((evidence, "1/6"), (evidence[::2], "(6/6)")):
+        *_, row = rows(answers.markdown(choose(*asked, survive=("threads",))))
+        assert row[3] == shown
+
+
+COLD = "cost: of steps after idleness, as detcost measured before schema 3"
+
+
+def test_costs_of_cold_steps_are_told():
+    found = choose(cell(), cell("xla", 0.5, schema=2))
+    listed = choosing.choose_each([cell(schema=2)], Question())
+    assert found.source.cold
+    for answer in (found, listed):
+        assert COLD in answers.markdown(answer)
+        assert COLD in " ".join(plain(terminal(answer)).split())
+    assert not choose(cell()).source.cold
+    assert COLD not in answers.markdown(choose(cell()))
 
 
 # Ties.
@@ -465,19 +565,15 @@ def parsed(command):
     measure = typer.main.get_command(cli.app).commands["measure"]
     asked = measure.make_context("measure", words).params
     profile = profiles.find(asked["profile"] or "standard")
-    split = {
-        option: [part for word in asked[option] for part in word.split(",")]
-        for option in ("settings", "devices")
-    }
     Request.parse(
         asked["scenarios"],
-        split["settings"],
-        split["devices"],
-        scopes=asked["scopes"].split(","),
+        asked["settings"],
+        asked["devices"],
+        scopes=asked["scopes"],
         profile=profile,
         **{option: asked[option] for option in ("size", "dtype", "seed")},
     )
-    return {**asked, **split, "scopes": asked["scopes"].split(",")}
+    return asked
 
 
 def test_what_was_not_measured_is_told_as_the_command_that_would():

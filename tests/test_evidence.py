@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from detcost.errors import UsageError
 from detcost.journal import Journal
 from detcost.severity import Severity
 from detcost.trajectory import Trajectory
-from records import cost, divergence, failed, record
+from records import cost, divergence, failed, protocol, record
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
@@ -88,6 +89,9 @@ def test_what_is_unknown_is_null_and_never_missing_or_zero(tmp_path):
     )
 
 
+PARTED = msgspec.structs.replace(divergence(4, 20), first_call=7)
+
+
 @pytest.mark.parametrize(
     "kept",
     [
@@ -96,9 +100,15 @@ def test_what_is_unknown_is_null_and_never_missing_or_zero(tmp_path):
         record(severity=Severity(2 * 0x7FF0000000000000, 1.0, None)),  # −max to +max in float64
         record(severity=Severity(1, 1.0, None, Trajectory(2, [2, 3], [1e-7, None]))),
         record(cost=cost(None, None, None), divergence={"repeat": divergence(3, 9, 0.1, 0.9)}),
+        record(carries_state=True, sequence=["a", "b"], divergence={"process": PARTED}),
+        record(same_bits_as_default="default varies", overridden=["mine.py:3: set_seed(1)"]),
+        record(schema=2, protocol=msgspec.structs.replace(protocol(), warm_up_steps=5)),
         record(first_call_seconds=5e-324, seed=2**32 - 1, scenario="größe.py:模型"),
     ],
-    ids=["measured", "failed", "farthest apart", "training", "unknown cost", "extremes"],
+    ids=[
+        *("measured", "failed", "farthest apart", "training", "unknown cost"),
+        *("state", "overridden", "of the schema before", "extremes"),
+    ],
 )
 def test_what_is_written_is_read(tmp_path, kept):
     journal(tmp_path).append([kept])
@@ -110,9 +120,27 @@ def test_evidence_of_the_first_schema_stays_readable():
     assert problems == []
     measured, refused = records
     never_set = {"reason", "device_memory_bytes", "accuracy", "commit", "environment", "severity"}
-    empty = {f for f in measured.__struct_fields__ if getattr(measured, f) in (None, {})}
+    never_set |= {"cold_step_seconds", "carries_state", "sequence"}  # since schema 3
+    never_set |= {"same_bits_as_default", "overridden"}
+    empty = {f for f in measured.__struct_fields__ if getattr(measured, f) in (None, {}, [])}
     assert empty <= never_set
     assert (refused.status, refused.cost) == ("failed", None)
+
+
+@pytest.mark.parametrize(
+    ("begin", "kind"),
+    [
+        ("", evidence.Evidence),
+        ("under `divergence`:", evidence.Divergence),
+        ("under `protocol`:", evidence.Protocol),
+    ],
+)
+def test_every_field_has_a_row_in_the_documents(begin, kind):
+    text = (HERE.parent / "docs" / "evidence.md").read_text().partition(begin or "\n")[2]
+    table = text.partition("| --- |")[2].partition("\n\n")[0]
+    rows = (line.split(" | ")[0] for line in table.splitlines())
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {field.name for field in msgspec.structs.fields(kind)} <= told
 
 
 # What is read of what others wrote.

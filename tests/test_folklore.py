@@ -29,7 +29,7 @@ from detcost.scenarios.registry import built_in
 from detcost.settings import parse
 from detcost.severity import Severity
 from detcost.trajectory import Trajectory
-from records import divergence, failed, record
+from records import divergence, failed, racing, record
 
 ROOT = Path(__file__).parents[1]
 CELL = ("matmul_square", "default")
@@ -61,6 +61,34 @@ def test_what_was_not_measured_is_no_answer(ask, records):
 def test_a_reason_for_no_answer_is_told():
     answer = put(Stays(*CELL, "repeat"), failed(status="unimplemented", reason="no kernel"))
     assert "unimplemented (no kernel)" in answer.words
+
+
+@pytest.mark.parametrize("scope", ["threads", "execution"])
+def test_what_differs_anyway_does_not_stay_and_blames_no_scope(scope):
+    racy = record(divergence=racing(**{scope: divergence(6, 6)}))
+    assert put(Stays(*CELL, scope), racy).holds is False
+    answer = put(Varies(*CELL, scope), racy)
+    assert answer.holds is None
+    assert answer.words == f"matmul_square under default, {scope}: differs in repeat already"
+    assert put(Varies(*CELL, "process"), racy).holds is True
+
+
+def test_a_cell_that_carries_state_stays_and_its_words_say_so():
+    answer = put(Stays(*CELL, "repeat"), record(carries_state=True))
+    assert answer.holds is True
+    assert answer.words.endswith("0 of 315 differed (carries state, its sequence repeats)")
+
+
+def test_a_sequence_that_varies_says_from_which_call():
+    parted = msgspec.structs.replace(divergence(4, 20), first_call=7)
+    answer = put(Varies(*CELL, "process"), record(divergence={"process": parted}))
+    assert answer.words.endswith("4 of 20 differed; first differs at call 7")
+
+
+def test_costs_of_cold_steps_are_told_with_what_verdicts_rest_on():
+    words = "cost: of steps after idleness"
+    assert words in verdicts.source([record(), record(schema=2)])
+    assert words not in verdicts.source([record(), failed(schema=2)])
 
 
 def test_two_cells_are_the_same_where_their_digests_are():

@@ -13,16 +13,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from detcost import reading
 from detcost.answers import headline
 from detcost.choosing import Choice, choose
-from detcost.evidence import Control, Controls, Evidence
+from detcost.evidence import Control, Controls, Divergence, Evidence, Variant
 from detcost.profiles import SCOPES
 from detcost.report import site
 from detcost.selection import Question
-from records import cost, divergence, failed, record
+from records import cost, divergence, failed, racing, record, variant
 
 ROOT = Path(__file__).parents[1]
 AXE = resources.files("axe_playwright_python") / "axe.min.js"
@@ -73,10 +73,49 @@ def several() -> list[Evidence]:
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory) -> Path:
     """The page of made-up results that have all there is."""
-    folder = tmp_path_factory.mktemp("made-up")
+    return page_of(tmp_path_factory.mktemp("made-up"), several())
+
+
+THREADS = msgspec.structs.replace(
+    divergence(6, 6, 0.54, 1.0), variants=[variant(str(n), str(n)) for n in (1, 2, 3)]
+)
+LEFT_OUT = "mine.py:3: tf.config.experimental.enable_op_determinism()"
+
+
+def with_new_facts() -> list[Evidence]:
+    """Return cells that race, carry state, part, and one that an older detcost measured."""
+    steady = {"repeat": divergence(0, 315), "process": divergence(0, 20, 0.0, 0.14)}
+    parted = msgspec.structs.replace(divergence(4, 6, 0.2, 0.96), first_call=7)
+    ways = [Variant(label, 1, 1, 1, "own") for label in ("eager", "graph", "xla")]
+    as_compiled = {**steady, "execution": Divergence(3, 3, 1.0, 0.29, 1.0, 2, variants=ways)}
+    state = {"carries_state": True, "sequence": ["a", "b"]}
+    varies = {**state, "same_bits_as_default": "default varies", "setting": "xla"}
+    old = {"scenario": "steady", "schema": 2, "run_id": "old", "same_bits_as_default": None}
+    other = {"setting": "xla", "same_bits_as_default": "no"}
+    return [
+        record(scenario="racing", divergence=racing(threads=THREADS, load=divergence(0, 4))),
+        record(scenario="racing", divergence={**steady, "threads": THREADS}, **other),
+        record(scenario="trained", divergence={**steady, "load": parted}, **state),
+        record(
+            scenario="trained", setting="xla", divergence=steady, overridden=[LEFT_OUT], **state
+        ),
+        record(scenario="parted", divergence=racing(threads=parted), **state),
+        record(scenario="parted", divergence={**steady, "process": parted}, **varies),
+        record(divergence=as_compiled, digest="other", **old),
+        record(divergence=as_compiled, digest="own", setting="xla", **old),
+    ]
+
+
+@pytest.fixture(scope="module")
+def new_facts(tmp_path_factory) -> Path:
+    """The page of made-up results that have what schema 3 tells, beside older ones."""
+    return page_of(tmp_path_factory.mktemp("new-facts"), with_new_facts())
+
+
+def page_of(folder: Path, records: list[Evidence]) -> Path:
     path = folder / "results" / "x.trials.jsonl"
     path.parent.mkdir()
-    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in several()))
+    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in records))
     return site.write(path.parent, folder / "out")[0]
 
 
@@ -128,8 +167,13 @@ ANSWERS = """questions => questions.map(([subject, survive, maxRate]) => {
       each.setting, each.qualifies, each.tied, each.reasons, each.alsoSurvives,
       each.cost && [each.cost.ratio, each.cost.low, each.cost.high],
       each.worst && each.worst.ratio,
+      each.findings.map(found => [
+        found.scenario, found.scope, found.survives, found.divergent, found.trials, found.high,
+        found.applies, found.why, found.anyway, found.note,
+      ]),
     ]),
     snippets: choice.snippets,
+    cold: choice.source.cold,
   };
 })"""
 
@@ -144,10 +188,18 @@ def as_the_page_says_it(choice: Choice) -> dict[str, Any]:
                 *(each.setting, each.qualifies, each.tied, each.reasons, each.also_survives),
                 each.cost and (each.cost.ratio, each.cost.low, each.cost.high),
                 each.worst and each.worst.ratio,
+                [
+                    (
+                        *(f.scenario, f.scope, f.survives, f.divergent, f.trials, f.high),
+                        *(f.applies, f.why, f.anyway, f.note),
+                    )
+                    for f in each.findings
+                ],
             )
             for each in choice.candidates
         ],
         "snippets": choice.snippets,
+        "cold": choice.source.cold,
     }
     return json.loads(msgspec.json.encode(found))
 
@@ -161,7 +213,20 @@ def subjects() -> list[str]:
 def test_the_page_answers_what_the_command_answers(subject, tab, real):
     """For every scenario committed, a family and all: every set of scopes, several rates."""
     records, _ = reading.read(ROOT / "results")
-    show(tab, real)
+    agree(show(tab, real), subject, records)
+
+
+@pytest.mark.parametrize("subject", ["all", "racing", "trained", "parted", "steady"])
+def test_it_answers_what_the_command_answers_of_races_state_and_old_evidence(
+    subject, tab, new_facts
+):
+    records, problems = reading.read(new_facts.parents[1] / "results")
+    assert problems == []
+    agree(show(tab, new_facts), subject, records)
+
+
+def agree(tab: Page, subject: str, records: list[Evidence]) -> None:
+    """Ask the page and the command for a subject: every set of scopes, several rates."""
     sets = [s for n in range(1, 7) for s in itertools.combinations(SCOPES, n)]
     rates = itertools.cycle([None, 0.5, 0.1, 0.0099])
     asked = list(zip([*sets, SCOPES[:2], SCOPES[:3]], rates, strict=False))
@@ -295,6 +360,99 @@ def test_a_dominated_row_is_dimmed_and_says_so(tab, real):
     assert "op_determinism+threads=1" in names
     assert best(tab) not in names
     expect(dominated.first).to_contain_text("ominated")
+
+
+# -- races, state, and what else a cell tells ---------------------------------------------------
+
+
+def opened(tab: Page, page: Path, scenario: str, setting: str = "default") -> Locator:
+    """Return what a setting's row opens to."""
+    show(tab, page, f"#machine=box&scenario={scenario}&open={setting}")
+    return tab.locator("table#settings tr.details")
+
+
+def row_of(tab: Page, setting: str = "default") -> Locator:
+    return tab.locator(f'table#settings tr[data-setting="{setting}"]')
+
+
+COLOUR = "element => getComputedStyle(element).color"
+ANYWAY = "(k/n): the bits differ in repeat or process already"
+
+
+def test_what_differs_anyway_is_in_parentheses_and_no_red(tab, new_facts):
+    details = opened(tab, new_facts, "racing")
+    count, race = row_of(tab).locator("td.anyway"), row_of(tab).locator("td.diverged").first
+    expect(count).to_have_text("(6/6)")
+    expect(race).to_contain_text("≠ 300/315")
+    assert count.evaluate(COLOUR) != race.evaluate(COLOUR)
+    assert count.evaluate("element => getComputedStyle(element).fontWeight") == "400"
+    expect(tab.locator("#anyway")).to_contain_text(ANYWAY)
+    expect(details).to_contain_text(ANYWAY)
+    assert details.locator(".partition").count() == 0
+
+
+def test_without_a_race_the_same_count_is_blame_and_is_parted(tab, new_facts):
+    details = opened(tab, new_facts, "racing", "xla")
+    expect(row_of(tab, "xla").locator("td.diverged")).to_contain_text("≠ 6/6")
+    assert details.locator(".partition li").count() == 3
+    show(tab, new_facts, "#machine=box&scenario=trained")
+    expect(tab.locator("#anyway")).to_be_empty()
+
+
+def test_what_stands_against_a_racing_cell_is_its_race(tab, new_facts):
+    show(tab, new_facts, "#machine=box&scenario=racing&survive=threads")
+    expect(tab.locator("#answer")).to_contain_text("threads: differs in repeat already")
+    expect(row_of(tab)).to_contain_text("threads: differs in repeat already")
+
+
+def test_a_cell_that_carries_state_says_so_beside_the_scope(tab, new_facts):
+    words = "carries state, its sequence repeats"
+    details = opened(tab, new_facts, "trained")
+    for place in (tab.locator("#answer"), row_of(tab), details):
+        expect(place).to_contain_text(words)
+    expect(details).to_contain_text("4/6 = 67 % [20, 96]; first differs at call 7")
+    show(tab, new_facts, "#machine=box&scenario=trained&survive=load")
+    expect(tab.locator("#answer")).to_contain_text("load: 4 of 6 differed; first differs at call 7")
+    show(tab, new_facts, "#machine=box&scenario=all&survive=repeat&open=xla")
+    expect(row_of(tab, "xla")).to_contain_text(f"in 2 of 4: {words}")
+    expect(tab.locator("table.nested")).to_contain_text(words)
+
+
+def test_whether_a_setting_gives_the_bits_of_default_is_a_column(tab, new_facts):
+    for scenario, setting, same in (
+        ("racing", "default", "yes"),
+        ("racing", "xla", "no"),
+        ("parted", "xla", "default varies"),
+        ("steady", "xla", "–"),
+    ):
+        details = opened(tab, new_facts, scenario, setting)
+        heads = tab.locator("table#settings thead th").all_inner_texts()
+        [place] = [i for i, head in enumerate(heads) if head.startswith("Same bits")]
+        assert row_of(tab, setting).locator("th, td").nth(place).inner_text() == same
+        fact = details.locator("div", has=tab.get_by_text("same bits as default", exact=True))
+        expect(fact.last).to_contain_text(same)
+    show(tab, new_facts, "#machine=box&scenario=all")
+    expect(row_of(tab, "xla")).to_contain_text("1 default varies, 1 no, 1 not known, 1 yes")
+
+
+def test_what_was_left_out_of_the_program_is_told(tab, new_facts):
+    expect(opened(tab, new_facts, "trained", "xla")).to_contain_text(LEFT_OUT)
+    expect(opened(tab, new_facts, "trained")).not_to_contain_text("left out of the program")
+
+
+def test_old_evidence_is_compared_with_itself_and_its_costs_are_told_to_be_cold(tab, new_facts):
+    words = "cost: of steps after idleness, as detcost measured before schema 3"
+    show(tab, new_facts, "#machine=box&scenario=steady&survive=execution")
+    assert best(tab) == "xla"
+    expect(tab.locator("#answer .provenance")).to_contain_text(words)
+    expect(tab.locator("#machine-card")).to_contain_text("off (1 of 2 runs)")
+    show(tab, new_facts, "#machine=box&scenario=racing")
+    expect(tab.locator("#answer .provenance")).not_to_contain_text(words)
+
+
+def test_where_nothing_is_old_nothing_is_said_of_cold_steps(tab, made_up):
+    show(tab, made_up, "#machine=box")
+    expect(tab.locator("#machine-card")).not_to_contain_text("after idleness")
 
 
 # -- anyone can use it ---------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from detcost import evidence, reading
 from detcost.choosing import choose
 from detcost.errors import UsageError
 from detcost.evidence import Controls, Cost, Evidence, Variant
+from detcost.profiles import SCOPES
 from detcost.report import history, scripts, site
 from detcost.report.glance import Glance
 from detcost.report.machines import flat
 from detcost.report.views import views
 from detcost.selection import Question
-from records import cost, divergence, failed, record, variant
+from records import cost, divergence, failed, racing, record, variant
 
 HOSTILE = "</script><script>alert(1)</script>"
 
@@ -249,6 +250,55 @@ def test_the_partition_of_the_pools_is_told():
     assert view.counts[view.cells[0][0].scopes["threads"]].partition == "1 | 2–3"
 
 
+def test_of_what_races_no_partition_is_told():
+    variants = [Variant(str(n), 1, 1, 1, str(n)) for n in (1, 2, 3)]
+    found = msgspec.structs.replace(divergence(3, 3), variants=variants)
+    for own in ({"repeat": divergence(3, 315)}, {"process": divergence(1, 20)}):
+        view = view_of(record(divergence={**own, **dict.fromkeys(SCOPES[2:], found)}))
+        assert {count.partition for count in view.counts} == {""}
+    assert view_of(record(divergence={"threads": found})).counts[0].partition == "1 | 2 | 3"
+
+
+def test_a_cell_tells_of_state_of_default_s_bits_and_of_what_was_left_out():
+    parted = msgspec.structs.replace(divergence(4, 20), first_call=7)
+    first, second = "mine.py:3: set_seed(1)", "mine.py:4: set_seed(2)"
+    view = view_of(
+        record(
+            carries_state=True,
+            sequence=["a"] * 60,
+            same_bits_as_default="no",
+            overridden=[first, second],
+            divergence={"process": parted},
+        )
+    )
+    [[cell]] = view.cells
+    assert (cell.carries_state, cell.same_bits_as_default) == (True, "no")
+    assert cell.overridden == f"{first}; {second}"
+    assert view.counts[cell.scopes["process"]].first_call == 7
+
+
+def test_a_stranger_s_list_of_what_was_left_out_is_of_bounded_length():
+    view = view_of(record(overridden=["x" * 10_000] * 100))
+    assert len(view.cells[0][0].overridden) <= 500
+
+
+def test_a_glance_keeps_no_sequence():
+    """Of a million cells that would be many digests, and none of them is shown."""
+    line = msgspec.json.encode(record(carries_state=True, sequence=["a"] * 60))
+    assert msgspec.json.decode(line, type=Glance).sequence == []
+
+
+def test_runs_say_whether_their_costs_are_cold(tmp_path, out):
+    records = [record(schema=2, run_id="old", setting="xla"), record()]
+    write(tmp_path / "results" / "x.trials.jsonl", *records)
+    site.write(tmp_path / "results", out)
+    runs = received(out)[index(out)["machines"][0]["key"]]["runs"]
+    assert {name: run["cold"] for name, run in runs.items()} == {
+        "old": True,
+        record().run_id: False,
+    }
+
+
 def threads(differed: int, setting: str) -> Evidence:
     found = msgspec.structs.replace(divergence(differed, 2), variants=[variant("1", "a")])
     return record(setting=setting, divergence={"threads": found})
@@ -309,6 +359,23 @@ def test_a_new_version_a_new_status_and_a_new_race_are_told():
         ("repeat", "0/315", "3/315"),
     ]
     assert ("status", "ok", "failed") in changes(record(**SETTING), failed(**SETTING))
+
+
+def test_a_race_is_told_of_the_scopes_that_say_so_and_blames_no_other():
+    steady = {"repeat": divergence(0, 315), "threads": divergence(0, 6)}
+    before, after = (
+        record(**SETTING, divergence=scopes)
+        for scopes in (steady, racing(threads=divergence(6, 6)))
+    )
+    assert sorted(changes(before, after)) == [
+        ("repeat", "0/315", "300/315"),
+        ("threads", "0/6", "(6/6)"),
+    ]
+    [runs] = history.sightings([after])["matmul_square"]
+    assert runs.settings["op_determinism"].diverged == ["repeat", "process"]
+    blamed = record(**SETTING, divergence={"repeat": divergence(0, 9), "load": divergence(1, 4)})
+    [runs] = history.sightings([blamed])["matmul_square"]
+    assert runs.settings["op_determinism"].diverged == ["load"]
 
 
 def test_every_run_of_a_scenario_is_seen_oldest_first():

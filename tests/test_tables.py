@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from detcost import readme, tables
+from detcost import partitions, readme, tables
 from detcost.evidence import Control, Controls, Cost, Evidence
 from detcost.profiles import SCOPES
 from detcost.severity import Severity
 from detcost.trajectory import Trajectory
-from records import cost, divergence, failed, protocol, record, variant
+from records import cost, divergence, failed, protocol, racing, record, variant
 
 
 def terminal(*records) -> str:
@@ -111,7 +111,7 @@ def test_the_table_says_what_was_seen():
 def test_a_partition_is_told_as_ranges_of_what_agrees(labels, digests, text):
     found = divergence(1, 6, 0.0, 1.0)
     found.variants.extend(map(variant, labels, digests))
-    assert tables.partition_text(found.variants) == text
+    assert partitions.partition_text(found.variants) == text
 
 
 def test_where_the_bits_race_nothing_is_said_of_which_variants_agree():
@@ -121,6 +121,74 @@ def test_where_the_bits_race_nothing_is_said_of_which_variants_agree():
     racy = record(divergence={"process": divergence(20, 20), "threads": threads})
     assert "1 | 2 | 3" not in plain(terminal(racy))
     assert "1 \\|" not in tables.markdown_overview([racy])
+
+
+ANYWAY = "(k/n): the bits differ in repeat or process already, so this count says nothing"
+
+
+def test_what_differs_anyway_is_in_parentheses_and_blames_nothing():
+    racy = record(divergence=racing(threads=divergence(6, 6), load=divergence(0, 4, 0.0, 0.53)))
+    shown, (*_, row) = terminal(racy), rows(tables.markdown_overview([racy]))[:3]
+    assert re.search(r"\x1b\[2m *\(6/6\)", shown), "dim"
+    assert re.search(r"\x1b\[31m *300/315", shown), "red: the race itself"
+    assert row[3:7] == ["**300/315**", "**20/20**", "(6/6)", "0/4"]
+    for words in (words_of(plain(shown)), tables.markdown_overview([racy])):
+        assert words.count(ANYWAY) == 1
+
+
+def test_without_a_race_a_count_is_blame():
+    steady = record(divergence={"repeat": divergence(0, 315), "threads": divergence(6, 6)})
+    assert re.search(r"\x1b\[31m *6/6", terminal(steady))
+    assert "**6/6**" in tables.markdown_overview([steady])
+    for words in (words_of(plain(terminal(steady))), tables.markdown_overview([steady])):
+        assert ANYWAY not in words
+
+
+def test_a_cell_that_carries_state_says_so_and_is_no_race():
+    kept = record(carries_state=True, sequence=["a", "b"])
+    words = "carries state, its sequence repeats"
+    assert words in plain(terminal(kept))
+    assert f"0/315<br>{words}" in tables.markdown_overview([kept])
+    for other in (record(carries_state=True, divergence=racing()), record(), record(schema=2)):
+        assert words not in plain(terminal(other))
+        assert words not in tables.markdown_overview([other])
+
+
+def test_a_sequence_that_differs_says_at_which_call():
+    parted = msgspec.structs.replace(divergence(4, 6), first_call=7)
+    steady = {"repeat": divergence(0, 315), "load": parted}
+    assert "load first differs at call 7" in plain(
+        terminal(record(carries_state=True, divergence=steady))
+    )
+    racy = plain(terminal(record(carries_state=True, divergence=racing(load=parted))))
+    assert "first differs at call" not in racy, "it says nothing about the scope"
+
+
+@pytest.mark.parametrize("same", ["yes", "no", "default varies", None])
+def test_whether_a_setting_gives_the_bits_of_default_is_a_column(same):
+    known = record(same_bits_as_default=same)
+    shown = plain(terminal(known))
+    assert re.search(r"same bits *┃(?s:.*)as default *┃", shown)
+    assert re.search(rf"│ {same or '–'} +│", shown)
+    heads, _, row = rows(tables.markdown_overview([known]))[:3]
+    assert (heads[-1], row[-1]) == ("same bits as `default`", same or "–")
+
+
+@pytest.mark.parametrize("kept", [record, failed])
+def test_what_was_left_out_of_the_program_is_told(kept):
+    line = "mine.py:3: enable_op_determinism()"
+    assert f"left out of the program: {line}" in plain(terminal(kept(overridden=[line])))
+    assert "left out" not in plain(terminal(kept()))
+
+
+def test_costs_of_cold_steps_are_told_below_the_table():
+    words = "cost: of steps after idleness, as detcost measured before schema 3"
+    for old in (record(schema=2), record(schema=1)):
+        assert words in words_of(plain(terminal(old)))
+        assert words in tables.markdown_overview([old])
+    for none in (record(), failed(schema=2)):
+        assert words not in words_of(plain(terminal(none)))
+        assert words not in tables.markdown_overview([none])
 
 
 def test_each_lever_s_own_effect_stands_below_the_table():
@@ -263,15 +331,16 @@ def test_the_overview_has_a_row_a_setting_and_a_column_a_scope():
             ]
         )
     )
-    assert table[0] == ["scenario", "setting", "cost [95 %]", *SCOPES]
+    assert table[0] == ["scenario", "setting", "cost [95 %]", *SCOPES, "same bits as `default`"]
     name, gpu = "`matmul_square`", "`conv2d_backward GPU:0`"
     one, two, three = (f"`{setting}`" for setting in tables.OVERVIEW)
-    none = ["–"] * 6
+    none = ["–"] * 7
+    pools = r"**2/6**<br>`1 \| 2–3`"
     assert table[2:] == [
-        [name, one, "1.34 [1.29, 1.40]", "0/315", "0/20", *none[2:]],
-        [name, two, "1.34 [1.29, 1.40]", "0/9", "–", r"**2/6**<br>`1 \| 2–3`", *none[3:]],
+        [name, one, "1.34 [1.29, 1.40]", "0/315", "0/20", *none[3:], "yes"],
+        [name, two, "1.34 [1.29, 1.40]", "0/9", "–", pools, *none[4:], "yes"],
         [name, three, "not applicable", *none],
-        [gpu, one, "1.34 [1.29, 1.40]", "0/315", "0/20", *none[2:]],
+        [gpu, one, "1.34 [1.29, 1.40]", "0/315", "0/20", *none[3:], "yes"],
         [gpu, two, "not measured", *none],
         [gpu, three, "not measured", *none],
     ]
@@ -314,7 +383,7 @@ def test_a_stranger_s_text_leaves_the_overview_a_table(field):
         markdown = tables.markdown_overview([failed(**{field: text}), record(scenario="next")])
         table = rows(markdown)
         assert len(table) == len(markdown.splitlines()) == 2 + 2 * len(tables.OVERVIEW)
-        assert {len(row) for row in table} == {3 + len(SCOPES)}
+        assert {len(row) for row in table} == {4 + len(SCOPES)}
         for row in table[2:]:
             assert re.fullmatch(r"`[^`]*`", row[0]), "one code span: nothing in it is HTML"
             assert "<" not in "".join(row[1:]).replace("<br>", "")
@@ -326,7 +395,7 @@ def test_a_stranger_s_label_leaves_the_overview_a_table():
         threads.variants.extend([variant("1", "a"), variant(text, "b")])
         markdown = tables.markdown_overview([record(divergence={"threads": threads})])
         row = rows(markdown)[2]
-        assert len(row) == 3 + len(SCOPES)
+        assert len(row) == 4 + len(SCOPES)
         assert "<" not in re.sub("`[^`]*`|<br>", "", row[5])
 
 

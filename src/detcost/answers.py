@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detcost.choosing import Candidate, Choice
-from detcost.findings import Finding, percent
+from detcost.findings import ANYWAY, COLD, Finding, percent
 from detcost.tables import code, cost_text, lines, markdown_text, plain
 
 #: Reasons against a setting that are told before it says that there are more.
@@ -85,13 +86,15 @@ def markdown_overview(choices: Sequence[Choice]) -> str:
     header, *rows = _overview(choices)
     table = [header, ["---"] * len(header), *([markdown_text(c) for c in row] for row in rows)]
     lines = [f"| {' | '.join(row)} |" for row in table]
-    return "\n".join([*lines, "", *(markdown_text(line) for line in _warnings(choices))]).strip()
+    return "\n".join([*lines, *(f"\n{markdown_text(line)}" for line in _warnings(choices))])
 
 
-def _warnings(choices: Iterable[Choice]) -> Iterator[str]:
+def _warnings(choices: Sequence[Choice]) -> Iterator[str]:
     failures = dict.fromkeys(f for choice in choices for f in choice.source.failed_controls)
     if failures:
         yield f"CONTROLS FAILED: {'; '.join(failures)}; trust nothing here"
+    if any(choice.source.cold for choice in choices):
+        yield COLD
 
 
 def _overview_title(choices: Sequence[Choice]) -> str:
@@ -118,7 +121,8 @@ def _subject(choice: Choice) -> str:
 def _bound(finding: Finding) -> str:
     if not finding.applies:
         return f"{finding.scope} n/a"
-    return f"{finding.scope} {finding.divergent}/{finding.trials} ≤ {percent(finding.high)}"
+    bound = f"{finding.scope} {finding.divergent}/{finding.trials} ≤ {percent(finding.high)}"
+    return f"{bound} ({finding.note})" if finding.note else bound
 
 
 def _terminal_table(choice: Choice) -> Table:
@@ -153,15 +157,23 @@ def _count(candidate: Candidate, scope: str) -> str:
     compared = [finding for finding in found if finding.trials]
     if not compared:
         return "n/a" if found and not any(each.stands_against for each in found) else "–"
-    worst = max(compared, key=lambda each: (each.divergent / each.trials, each.high or 1.0))
+    worst = max(compared, key=_extent)
     count = f"{worst.divergent}/{worst.trials}"
+    if worst.anyway:
+        return f"({count})"
     return count if worst.divergent else f"{count} ≤ {percent(worst.high)}"
+
+
+def _extent(finding: Finding) -> tuple[bool, float, float]:
+    """Rank what differed before what differs anyway, and that before the highest bound."""
+    blames = bool(finding.divergent) and not finding.anyway
+    return blames, finding.divergent / finding.trials, finding.high or 1.0
 
 
 def _word(choice: Choice, candidate: Candidate) -> str:
     """Say what a setting buys, or what stands against it."""
     if not candidate.qualifies:
-        return _told(candidate.reasons)
+        return "; ".join([_told(candidate.reasons), *_notes(choice, candidate)])
     words = []
     if candidate.setting == choice.best:
         words.append("the answer")
@@ -169,7 +181,16 @@ def _word(choice: Choice, candidate: Candidate) -> str:
         words.append("tied: the noise does not tell its cost from the answer's")
     if candidate.also_survives:
         words.append(f"survives {', '.join(candidate.also_survives)} as well")
-    return "; ".join(words)
+    return "; ".join([*words, *_notes(choice, candidate)])
+
+
+def _notes(choice: Choice, candidate: Candidate) -> Iterator[str]:
+    """Say what is to be known of the counts, and of several scenarios in how many."""
+    for scope in choice.survive:
+        found = [each for each in candidate.findings if each.scope == scope]
+        for note, times in Counter(each.note for each in found if each.note).items():
+            share = f" in {times} of {len(found)} scenarios" if len(choice.scenarios) > 1 else ""
+            yield f"{scope}: {note}{share}"
 
 
 def _told(reasons: Sequence[str]) -> str:
@@ -187,6 +208,8 @@ def _remarks(choice: Choice) -> Iterator[str]:
         f"profile {' and '.join(source.profiles) or 'unknown'}, {source.last_measured[:10]}; "
         f"default against itself: {cost_text(source.noise)}"
     )
+    if any(finding.anyway for each in choice.candidates for finding in each.findings):
+        yield ANYWAY
     best = choice.candidates[0]
     if choice.best and len(choice.scenarios) > 1 and best.worst:
         yield f"its worst cost in a scenario: {cost_text(best.worst)}"

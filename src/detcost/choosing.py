@@ -53,7 +53,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer rests on: machine, versions, runs, controls.
 
-    ``noise`` is the widest interval that ``default`` against itself came out with.
+    ``noise`` is the widest interval that ``default`` against itself came out with; ``cold``,
+    whether some cost is of steps after idleness, as they were up to schema 2.
     """
 
     machine: str
@@ -65,6 +66,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     profiles: tuple[str, ...]
     noise: Cost | None
     failed_controls: tuple[str, ...]
+    cold: bool = False
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,4 +255,5 @@ def _source(records: Sequence[Record]) -> Source:
         profiles=tuple(sorted({r.protocol.profile for r in records if r.protocol})),
         noise=max(widths, key=lambda cost: (cost.high or 1) / (cost.low or 1), default=None),
         failed_controls=tuple(dict.fromkeys(f for c in controls for f in c.failures)),
+        cold=any(record.cold for record in records),
     )

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from detcost import upgrading
 from detcost.errors import UsageError
 from detcost.evidence import FOLKLORE, SCHEMA, Evidence, Record
 
@@ -117,6 +118,13 @@ def _decode(line: bytes, kind: type[R]) -> R:
         _refuse_newer(_decoder(_Schema).decode(line).schema)
         raise
     _refuse_newer(record.schema)
+    return _upgraded(line, kind) if upgrading.is_needed(record) else record
+
+
+def _upgraded(line: bytes, kind: type[R]) -> R:
+    """Read a line of old evidence whole first: what it takes to upgrade it few kinds have."""
+    whole = upgrading.upgraded(_decoder(Evidence).decode(line))
+    record: R = _decoder(kind).decode(msgspec.json.encode(whole))
     return record
 
 

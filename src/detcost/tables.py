@@ -7,7 +7,6 @@ import itertools
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,8 +15,18 @@ from rich.text import Text
 
 from detcost import factors
 from detcost.contrasts import Estimate
-from detcost.evidence import Cost, Divergence, Evidence, Variant, partition
-from detcost.findings import hundredths
+from detcost.evidence import Cost, Divergence, Evidence
+from detcost.findings import (
+    ANYWAY,
+    CARRIES_STATE,
+    COLD,
+    count_text,
+    differs_anyway,
+    first_call_text,
+    hundredths,
+    repeats_its_sequence,
+)
+from detcost.partitions import partition_text
 from detcost.profiles import SCOPES
 from detcost.severity import Severity
 from detcost.trajectory import Trajectory
@@ -57,23 +66,6 @@ def divergence_text(found: Divergence | None) -> str:
     )
 
 
-def partition_text(variants: Sequence[Variant]) -> str:
-    """Write which variants of a scope agree: ``1 | 2 | 3–16``, ``eager, graph | xla``.
-
-    Nothing where there are no variants to tell apart, or all agree.
-    """
-    groups = partition(variants)
-    if len(groups) < 2:
-        return ""
-    labels = tuple(variant.label for variant in variants)
-    return _partition_text(tuple(map(tuple, groups)), labels)
-
-
-@lru_cache(maxsize=4096)  # a farm's machines part in few ways, a million times
-def _partition_text(groups: tuple[tuple[str, ...], ...], labels: tuple[str, ...]) -> str:
-    return " | ".join(_runs(group, labels) for group in groups)
-
-
 def trajectory_text(found: Trajectory) -> str:
     """Write where trainings part: ``first differs at step 3 of 12; by 1e-07 at step 3, …``.
 
@@ -97,19 +89,6 @@ def severity_text(found: Severity) -> str:
     return f"differs{apart}{where}" if apart or where else ""
 
 
-def _runs(group: Sequence[str], labels: Sequence[str]) -> str:
-    """Write labels, neighbouring numbers as a range."""
-    numeric = all(label.isdecimal() for label in labels)
-    runs: list[list[str]] = []
-    for label in group:
-        follows = runs and labels.index(label) == labels.index(runs[-1][-1]) + 1
-        if numeric and follows:
-            runs[-1].append(label)
-        else:
-            runs.append([label])
-    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
-
-
 def terminal_tables(records: Sequence[Evidence]) -> Iterator[Table]:
     """Yield one table a scenario, device, size and type: a row a setting."""
     for name, group in _by_experiment(records):
@@ -121,44 +100,50 @@ def markdown_overview(records: Sequence[Evidence]) -> str:
 
     A cell says of how many comparisons the bits differed; in scope ``threads`` also
     which sizes of the pools agree. Of several versions of TensorFlow on a machine it has the
-    newest.
+    newest. What must be known to read it stands below.
     """
-    header = ["scenario", "setting", "cost [95 %]", *SCOPES]
+    header = ["scenario", "setting", "cost [95 %]", *SCOPES, "same bits as `default`"]
     rows = [header, ["---"] * len(header)]
     releases = sorted(records, key=lambda record: record.release)
     last = {record.machine_name: record.tensorflow for record in releases}
     newest = [record for record in records if record.tensorflow == last[record.machine_name]]
+    shown = []
     for name, group in _by_experiment(newest):
         by_setting = {record.setting: record for record in group}
         for setting in OVERVIEW:
             cells = _overview_cells(by_setting.get(setting))
             rows.append([code(name), f"`{setting}`", *cells])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        shown += [by_setting[setting] for setting in OVERVIEW if setting in by_setting]
+    table = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*table, *(f"\n{line}." for line in _legend(shown))])
 
 
 def _overview_cells(record: Evidence | None) -> list[str]:
     if record is None:
-        return ["not measured"] + ["–"] * len(SCOPES)
+        return ["not measured"] + ["–"] * (len(SCOPES) + 1)
     if record.status != "ok":
-        return [record.status.replace("_", " ")] + ["–"] * len(SCOPES)
-    cells = {scope: _overview_count(record.divergence.get(scope)) for scope in SCOPES}
+        return [record.status.replace("_", " ")] + ["–"] * (len(SCOPES) + 1)
+    cells = {scope: _overview_count(record, scope) for scope in SCOPES}
+    if repeats_its_sequence(record, "repeat"):
+        cells["repeat"] += f"<br>{CARRIES_STATE}"
     if sizes := _agreement(record, "threads"):
         cells["threads"] += f"<br>{code(sizes)}"
-    return [cost_text(record.cost), *cells.values()]
+    return [cost_text(record.cost), *cells.values(), record.same_bits_as_default or "–"]
 
 
-def _overview_count(found: Divergence | None) -> str:
+def _overview_count(record: Evidence, scope: str) -> str:
+    found = record.divergence.get(scope)
     if found is None or not found.trials:
         return divergence_text(found)
-    count = f"{found.divergent}/{found.trials}"
-    return f"**{count}**" if found.divergent else count
+    count = count_text(record, scope)
+    return f"**{count}**" if found.divergent and not differs_anyway(record, scope) else count
 
 
 def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
     table = Table(title=plain(name, "bold"), title_justify="left", caption_justify="left")
     scopes = [scope for scope in SCOPES if any(scope in record.divergence for record in group)]
     accurate = any(record.accuracy is not None for record in group)
-    for column in ("setting", "cost [95 %]", *scopes):
+    for column in ("setting", "cost [95 %]", *scopes, "same bits\nas default"):
         table.add_column(column, no_wrap=True)
     if accurate:
         table.add_column("error", justify="right", no_wrap=True)
@@ -168,7 +153,8 @@ def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
         table.add_row(
             plain(record.setting),
             lines([cost_text(record.cost), _verdict(record)]),
-            *(_count(record.divergence.get(scope)) for scope in scopes),
+            *(_count(record, scope) for scope in scopes),
+            record.same_bits_as_default or "–",
             *([_error(record.accuracy)] if accurate else []),
             f"{record.first_call_seconds:.2f} s" if record.first_call_seconds else "–",
             lines(_notes(record)),
@@ -177,8 +163,11 @@ def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
     return table
 
 
-def _count(found: Divergence | None) -> Text:
+def _count(record: Evidence, scope: str) -> Text:
     """Put the bound under the count, so that six scopes fit beside each other."""
+    found = record.divergence.get(scope)
+    if differs_anyway(record, scope):
+        return Text(count_text(record, scope), "dim")
     text = re.sub(" = | (?=≤)", "\n", divergence_text(found))
     return Text(text, "red" if found and found.divergent else "")
 
@@ -196,24 +185,43 @@ def _verdict(record: Evidence) -> str:
 
 
 def _notes(record: Evidence) -> list[str]:
-    if record.status != "ok":
-        return [textwrap.shorten(record.reason or "", 100, placeholder=" …")]
+    words = []
+    if record.status == "ok":
+        words += _seen(record)
+    else:
+        words.append(textwrap.shorten(record.reason or "", 100, placeholder=" …"))
+    if record.overridden:
+        words.append(f"left out of the program: {'; '.join(record.overridden)}")
+    return words
+
+
+def _seen(record: Evidence) -> list[str]:
     words = []
     if record.severity and (how := severity_text(record.severity)):
         words.append(textwrap.shorten(how, 100, placeholder=" …"))
     if record.severity and record.severity.trajectory:
         words.append(trajectory_text(record.severity.trajectory))
+    if repeats_its_sequence(record, "repeat"):
+        words.append(CARRIES_STATE)
+    words += _first_calls(record)
     for scope in ("threads", "execution"):
         if sizes := _agreement(record, scope):
             words.append(f"{scope} {sizes}")
     return words
 
 
+def _first_calls(record: Evidence) -> Iterator[str]:
+    """Say, of a cell that carries state, where its sequences part."""
+    for scope, found in record.divergence.items():
+        where = first_call_text(found)
+        if where and not differs_anyway(record, scope):
+            yield f"{scope} {where}"
+
+
 def _agreement(record: Evidence, scope: str) -> str:
     """Write which variants agree, where the scope and no race decides that."""
-    found = record.divergence
-    races = any(found[same].divergent for same in ("repeat", "process") if same in found)
-    return "" if races or scope not in found else partition_text(found[scope].variants)
+    found = record.divergence.get(scope)
+    return "" if found is None or record.races else partition_text(found.variants)
 
 
 def _captions(group: Sequence[Evidence]) -> list[str]:
@@ -223,7 +231,16 @@ def _captions(group: Sequence[Evidence]) -> list[str]:
         failures = "; ".join(controls.failures)
         verdict = f"CONTROLS FAILED: {failures}" if failures else "controls passed"
         found.append(f"default against itself: {cost_text(controls.same_setting)}; {verdict}")
+    found += _legend(group)
     return found + [f"each lever's own effect: {each}" for each in factors.factors(group)]
+
+
+def _legend(records: Sequence[Evidence]) -> Iterator[str]:
+    """Say what must be known to read the figures of some records, where they have such."""
+    if any(differs_anyway(record, scope) for record in records for scope in record.divergence):
+        yield ANYWAY
+    if any(record.cold and record.cost for record in records):
+        yield COLD
 
 
 def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evidence]]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from detcost.evidence import Evidence
+from detcost.findings import differs_anyway, find
 from detcost.reading import latest
 from detcost.settings import parse
 from detcost.tables import cost_text
@@ -87,12 +88,15 @@ class Stays(_OfOneCell):
 
 @dataclass(frozen=True)
 class Varies(Stays):
-    """The bits do not stay in a scope: some comparison differed."""
+    """The bits do not stay in a scope: some comparison differed, and would not anyway."""
 
     def put(self, evidence: Cells) -> Seen:
         """Answer it from evidence."""
         divergent, words = _divergence(self, evidence)
-        return Seen(None if divergent is None else divergent > 0, words)
+        record = evidence.find(self.cells[0], self.device)
+        if divergent is None or (record and differs_anyway(record, self.scope)):
+            return Seen(None, words)
+        return Seen(divergent > 0, words)
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,9 @@ def _divergence(ask: Stays, evidence: Cells) -> tuple[int | None, str]:
     found = record.divergence.get(ask.scope) if record else None
     if record is None or found is None or not found.trials:
         return None, f"{where}: {found.reason if found and found.reason else _unknown([record])}"
-    return found.divergent, f"{where}: {found.divergent} of {found.trials} differed"
+    seen = find(record, ask.scope, None)
+    words = seen.why or f"0 of {found.trials} differed"
+    return found.divergent, f"{where}: {words}{f' ({seen.note})' if seen.note else ''}"
 
 
 def _unknown(records: Iterable[Evidence | None]) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from detcost.evidence import Evidence
+from detcost.findings import COLD
 from detcost.folklore.asks import Cells, Seen
 from detcost.folklore.catalogue import CLAIMS, Claim
 
@@ -42,14 +43,15 @@ def verdicts(records: Iterable[Evidence]) -> list[Verdict]:
 
 
 def source(records: Iterable[Evidence]) -> str:
-    """Say what the verdicts rest on: machines, versions, days, controls."""
+    """Say what the verdicts rest on: machines, versions, days, controls, cold steps."""
     known = list(records)
     machines = sorted({f"{r.machine_name} ({r.machine.get('cpu')})" for r in known})
     versions = sorted({f"TensorFlow {r.tensorflow}" for r in known})
     days = sorted({r.measured_at[:10] for r in known})
     failures = dict.fromkeys(f for r in known if r.controls for f in r.controls.failures)
     controls = f"CONTROLS FAILED: {', '.join(failures)}" if failures else "controls passed"
-    return "; ".join([*machines, *versions, *days[-1:], controls])
+    cold = [COLD] if any(r.cold and r.cost for r in known) else []
+    return "; ".join([*machines, *versions, *days[-1:], controls, *cold])
 
 
 def judge(claim: Claim, seen: Iterable[Seen]) -> Verdict:

@@ -53,6 +53,8 @@ class Cell(msgspec.Struct, frozen=True, gc=False, array_like=True):
         the other levers mean nothing to the scenario.
     scopes
         Places in a list of counts, which many cells share.
+    overridden
+        What the program sets by itself, and was left out.
     origin
         The place in a list of origins.
     """
@@ -68,6 +70,9 @@ class Cell(msgspec.Struct, frozen=True, gc=False, array_like=True):
     severity: Severity | None
     accuracy: float | None
     digest: str | None
+    same_bits_as_default: str | None
+    carries_state: bool | None
+    overridden: str | None
     measured_at: str
     origin: int
 
@@ -103,6 +108,9 @@ class Cells:
             record.severity,
             record.accuracy,
             record.digest and record.digest[:DIGEST],
+            record.same_bits_as_default,
+            record.carries_state,
+            "; ".join(record.overridden)[:LONGEST] if record.overridden else None,
             record.measured_at,
             self._origin(record),
         )

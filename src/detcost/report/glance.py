@@ -7,8 +7,8 @@ from operator import attrgetter
 
 import msgspec
 
-from detcost.evidence import Comparison, Record, Variant
-from detcost.tables import partition_text
+from detcost.evidence import OWN_SCOPES, Comparison, Record, Variant
+from detcost.partitions import partition_text
 
 #: Characters of a stranger's text that a page takes.
 LONGEST = 500
@@ -34,16 +34,20 @@ class Glance(Record, frozen=True, kw_only=True, gc=False):
 
     def __post_init__(self) -> None:
         """Take what is needed while the line is at hand, and let go of the rest."""
-        counts = {scope: _count(found) for scope, found in self.written.items()}
+        races = any(self.written[s].divergent for s in OWN_SCOPES if s in self.written)
+        counts = {scope: _count(found, races) for scope, found in self.written.items()}
         msgspec.structs.force_setattr(self, "divergence", counts)
         msgspec.structs.force_setattr(self, "written", {})
+        if self.sequence:
+            msgspec.structs.force_setattr(self, "sequence", [])
 
 
-def _count(found: Written) -> Count:
-    partition = ""  # where nothing differed all agree: there is nothing to part
-    if found.divergent and found.variants:
+def _count(found: Written, races: bool) -> Count:
+    partition = ""  # where nothing differed all agree, and a race parts what it will
+    if found.divergent and found.variants and not races:
         partition = partition_text(_decode(found.variants))
-    return _shared(_figures(found), tuple(found.skipped.items()), found.reason, partition)
+    skipped = tuple(found.skipped.items())
+    return _shared(_figures(found), skipped, found.reason, found.first_call, partition)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -51,10 +55,12 @@ def _shared(
     figures: tuple[int, int, float | None, float | None, float | None, int],
     skipped: tuple[tuple[str, str], ...],
     reason: str | None,
+    first_call: int | None,
     partition: str,
 ) -> Count:
     short = {name[:LONGEST]: why[:LONGEST] for name, why in skipped}
-    return Count(*figures, short, reason and reason[:LONGEST], partition[:LONGEST])
+    why = reason and reason[:LONGEST]
+    return Count(*figures, short, why, first_call, partition[:LONGEST])
 
 
 _figures = attrgetter("divergent", "trials", "rate", "low", "high", "distinct")

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from detcost.evidence import Record
+from detcost.evidence import OWN_SCOPES, Record
+from detcost.findings import count_text
 from detcost.report.cells import DIGEST
 from detcost.tables import cost_text
 
@@ -114,9 +115,9 @@ def _differences(before: Record, after: Record) -> Iterator[tuple[str, str, str]
     for scope in before.divergence.keys() & after.divergence.keys():
         was, now = (bool(each.divergence[scope].divergent) for each in (before, after))
         if was != now:
-            yield scope, _count(before, scope), _count(after, scope)
+            yield scope, count_text(before, scope), count_text(after, scope)
     same_inputs = before.seed == after.seed
-    if same_inputs and before.digest != after.digest and not (_races(before) or _races(after)):
+    if same_inputs and before.digest != after.digest and not (before.races or after.races):
         yield "bits", _short(before), _short(after)
 
 
@@ -131,20 +132,14 @@ def _apart(before: Record, after: Record) -> bool:
 
 
 def _diverged(record: Record) -> list[str]:
-    return [scope for scope, found in record.divergence.items() if found.divergent]
-
-
-def _races(record: Record) -> bool:
-    return bool({"repeat", "process"} & set(_diverged(record)))
+    """Return the scopes in which bits differed: of a cell that races, those that say so."""
+    differed = [scope for scope, found in record.divergence.items() if found.divergent]
+    own = [scope for scope in differed if scope in OWN_SCOPES]
+    return own or differed
 
 
 def _cost(record: Record) -> str:
     return cost_text(record.cost)
-
-
-def _count(record: Record, scope: str) -> str:
-    found = record.divergence[scope]
-    return f"{found.divergent}/{found.trials}"
 
 
 def _short(record: Record) -> str:

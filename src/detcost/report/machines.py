@@ -24,11 +24,15 @@ MOST_ROWS = 100
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A run: how it was measured, and what its controls said; no failures are good news."""
+    """A run: how it was measured, and what its controls said; no failures are good news.
+
+    ``cold`` is as :attr:`detcost.evidence.Record.cold`.
+    """
 
     measured_at: str
     protocol: evidence.Protocol | None
     commit: str | None
+    cold: bool
     failed_controls: list[str]
 
 
@@ -122,8 +126,8 @@ def _runs(newest: Iterable[Record]) -> dict[str, Run]:
         if record.controls and (failures := record.controls.failures):
             failed.setdefault(record.run_id, {}).update(dict.fromkeys(failures))
     return {
-        run: Run(record.measured_at, record.protocol, record.commit, list(failed.get(run, ())))
-        for run, record in last.items()
+        run: Run(each.measured_at, each.protocol, each.commit, each.cold, list(failed.get(run, ())))
+        for run, each in last.items()
     }
 
 

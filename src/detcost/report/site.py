@@ -13,6 +13,7 @@ import msgspec
 from detcost import reading
 from detcost.errors import UsageError
 from detcost.evidence import Evidence
+from detcost.findings import ANYWAY, CARRIES_STATE, COLD
 from detcost.folklore import verdicts
 from detcost.folklore.verdicts import Verdict
 from detcost.profiles import PROFILES, SCOPES
@@ -50,6 +51,8 @@ class Index(msgspec.Struct, frozen=True):
         Names of the arrays' places.
     bounds
         By scope: each profile's name, and the bound it gives a clean cell's rate.
+    remarks
+        What is said of state, of races and of cold costs.
     scenarios
         By name: the key of its file, and what it does where this detcost has it.
     site
@@ -62,6 +65,7 @@ class Index(msgspec.Struct, frozen=True):
     usual: dict[str, str]
     band: float
     bounds: dict[str, list[tuple[str, float]]]
+    remarks: dict[str, str]
     machines: list[Card]
     scenarios: dict[str, tuple[str, str]]
     plots: list[plots.Plot]
@@ -167,6 +171,7 @@ def _index(
         usual=USUAL,
         band=BAND,
         bounds={scope: list(_bounds(scope)) for scope in SCOPES},
+        remarks={"anyway": ANYWAY, "carries_state": CARRIES_STATE, "cold": COLD},
         machines=[each.card for each in seen],
         scenarios={
             name: (scripts.key("scenario", name), summaries.get(name, "")) for name in names

@@ -99,9 +99,18 @@
         ? `${loosest.divergent} of ${loosest.trials} diverged (rate at most ${detcost.percent(loosest.high)}, 95 %)`
         : "n/a";
       const which = compared.length > 1 ? `, the loosest of ${compared.length} scenarios` : "";
-      return /** @type {[string, Child]} */ ([scope, text + which]);
+      return /** @type {[string, Child]} */ ([scope, text + which + stateful(compared)]);
     });
     return el("div", { class: "fact" }, el("h3", {}, "Seen"), detcost.definitions(rows));
+  }
+
+  /** Say what is to be known of some counts, and of several scenarios in how many. */
+  /** @param {Finding[]} compared */
+  function stateful(compared) {
+    const notes = compared.flatMap(({ note }) => (note === null ? [] : [note]));
+    if (!notes.length) return "";
+    const share = compared.length > 1 ? ` in ${notes.length} of ${compared.length} scenarios` : "";
+    return `; ${notes[0]}${share}`;
   }
 
   /** @param {Candidate} first @param {Choice} choice */
@@ -173,6 +182,7 @@
       days.join(" to "),
       `default against itself: ${detcost.costText(source.noise)}, the noise floor`,
       failed ? "controls FAILED" : "no control failed",
+      ...(source.cold ? [detcost.index.remarks.cold] : []),
     ];
     return el("ul", { class: "provenance" }, ...facts.map((fact) => el("li", {}, fact)));
   }

@@ -12,8 +12,17 @@
       "To measure what is shown again",
       detcost.reproduce(state),
     );
-    place.replaceChildren(...controls(state), command, ...inventory(state));
+    place.replaceChildren(...controls(state), ...cold(state), command, ...inventory(state));
   };
+
+  /** Say what costs are of, where a run was of an older detcost. @param {State} state @returns {Node[]} */
+  function cold({ machineData }) {
+    const runs = Object.values(machineData.runs);
+    const count = runs.filter((run) => run.cold).length;
+    if (!count) return [];
+    const which = count < runs.length ? ` (${count} of ${runs.length} runs)` : "";
+    return [el("p", {}, detcost.index.remarks.cold + which)];
+  }
 
   /** @param {State} state @returns {Node[]} */
   function inventory({ machineData }) {

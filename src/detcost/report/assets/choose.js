@@ -4,6 +4,9 @@
  * Nothing here touches the page. Intervals and ties were worked out when the report was made.
  */
 (() => {
+  /** Scopes in which a cell is compared with itself as it is: what differs there differs anyway. */
+  const OWN_SCOPES = ["repeat", "process"];
+
   detcost.choose = (question) => {
     const { view, survive, maxRate } = question;
     const subject = view.subjects[question.subject];
@@ -112,9 +115,27 @@
     return !divergent && (maxRate === null || (high !== null && high <= maxRate));
   }
 
+  /** @param {Cell} cell */
+  function racesIn(cell) {
+    return OWN_SCOPES.find((scope) => cell.scopes.get(scope)?.divergent);
+  }
+
+  detcost.differsAnyway = (cell, scope) =>
+    Boolean(cell.scopes.get(scope)?.divergent) &&
+    !OWN_SCOPES.includes(scope) &&
+    racesIn(cell) !== undefined;
+
+  /** What is to be known of a count: that the cell carries state, and that its calls agreed. */
+  detcost.note = (cell, scope) => {
+    const count = cell.scopes.get(scope);
+    const agreed = scope === "repeat" && count?.trials && !count.divergent;
+    return agreed && cell.carries_state ? detcost.index.remarks.carries_state : null;
+  };
+
   detcost.find = (cell, scenario, scope, maxRate) => {
     const count = cell.scopes.get(scope);
-    const finding = { scenario, scope, divergent: 0, trials: 0, high: null };
+    const nothing = { divergent: 0, trials: 0, high: null, anyway: false, note: null };
+    const finding = { scenario, scope, ...nothing };
     if (!count || (!count.trials && !count.reason)) {
       const skipped = count?.skipped ?? [];
       const tried = skipped.length ? ` (${skipped.join(", ")} could not be tried)` : "";
@@ -136,15 +157,21 @@
       divergent,
       trials,
       high,
+      anyway: detcost.differsAnyway(cell, scope),
+      note: detcost.note(cell, scope),
       get why() {
-        return survives ? null : against(scope, count, maxRate);
+        return survives ? null : against(cell, scope, count, maxRate);
       },
     };
   };
 
-  /** @param {string} scope @param {Count} count @param {number | null} maxRate */
-  function against(scope, { divergent, trials, high }, maxRate) {
-    if (divergent || maxRate === null) return `${divergent} of ${trials} differed`;
+  /** @param {Cell} cell @param {string} scope @param {Count} count @param {number | null} maxRate */
+  function against(cell, scope, { divergent, trials, high, first_call: call }, maxRate) {
+    if (detcost.differsAnyway(cell, scope)) return `differs in ${racesIn(cell)} already`;
+    if (divergent || maxRate === null) {
+      const where = call === null ? "" : `; first differs at call ${call}`;
+      return `${divergent} of ${trials} differed${where}`;
+    }
     const said = `0 of ${trials} differed, which bounds the rate at ${detcost.percent(high)}`;
     return `${said}; ${tighter(scope, maxRate)}`;
   }
@@ -225,6 +252,7 @@
       profiles: [...new Set(profiles)].sort(),
       noise: widest(cells),
       failedControls: [...new Set(failed)],
+      cold: runs.some((run) => detcost.own(machineData.runs, run)?.cold),
     };
   }
 

@@ -75,6 +75,7 @@
         error,
         "against float64",
       ),
+      sameBits(state),
       statusColumn(state),
       figure(
         "blocks",
@@ -137,8 +138,8 @@
       title: scope,
       note: choice.survive.includes(scope) ? "asked" : undefined,
       value: (candidate) => {
-        const found = standsOut(state, candidate, scope).count;
-        return found ? extent(found) : null;
+        const { count, extent } = standsOut(state, candidate, scope);
+        return count ? extent : null;
       },
       cell: (candidate) =>
         scopeCell(standsOut(state, candidate, scope), choice.scenarios.length > 1),
@@ -148,34 +149,47 @@
   /** Of several scenarios' counts the one that stands out. */
   /** @param {State} state @param {Candidate} candidate @param {string} scope */
   function standsOut(state, candidate, scope) {
-    /** @type {{count: Count | undefined, differed: number, compared: number, reason: string | null}} */
-    const found = { count: undefined, differed: 0, compared: 0, reason: null };
+    /** @type {{count: Count | undefined, extent: number, anyway: boolean, differed: number, compared: number, notes: string[], reason: string | null}} */
+    const found = {
+      ...{ count: undefined, extent: 0, anyway: false },
+      ...{ differed: 0, compared: 0, notes: [], reason: null },
+    };
     for (const cell of cellsOf(state, candidate)) {
       const count = cell.scopes.get(scope);
       if (!count?.trials) {
         found.reason ??= count?.reason ?? null;
         continue;
       }
+      const anyway = detcost.differsAnyway(cell, scope);
+      const extent = extentOf(count, anyway);
+      const note = detcost.note(cell, scope);
       found.compared += 1;
-      if (count.divergent) found.differed += 1;
-      if (!found.count || extent(count) > extent(found.count)) found.count = count;
+      if (count.divergent && !anyway) found.differed += 1;
+      if (note) found.notes.push(note);
+      if (!found.count || extent > found.extent) Object.assign(found, { count, extent, anyway });
     }
     return found;
   }
 
-  /** More that differed comes before a higher bound. @param {Count} count */
-  function extent({ divergent, trials, high }) {
-    return divergent / trials + (high ?? 1) * 1e-6;
+  /** What differed comes before what differs anyway, and that before the highest bound. */
+  /** @param {Count} count @param {boolean} anyway */
+  function extentOf({ divergent, trials, high }, anyway) {
+    const blames = divergent > 0 && !anyway;
+    return Number(blames) + divergent / trials + (high ?? 1) * 1e-6;
   }
 
   /** @param {ReturnType<typeof standsOut>} found @param {boolean} several */
-  function scopeCell({ count, differed, compared, reason }, several) {
+  function scopeCell({ count, anyway, differed, compared, notes, reason }, several) {
     if (!count) return el("td", { title: reason }, reason ? "n/a" : "–");
+    if (anyway) return el("td", { class: "anyway" }, detcost.countText(count, anyway));
     const many = several && differed ? el("small", {}, `in ${differed} of ${compared}`) : null;
-    if (!count.divergent)
-      return el("td", {}, `0/${count.trials}`, el("small", {}, `≤ ${detcost.percent(count.high)}`));
-    const groups =
-      !several && count.partition ? el("small", {}, `${count.distinct} results`) : null;
+    if (!count.divergent) {
+      const share = several ? `in ${notes.length} of ${compared}: ` : "";
+      const note = notes.length > 0 && el("small", { class: "note" }, share + notes[0]);
+      const bound = el("small", {}, `≤ ${detcost.percent(count.high)}`);
+      return el("td", {}, `0/${count.trials}`, bound, note);
+    }
+    const groups = several ? null : el("small", {}, `${count.distinct} results`);
     return el("td", { class: "diverged" }, `≠ ${count.divergent}/${count.trials}`, many, groups);
   }
 
@@ -213,6 +227,27 @@
         cell.cost ? [cell.cost.block_ratios.length] : [],
       );
       return known.length ? Math.min(...known) : null;
+    };
+  }
+
+  /** Whether the reference has the bits of default, and of several scenarios' in how many. */
+  /** @param {State} state @returns {Column} */
+  function sameBits(state) {
+    const text = (/** @type {Candidate} */ candidate) => {
+      const cells = cellsOf(state, candidate).filter((cell) => cell.status === "ok");
+      const words = cells.map((cell) => cell.same_bits_as_default ?? "not known");
+      const counts = [...new Set(words)].map((word) => {
+        const times = words.filter((each) => each === word).length;
+        return words.length > 1 ? `${times} ${word}` : word;
+      });
+      return words.every((word) => word === "not known") ? null : counts.sort().join(", ");
+    };
+    return {
+      key: "same-bits",
+      title: "Same bits",
+      note: "as default",
+      value: text,
+      cell: (c) => el("td", {}, text(c) ?? "–"),
     };
   }
 

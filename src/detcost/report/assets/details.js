@@ -38,11 +38,11 @@
     );
     const counts = survive.map((scope) => {
       const count = cell?.scopes.get(scope);
-      return el(
-        "td",
-        { class: count?.divergent ? "diverged" : null },
-        (count?.divergent ? "≠ " : "") + detcost.countText(count),
-      );
+      const anyway = cell ? detcost.differsAnyway(cell, scope) : false;
+      const note = cell && detcost.note(cell, scope);
+      const mark = count?.divergent && !anyway ? "≠ " : "";
+      const text = mark + detcost.countText(count, anyway);
+      return el("td", { class: marked(count, anyway) }, text, note && el("small", {}, note));
     });
     const cost = cell?.status === "ok" ? cell.cost : null;
     const verdict = setting === "default" ? "A/A" : cost ? detcost.verdictMark(cost.verdict) : "–";
@@ -64,6 +64,13 @@
     return fragment;
   }
 
+  /** What differs is marked, and what differs anyway is not. */
+  /** @param {Count | undefined} count @param {boolean} anyway */
+  function marked(count, anyway) {
+    if (anyway) return "anyway";
+    return count?.divergent ? "diverged" : null;
+  }
+
   /** @param {State} state @param {Cell | null} cell @param {string} setting */
   function ofCell(state, cell, setting) {
     if (!cell) return el("p", { class: "cell within" }, "Not measured.");
@@ -82,36 +89,41 @@
 
   /** @param {Cell} cell */
   function scopes(cell) {
-    const races = ["repeat", "process"].some((scope) => cell.scopes.get(scope)?.divergent);
     const rows = detcost.index.scopes.flatMap((scope) => {
       const count = cell.scopes.get(scope);
-      return count
-        ? [/** @type {[string, Child]} */ ([scope, scopeText(scope, count, races)])]
-        : [];
+      if (!count) return [];
+      return [/** @type {[string, Child]} */ ([scope, scopeText(cell, scope, count)])];
     });
     return el("div", {}, el("h3", {}, "Bits, scope by scope"), detcost.definitions(rows));
   }
 
-  /** @param {string} scope @param {Count} count @param {boolean} races */
-  function scopeText(scope, count, races) {
+  /** @param {Cell} cell @param {string} scope @param {Count} count */
+  function scopeText(cell, scope, count) {
     if (!count.trials)
-      return el("span", {}, count.reason ? `n/a: ${count.reason}` : "not measured");
-    const text = detcost.countText(count);
-    const skipped = count.skipped.length ? `; could not be tried: ${count.skipped.join(", ")}` : "";
-    const parts = [el("span", { class: count.divergent ? "diverged" : null }, text + skipped)];
-    if (!["repeat", "process"].includes(scope)) parts.push(...agreeing(scope, count, races));
-    return el("div", {}, ...parts);
+      return el("span", {}, count.reason ? `n/a: ${count.reason}` : notTried(count));
+    const anyway = detcost.differsAnyway(cell, scope);
+    const { first_call: call, skipped: left } = count;
+    const where = anyway || call === null ? "" : `first differs at call ${call}`;
+    const skipped = left.length ? `could not be tried: ${left.join(", ")}` : "";
+    const words = [detcost.countText(count, anyway), detcost.note(cell, scope), where, skipped];
+    const text = el("span", { class: marked(count, anyway) }, words.filter(Boolean).join("; "));
+    const own = scope === "repeat" || scope === "process";
+    return el("div", {}, text, ...(own ? [] : agreeing(scope, count, anyway)));
+  }
+
+  /** @param {Count} count */
+  function notTried({ skipped }) {
+    return `not measured${skipped.length ? ` (${skipped.join(", ")} could not be tried)` : ""}`;
   }
 
   /** Say which circumstances agree, unless a race and not the scope decides that. */
-  /** @param {string} scope @param {Count} count @param {boolean} races */
-  function agreeing(scope, count, races) {
-    if (races)
-      return count.divergent ? [el("p", {}, "Its bits race: which agree here says nothing.")] : [];
+  /** @param {string} scope @param {Count} count @param {boolean} anyway */
+  function agreeing(scope, count, anyway) {
+    if (anyway) return [el("p", {}, detcost.index.remarks.anyway)];
     if (!count.partition) {
       if (!count.divergent) return [];
-      const reference = scope === "execution" ? "default’s own output" : "the first output";
-      return [el("p", {}, `All tried agree with one another, and not all with ${reference}.`)];
+      const text = "All tried agree with one another, and not all with the first output.";
+      return [el("p", {}, text)];
     }
     const groups = count.partition.split(" | ");
     const what = scope === "threads" ? "sizes of the thread pools" : "what was tried";
@@ -151,6 +163,8 @@
       ["error against float64", cell.accuracy === null ? null : cell.accuracy.toExponential(2)],
       ["default against itself", detcost.costText(cell.same_setting)],
       ["digest", cell.digest && el("code", {}, cell.digest)],
+      ["same bits as default", cell.status === "ok" && (cell.same_bits_as_default ?? "–")],
+      ["left out of the program", cell.overridden],
       ["run", el("code", {}, cell.run)],
       ["profile, seed", `${cell.profile ?? "unknown"}, ${cell.seed}`],
       ["measured", cell.measured_at],
@@ -161,11 +175,12 @@
   }
 
   /** @param {Severity} severity */
-  function severityText({ max_ulp: ulp, fraction_differing: share, mean_relative: mean }) {
+  function severityText({ max_ulp: ulp, fraction_differing: share, mean_relative: mean, outputs }) {
     const parts = [];
     if (ulp !== null) parts.push(`up to ${ulp.toLocaleString("en-GB")} ulp`);
     if (share !== null) parts.push(`${detcost.percent(share)} of the elements`);
     if (mean !== null) parts.push(`mean relative difference ${mean.toExponential(1)}`);
-    return `${parts.join(", ") || "unknown"} (worst seen)`;
+    const which = outputs.length ? `; in ${detcost.listed(outputs, 20)}` : "";
+    return `${parts.join(", ") || "unknown"} (worst seen)${which}`;
   }
 })();

@@ -72,6 +72,8 @@
       row[`${scope}_low`] = count?.low;
       row[`${scope}_high`] = count?.high;
       row[`${scope}_agreeing`] = count?.partition;
+      row[`${scope}_first_call`] = count?.first_call;
+      row[`${scope}_differs_anyway`] = cell && count && detcost.differsAnyway(cell, scope);
     }
     return { ...row, ...origin(machineData, cell) };
   }
@@ -85,6 +87,9 @@
       max_ulp: cell?.severity?.max_ulp,
       accuracy: cell?.accuracy,
       digest: cell?.digest,
+      same_bits_as_default: cell?.same_bits_as_default,
+      carries_state: cell?.carries_state,
+      overridden: cell?.overridden,
       run: cell?.run,
       measured_at: cell?.measured_at,
       profile: cell?.profile,

@@ -13,7 +13,8 @@
         const names = found.map((f) => f.scenario);
         return several ? ` (${detcost.listed(names, 3)})` : "";
       };
-      const differed = against.filter((f) => f.divergent);
+      const differed = against.filter((f) => f.divergent && !f.anyway);
+      const anyway = against.filter((f) => f.anyway);
       const loose = against.filter((f) => !f.divergent && f.trials);
       const blank = against.filter((f) => !f.trials);
       if (differed.length) {
@@ -21,10 +22,9 @@
           b.divergent / b.trials > a.divergent / a.trials ? b : a,
         );
         const most = several ? "up to " : "";
-        said.push(
-          `${scope}: ${most}${worst.divergent} of ${worst.trials} differed${where(differed)}`,
-        );
+        said.push(`${scope}: ${most}${worst.why}${where(differed)}`);
       }
+      if (anyway.length) said.push(`${scope}: ${anyway[0].why}${where(anyway)}`);
       if (loose.length) {
         const worst = loose.reduce((a, b) => ((b.high ?? 1) > (a.high ?? 1) ? b : a));
         const bound = `bounds the rate at ${detcost.percent(worst.high)}, not ${detcost.percent(maxRate)}`;
@@ -149,7 +149,9 @@
   }
 
   /** @param {Finding} finding */
-  function boundOf({ scope, applies, divergent, trials, high }) {
-    return applies ? `${scope} ${divergent}/${trials} ≤ ${detcost.percent(high)}` : `${scope} n/a`;
+  function boundOf({ scope, applies, divergent, trials, high, note }) {
+    if (!applies) return `${scope} n/a`;
+    const bound = `${scope} ${divergent}/${trials} ≤ ${detcost.percent(high)}`;
+    return note ? `${bound} (${note})` : bound;
   }
 })();

@@ -17,6 +17,7 @@
     arrange(state, rows, columns, body);
     for (const row of rows)
       if (state.open.has(row.candidate.setting)) toggle(state, row, columns.length, true);
+    need("anyway").textContent = explained(state);
     need("not-measured").textContent = absent(state);
   };
 
@@ -162,6 +163,19 @@
     }
     return found;
   };
+
+  /** Say what parentheses around a count mean, where there are some. @param {State} state */
+  function explained({ view, subject }) {
+    const { scenarios, settings } = view.subjects[subject];
+    const { scopes, remarks } = detcost.index;
+    const some = scenarios.some((row) =>
+      settings.some((column) => {
+        const cell = view.cells[row][column];
+        return cell && scopes.some((scope) => detcost.differsAnyway(cell, scope));
+      }),
+    );
+    return some ? remarks.anyway : "";
+  }
 
   /** Name what the report knows and this view does not hold. @param {State} state */
   function absent({ view, card }) {

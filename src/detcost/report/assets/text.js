@@ -70,9 +70,10 @@
     return detcost.fixed(value, 2);
   }
 
-  detcost.countText = (count) => {
+  detcost.countText = (count, anyway = false) => {
     if (!count?.trials) return count?.reason ? "n/a" : "–";
     const seen = `${count.divergent}/${count.trials}`;
+    if (anyway) return `(${seen})`;
     if (!count.divergent) return `${seen} ≤ ${detcost.percent(count.high)}`;
     const rate = detcost.percent(count.divergent / count.trials);
     return `${seen} = ${rate} [${bare(count.low)}, ${bare(count.high)}]`;

@@ -20,11 +20,13 @@ type Count = {
   partition: string;
   skipped: string[];
   reason: string | null;
+  first_call: number | null;
 };
 type Severity = {
   max_ulp: number | null;
   fraction_differing: number | null;
   mean_relative: number | null;
+  outputs: string[];
 };
 type Cell = {
   status: string;
@@ -38,6 +40,9 @@ type Cell = {
   severity: Severity | null;
   accuracy: number | null;
   digest: string | null;
+  same_bits_as_default: string | null;
+  carries_state: boolean | null;
+  overridden: string | null;
   measured_at: string;
   run: string;
   profile: string | null;
@@ -71,6 +76,7 @@ type Run = {
   measured_at: string;
   protocol: Protocol | null;
   commit: string | null;
+  cold: boolean;
   failed_controls: string[];
 };
 type Change = {
@@ -144,6 +150,7 @@ type Index = {
   usual: Record<"size" | "dtype", string>;
   band: number;
   bounds: Record<string, [string, number][]>;
+  remarks: Record<"anyway" | "carries_state" | "cold", string>;
   machines: Card[];
   scenarios: Record<string, [string, string]>;
   plots: Plot[];
@@ -172,6 +179,8 @@ type Finding = {
   trials: number;
   high: number | null;
   why: string | null;
+  anyway: boolean;
+  note: string | null;
 };
 type Ranked = {
   setting: string;
@@ -199,6 +208,7 @@ type Source = {
   profiles: string[];
   noise: Figure | null;
   failedControls: string[];
+  cold: boolean;
 };
 type Choice = {
   scenarios: string[];
@@ -235,7 +245,7 @@ interface Detcost {
   general(value: number, digits: number): string;
   percent(rate: number | null): string;
   costText(cost: { ratio: number | null; low: number | null; high: number | null } | null): string;
-  countText(count: Count | undefined): string;
+  countText(count: Count | undefined, anyway?: boolean): string;
   verdict(cost: { low: number | null; high: number | null } | null): Verdict;
   explained(cost: Figure): string;
   shell(words: string[]): string;
@@ -248,6 +258,8 @@ interface Detcost {
 
   choose(question: Question): Choice;
   find(cell: Cell, scenario: string, scope: string, maxRate: number | null): Finding;
+  differsAnyway(cell: Cell, scope: string): boolean;
+  note(cell: Cell, scope: string): string | null;
   survived(question: Question, subject: Subject, place: number, scopes: string[]): string[];
   best(question: Question): Ranked | null;
   headline(choice: Choice): string;
