@@ -119,10 +119,19 @@ def test_one_block_gives_a_ratio_without_an_interval():
 THREE, FIVE = [0.1, 0.2, 0.3], [0.0, 0.1, 0.2, 0.1, 0.1]
 
 
-@pytest.mark.parametrize("other_run", [{}, LATER])
-def test_blocks_that_were_not_shared_are_compared_as_welch_does(other_run):
+def test_of_unequally_many_blocks_the_first_are_shared():
+    """By hand: variances of the means 1/300 and 1/1000, and what the first three share."""
+    found = between([cell("xla", THREE), cell("threads=1", FIVE), default(3)])
+    shared = np.dot(np.subtract(THREE, np.mean(THREE)), np.subtract(FIVE[:3], np.mean(FIVE)))
+    assert found.mean[0, 1] == pytest.approx(0.1)
+    assert found.variance[0, 1] == pytest.approx(1 / 300 + 1 / 1000 - 2 * shared / 2 / 5)
+    assert found.freedom[0, 1] == 2
+    assert ends(estimates(found, 2)[1]) == expected(FIVE)
+
+
+def test_blocks_of_two_runs_are_compared_as_welch_does():
     """By hand: variances of the means 1/300 and 1/1000, with 2 and 4 degrees of freedom."""
-    one, other = cell("xla", THREE), cell("threads=1", FIVE, **other_run)
+    one, other = cell("xla", THREE), cell("threads=1", FIVE, **LATER)
     found = between([one, other])
     assert found.mean[0, 1] == pytest.approx(0.1)
     assert found.variance[0, 1] == pytest.approx(13 / 3000)
@@ -241,6 +250,17 @@ def test_the_interval_of_a_geometric_mean_holds_it_in_95_percent_of_runs():
         assert share == pytest.approx(0.95, abs=MARGIN)
     off = [abs(run.mean[1, 0] - TRUTH["xla"]) / math.sqrt(run.variance[1, 0]) for run in found]
     assert np.mean(np.array(off) < 1.96) < 0.95 - MARGIN, "a normal quantile would not do"
+
+
+def test_where_one_took_part_in_the_first_blocks_only_the_interval_holds():
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(RUNS):
+        first, xla, other = measured(rng, 12, 0.03, TRUTH)
+        few = cell("xla", np.log(xla.cost.block_ratios[:5]))
+        found.append(between([first, few, other]))
+    for share in share_that_holds(found, TRUTH).values():
+        assert 0.95 - MARGIN <= share < 0.99  # few blocks have few degrees of freedom
 
 
 def test_the_interval_across_two_runs_holds_the_ratio_in_95_percent_of_runs():

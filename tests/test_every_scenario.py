@@ -22,8 +22,7 @@ def used(pool) -> Iterator[dict[str, Future[Usage]]]:
         worker = pool.start(Cell(name, parse("default"), "CPU:0", size="small"))
         try:
             worker.build()
-            worker.warm_up(3)
-            worker.repeat(3)
+            worker.repeat(6)
             return worker.usage()
         finally:
             worker.close()

@@ -55,8 +55,8 @@ def test_a_peer_that_dies_in_a_step_fails_the_cell_at_once(pool):
     worker.build()
     (peer,) = psutil.Process(worker.pid).children()
     threading.Timer(0.3, peer.kill).start()
-    with pytest.raises(CellError, match="a peer died during sample") as caught:
-        worker.sample(1_000)
+    with pytest.raises(CellError, match="a peer died during run") as caught:
+        worker.burst(60.0, 1.0)
     worker.close()
     assert caught.value.status == "crashed"
 
@@ -70,8 +70,8 @@ def peer():
 
 def test_a_peer_is_asked_first_and_its_answer_awaited(peer):
     peers, theirs = peer
-    with peers.doing("sample", 3):
-        assert theirs.recv() == ("sample", (3,))
+    with peers.doing("run", 3):
+        assert theirs.recv() == ("run", (3,))
         theirs.send(("ok", None))
 
 

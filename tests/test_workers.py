@@ -110,7 +110,7 @@ def test_a_step_that_changes_its_shape_is_a_failure(pool):
     worker = pool.start(user("changes_shape"))
     worker.build()
     with pytest.raises(CellError, match=r"float32\[1\] and then float32\[2\]"):
-        worker.sample(1)
+        worker.repeat(1)
     worker.close()
 
 
@@ -135,8 +135,8 @@ def test_a_worker_killed_from_outside_is_lost_with_the_signals_name(pool):
     worker = pool.start(user("slow"))
     worker.build()
     os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(WorkerLost, match="killed by SIGKILL during sample") as caught:
-        worker.sample(1)
+    with pytest.raises(WorkerLost, match="killed by SIGKILL during repeat") as caught:
+        worker.repeat(1)
     assert caught.value.status == "crashed"
 
 
@@ -148,7 +148,7 @@ def test_when_the_forking_process_is_killed_the_next_worker_gets_a_new_one():
         psutil.Process(worker.pid).parent().kill()
         wait_until_gone(worker.pid)
         with pytest.raises(WorkerLost):
-            worker.sample(1)
+            worker.repeat(1)
         another = own.start(user("slow"))
         assert another.build().digest
     finally:
@@ -179,19 +179,8 @@ def test_spawned_workers_give_the_same_bits_as_forked_ones(pool):
         for workers in (pool, spawned):
             worker = workers.start(cell("matmul_square", "threads=1"))
             digests.append(worker.build().digest)
-            assert worker.sample(2).digest == digests[-1]
+            assert worker.repeat(1) == digests[-1:]
             worker.close()
     finally:
         spawned.close()
     assert digests[0] == digests[1]
-
-
-def test_timing_a_one_millisecond_step_adds_less_than_one_percent(pool):
-    """The worker's own clock around a step that ends by the clock: overhead is what is above."""
-    worker = pool.start(user("one_millisecond"))
-    worker.build()
-    worker.warm_up(3)
-    # The least disturbed of many samples: neighbours on the machine only ever add.
-    best = min(worker.sample(10).seconds / 10 for _ in range(50))
-    worker.close()
-    assert best < 1e-3 * 1.01

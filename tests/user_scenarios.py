@@ -48,16 +48,18 @@ def one_millisecond(bench):
 
 
 def flips(probability: float):
+    """One bit of many flips, and not always the same: one that always does would be no race."""
     draw = np.random.default_rng()  # from the system's entropy, whatever the setting seeds
-    numbers = np.zeros(8, np.float32)
+    numbers = np.zeros(1 << 10, np.uint64)
+    first = itertools.count()
 
     def step():
-        numbers.view(np.uint32)[0] = draw.random() < probability
-        return numbers.copy()
+        outputs = numbers.copy()
+        if next(first) and draw.random() < probability:
+            outputs[draw.integers(outputs.size)] = 1 << int(draw.integers(63))
+        return outputs
 
-    numbers.view(np.uint32)[0] = 0
-    first = itertools.count()
-    return lambda: step() if next(first) else numbers.copy()
+    return step
 
 
 @detcost.scenario(family="control")

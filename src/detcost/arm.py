@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 from detcost import severity, statistics
-from detcost.evidence import Cost, Divergence, StepSeconds, Variant
+from detcost.evidence import Cost, Divergence, SameBits, StepSeconds, Variant
 from detcost.profiles import SCOPES
+from detcost.sequences import Outcome, Sequences
 from detcost.severity import Severity
-from detcost.workers.contract import QUIET, Cell, CellError, Status, Usage, WorkerLost
+from detcost.workers.contract import Cell, CellError, ProgramRaised, Status, Usage, WorkerLost
 
 #: Workers a cell may lose before it is given up.
 TRIES = 3
@@ -34,6 +36,7 @@ class Tally:
     reason: str | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     severity: Severity | None = None
+    first_call: int | None = None
     _outcomes: dict[str, _Outcomes] = field(default_factory=dict)
     _references: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -48,19 +51,16 @@ class Tally:
         """All comparisons."""
         return sum(outcomes.trials for outcomes in self._outcomes.values())
 
-    def compare(self, digest: str, reference: str, label: str = QUIET.label) -> bool:
-        """Count one comparison; return whether the outputs differ."""
+    def add(self, found: Outcome) -> None:
+        """Count one comparison."""
         with self._lock:
-            self._references.add(reference)
-            outcomes = self._outcomes.setdefault(label, _Outcomes())
-            outcomes.outputs.add(digest)
+            self._references.add(found.reference)
+            outcomes = self._outcomes.setdefault(found.label, _Outcomes())
+            outcomes.outputs.add(found.output)
             outcomes.trials += 1
-            outcomes.divergent += digest != reference
-        return digest != reference
-
-    def trials_of(self, label: str) -> int:
-        """Return how many comparisons were made in one circumstance."""
-        return self._outcomes[label].trials if label in self._outcomes else 0
+            outcomes.divergent += found.differs
+            if found.first_call:
+                self.first_call = min(found.first_call, self.first_call or found.first_call)
 
     def expect(self, labels: Iterable[str]) -> None:
         """Fix the order in which circumstances are told, whatever order they are tried in."""
@@ -83,6 +83,16 @@ class Tally:
         with self._lock:
             self.severity = severity.worst(self.severity, found)
 
+    def with_outcomes(self, outcomes: Iterable[Outcome]) -> Tally:
+        """Return a tally that counts these as well."""
+        tally = copy(self)
+        tally._outcomes = {label: _Outcomes() for label in self._outcomes}
+        tally._references = set()
+        for outcome in outcomes:
+            if outcome.label not in self.skipped:
+                tally.add(outcome)
+        return tally
+
     def summary(self) -> Divergence:
         """Return the rate with its interval, and what came of each circumstance."""
         with self._lock:
@@ -104,6 +114,7 @@ class Tally:
             variants=[_variant(label, o) for label, o in self._outcomes.items() if o.trials],
             skipped=dict(self.skipped),
             reason=self.reason,
+            first_call=self.first_call,
             severity=self.severity,
         )
 
@@ -117,7 +128,8 @@ def _variant(label: str, outcomes: _Outcomes) -> Variant:
 class Arm:
     """A cell's place in the experiment, and what was observed of it.
 
-    ``control`` marks the A/A arm: a second ``default`` that is no cell of its own.
+    ``control`` marks the A/A arm: a second ``default`` that is no cell of its own. What its
+    processes gave is in ``sequences``; ``tallies`` count the comparisons of trials.
     """
 
     cell: Cell
@@ -125,12 +137,16 @@ class Arm:
     status: Status = "ok"
     reason: str | None = None
     lost: int = 0
-    reference: str | None = None
-    reference_file: str | None = None
+    refused: bool = False
+    first_output_file: str | None = None
+    last_output_file: str | None = None
     applied: dict[str, Any] = field(default_factory=dict)
+    overridden: list[str] = field(default_factory=list)
     first_calls: list[float] = field(default_factory=list)
+    cold_steps: list[float] = field(default_factory=list)
     block_seconds: list[float] = field(default_factory=list)
     log_ratios: list[float] = field(default_factory=list)
+    sequences: Sequences = field(default_factory=Sequences)
     tallies: dict[str, Tally] = field(default_factory=lambda: {scope: Tally() for scope in SCOPES})
     usages: list[Usage] = field(default_factory=list)
     accuracy: float | None = None
@@ -150,6 +166,21 @@ class Arm:
         else:
             self.reason = error.reason
         self.status = error.status
+
+    def refuse(self, error: CellError) -> None:
+        """Give the cell up at its build or first call; ``default`` tells whether that is odd."""
+        self.refused = isinstance(error, ProgramRaised)
+        self.fail(error)
+
+    def told(self, default: Arm) -> tuple[Status, str | None]:
+        """Return status and reason as evidence tells them.
+
+        A program that runs under ``default`` and raises an error under a setting, when it is built
+        or first called, is not implemented under that setting, whatever the error.
+        """
+        if self.refused and default.sequences:
+            return "unimplemented", self.reason
+        return self.status, self.reason
 
     @property
     def severity(self) -> Severity | None:
@@ -187,19 +218,37 @@ class Arm:
         found = statistics.median_interval(self.block_seconds)
         return StepSeconds(found.median, found.low, found.high, list(self.block_seconds))
 
-    def median_first_call(self) -> float | None:
-        """Return the median of the first calls timed undisturbed, in seconds."""
-        if not self.first_calls:
-            return None
-        return statistics.median_interval(self.first_calls).median
+    def median(self, seconds: list[float]) -> float | None:
+        """Return the median of some times; ``None`` where there are none."""
+        return statistics.median_interval(seconds).median if seconds else None
 
     def divergence(self) -> dict[str, Divergence]:
         """Return every scope in which a comparison was made or was meant to be."""
+        own = {"repeat": self.sequences.within(), "process": self.sequences.between()}
+        tallies = {
+            scope: tally.with_outcomes(own[scope]) if scope in own else tally
+            for scope, tally in self.tallies.items()
+        }
         return {
             scope: tally.summary()
-            for scope, tally in self.tallies.items()
+            for scope, tally in tallies.items()
             if tally.trials or tally.reason or tally.skipped
         }
+
+    def same_bits_as(self, default: Arm) -> SameBits | None:
+        """Return whether the outputs are those of ``default``; ``None`` where one has none."""
+        if not self.sequences or not default.sequences:
+            return None
+        if default.varies:
+            return "default varies"
+        same = self.sequences.reference == default.sequences.reference
+        return "yes" if same else "no"
+
+    @property
+    def varies(self) -> bool:
+        """Whether outputs differ with nothing changed."""
+        own = (*self.sequences.within(), *self.sequences.between())
+        return any(outcome.differs for outcome in own)
 
     def peak(self, what: str) -> int | None:
         """Return the greatest of a memory figure over the workers; ``None`` where unknown."""

@@ -100,32 +100,38 @@ def between(rows: Sequence[Sequence[Record | None]]) -> Contrasts:
     """Compare the settings of each scenario: a row a scenario, and in it a record a setting.
 
     Two settings of one run are compared block by block, as :func:`detcost.statistics.ratio`
-    does with ``default``: what a block has in common cancels. Of two runs, or where not
-    every block holds both, only each one's ratio to its own ``default`` is known; their
-    variances add up, with the degrees of freedom of Welch, "The generalization of
-    'Student's' problem", Biometrika 34 (1947). ``default`` is 1 by definition.
+    does with ``default``: what a block has in common cancels. A setting whose interval is
+    narrow takes no part in later blocks, so the two share the first ones, and the covariance of
+    their means is that of these blocks ÷ the larger number. Of two runs only each one's ratio
+    to its own ``default`` is known; their variances add up, with the degrees of freedom of
+    Welch, "The generalization of 'Student's' problem", Biometrika 34 (1947). ``default`` is 1
+    by definition.
     """
     logs, blocks = _believable_logs(rows)
-    one = blocks[..., :, None]
+    # Default stands in every block, also in those that its own record, the A/A arm's, is not of.
+    blocks = np.where(_of_default(rows), blocks.max(axis=1, keepdims=True, initial=0), blocks)
+    one, other = blocks[..., :, None], blocks[..., None, :]
+    shared, most = np.minimum(one, other), np.maximum(one, other)
     # Added up block by block: numpy's sum and product part the work by how much there is, and a
     # scenario's last bits would hang on how many blocks its neighbours have.
     with np.errstate(invalid="ignore", divide="ignore"):
         means = sum(np.moveaxis(logs, 2, 0), np.zeros(blocks.shape)) / blocks
         around = np.where(_inside(logs, blocks), logs - means[..., None], 0)
         products = (each[..., :, None] * each[..., None, :] for each in np.moveaxis(around, 2, 0))
-        product = sum(products, np.zeros((*blocks.shape, blocks.shape[1]))) / (one * (one - 1.0))
+        product = sum(products, np.zeros((*blocks.shape, blocks.shape[1])))
+        product /= most * (shared - 1.0)
     variances, freedom = np.diagonal(product, axis1=1, axis2=2), np.maximum(blocks - 1.0, 1)
     # By definition default is 1, even where its own cost, the A/A arm's, was lost.
     lost = _of_default(rows) & (blocks == 0)
     means, variances = np.where(lost, 0, means), np.where(lost, 0, variances)
     apart, degrees = _welch(_both(variances), _both(freedom))
-    paired = _share_blocks(rows, blocks)
+    paired = _of_one_run(rows, blocks)
     variance = np.where(paired, np.maximum(apart - 2 * product, 0), apart)
     variance[np.eye(blocks.shape[1], dtype=bool) & paired] = 0  # with one block it was unknown
     return Contrasts(
         mean=means[..., :, None] - means[..., None, :],
         variance=variance,
-        freedom=np.where(paired, freedom[..., None], degrees),
+        freedom=np.where(paired, np.maximum(shared - 1.0, 1), degrees),
     )
 
 
@@ -134,14 +140,14 @@ def _both(each: npt.NDArray[N]) -> npt.NDArray[N]:
     return np.stack(np.broadcast_arrays(each[..., :, None], each[..., None, :]))
 
 
-def _share_blocks(rows: Sequence[Sequence[Record | None]], blocks: Counts) -> Mask:
-    """Return whether two settings' costs are from the same blocks of the same run."""
+def _of_one_run(rows: Sequence[Sequence[Record | None]], blocks: Counts) -> Mask:
+    """Return whether two settings' costs are from the same run, and so from shared blocks."""
     numbers: dict[str, int] = {}
     names = [record.run_id if record else "" for row in rows for record in row]
     runs = np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=int)
     own, other = _both(runs.reshape(blocks.shape))
     many, others = _both(blocks)
-    return np.asarray((own == other) & (many == others) & (many > 0))
+    return np.asarray((own == other) & (many > 0) & (others > 0))
 
 
 def combine(contrasts: Contrasts) -> Contrasts:

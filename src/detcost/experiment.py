@@ -103,12 +103,13 @@ class Experiment:
         self._cores = os.cpu_count() or 1
         self._work_done = 0.0
         self._blocks_done = 0
+        self._narrow: list[Arm] = []
         self._trials_left = len(self._plan_trials(random.Random(0)))
 
     def run(self) -> None:
         """Measure until the intervals are narrow enough or the time is up, then the rest."""
         with tempfile.TemporaryDirectory(prefix="detcost-reference-") as directory:
-            self._seats = Seats(self._workers, Path(directory))
+            self._seats = Seats(self._workers, Path(directory), self.profile.calls)
             if self._float64_reference:
                 self._make_float64_reference()
             self._run_blocks()
@@ -128,8 +129,10 @@ class Experiment:
         profile = self.profile
         if not self.arms[0].running:
             return "blocks"  # with no default there is nothing to be compared with
-        if self._blocks_done in profile.looks and self._narrow_enough():
-            return "width"
+        if self._blocks_done in profile.looks:
+            self._narrow = [arm for arm in self._compared() if self._is_narrow(arm)]
+            if len(self._narrow) == len(self._compared()):
+                return "width"
         if self._blocks_done >= profile.looks[-1]:
             return "blocks"
         # Three blocks are the fewest an interval is worth printing from.
@@ -137,13 +140,18 @@ class Experiment:
             return "time"
         return None
 
-    def _narrow_enough(self) -> bool:
-        compared = [arm for arm in (*self.arms[1:], self.same) if arm.running]
-        widths = [arm.ratio().half_width for arm in compared]
-        return all(width is not None and width < self.profile.half_width for width in widths)
+    def _compared(self) -> list[Arm]:
+        return [arm for arm in (*self.arms[1:], self.same) if arm.running]
+
+    def _is_narrow(self, arm: Arm) -> bool:
+        width = arm.ratio().half_width
+        return width is not None and width < self.profile.half_width
 
     def _run_block(self) -> None:
+        """Run a block of what is not narrow yet, which leaves the others' time to it."""
+        wide = [arm for arm in self._compared() if arm not in self._narrow]
         everyone = [arm for arm in (self.arms[0], self.same, *self.arms[1:]) if arm.running]
+        everyone = [arm for arm in everyone if arm is self.arms[0] or arm in wide]
         if not self.two_at_a_time:
             try:
                 self._take_turns(everyone)
@@ -155,13 +163,12 @@ class Experiment:
 
     def _take_turns(self, arms: Sequence[Arm]) -> None:
         with self._seated(arms) as seats:
-            for seat in list(seats):
-                if not self._seats.persist(seat, partial(self._seats.warm_up, seat)):
-                    seats.remove(seat)
             for _ in range(self.profile.rounds):
                 self._random.shuffle(seats)
                 for seat in list(seats):
-                    if not self._seats.persist(seat, partial(self._sample, seat)):
+                    if not self._seats.persist(
+                        seat, partial(self._time_burst, seat), python=self._python
+                    ):
                         seats.remove(seat)
             self._reduce(seats)
             for seat in seats:
@@ -174,6 +181,8 @@ class Experiment:
         baseline = next((seat for seat in seats if seat.arm is self.arms[0]), None)
         for seat in seats:
             seat.arm.block_seconds.append(stdlib_statistics.median(seat.samples))
+            first_steps = [burst.first for burst in seat.bursts]
+            seat.arm.cold_steps.append(stdlib_statistics.median(first_steps))
             if baseline and seat is not baseline:
                 seat.arm.log_ratios.append(block_log_ratio(seat.samples, baseline.samples))
 
@@ -184,7 +193,7 @@ class Experiment:
         quiet = self._blocks_done < self.profile.quiet_builds
 
         def take(arm: Arm) -> None:
-            seat = self._seats.take(arm, timed=quiet, of=len(arms))
+            seat = self._seats.take(arm, timed=quiet, of=len(arms), python=self._python)
             if seat:
                 seats.append(seat)  # at once, so that it is closed whatever befalls the others
 
@@ -197,10 +206,14 @@ class Experiment:
             for seat in seats:
                 seat.worker.close()
 
-    def _sample(self, seat: Seat) -> None:
-        sample = seat.worker.sample(seat.steps)
-        self._seats.note_repeats(seat, [sample.digest])
-        seat.samples.append(sample.seconds / seat.steps)
+    def _time_burst(self, seat: Seat) -> None:
+        profile = self.profile
+        seat.bursts.append(seat.worker.burst(profile.settle_seconds, profile.burst_seconds))
+
+    @property
+    def _python(self) -> int:
+        """The Python of this block: each has its turn."""
+        return self._blocks_done % self.profile.pythons
 
     # -- what else there is to know -------------------------------------------------
 
@@ -223,13 +236,7 @@ class Experiment:
     def _run_trials(self) -> None:
         to_do = self._plan_trials(self._random)
         self._trials_left = len(to_do)
-        trials.Trials(
-            self._seats,
-            self.arms[0],
-            repeats=self.profile.trial_repeats,
-            at_once=self._at_once,
-            on_trial=self._note_trial,
-        ).run(to_do)
+        trials.Trials(self._seats, at_once=self._at_once, on_trial=self._note_trial).run(to_do)
 
     # -- progress -------------------------------------------------------------------
 
@@ -249,7 +256,7 @@ class Experiment:
         left = self._trials_left / self._at_once
         if self.stopped_by is None:
             next_look = next((n for n in self.profile.looks if n > self._blocks_done), 0)
-            in_a_block = sum(arm.running for arm in self.arms) + 1
+            in_a_block = 1 + sum(arm not in self._narrow for arm in self._compared())
             left += (next_look - self._blocks_done) * in_a_block
         done = self._work_done
         elapsed = self._clock() - self._started

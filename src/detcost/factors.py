@@ -151,15 +151,16 @@ def _factorial(
     """Return the log costs of all combinations of levers, shape (cells, blocks).
 
     Cells are in the order of :func:`_subsets`. The first is ``default``, whose cost is none
-    by definition: its own record holds the A/A arm's. ``None`` where a cell has no blocks,
-    or not as many as the others: which of them were measured side by side is not known.
+    by definition: its own record holds the A/A arm's. A cell whose interval is narrow takes no
+    part in later blocks, so the first blocks are those that all share. ``None`` where a cell
+    has none.
     """
     names = [settings.parse("+".join(cell)).name for cell in _subsets(levers) if cell]
     logs = [costs.get(name, []) for name in names]
-    blocks = {len(cell) for cell in logs}
-    if len(blocks) != 1 or 0 in blocks:
+    shared = min(map(len, logs), default=0)
+    if not shared:
         return None
-    return np.array([[0.0] * len(logs[0]), *logs])
+    return np.array([[0.0] * shared, *(cell[:shared] for cell in logs)])
 
 
 def _effects(levers: Sequence[str], logs: npt.NDArray[np.float64]) -> tuple[Effect, ...]:

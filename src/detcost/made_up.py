@@ -112,7 +112,7 @@ def _template(scenario: str, family: str, setting: str, version: str) -> bytes:
         applied={"intra": 2, "inter": 2, "op_determinism": False},
         machine={"name": _MACHINE, "cpu": "Some CPU @ 2.00GHz", "usable_cores": 2},
         versions={"tensorflow": version, "python": "3.11.7"},
-        protocol=Protocol("standard", 30, 3, 0.03, 25.0, "width", False, 0, "fork"),
+        protocol=Protocol("standard", 16, 0.03, 50.0, "width", False, 0, "fork"),
         controls=Controls(same, Control(20, 20, True), Control(0, 20, True)),
         commit="0a1b2c3d" * 5,
         environment=f"virtualenv-py3.11-tensorflow{version}",

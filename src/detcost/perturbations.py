@@ -34,11 +34,6 @@ def _cpu_affinity(chance: random.Random) -> Circumstances:
     return Circumstances(f"cpu_affinity={','.join(map(str, cores))}", cores=cores)
 
 
-def _hash_seed(chance: random.Random) -> Circumstances:
-    seed = str(chance.randrange(2**32))
-    return Circumstances(f"hash_seed={seed}", environment=(("PYTHONHASHSEED", seed),))
-
-
 def _environment_size(chance: random.Random) -> Circumstances:
     size = chance.randint(*ENVIRONMENT_BYTES)
     return Circumstances(f"environment_size={size}", environment=(("DETCOST_PADDING", "x" * size),))
@@ -53,13 +48,12 @@ _DRAW: dict[str, Callable[[random.Random], Circumstances]] = {
     **{kind: _beside(kind) for kind in neighbours.KINDS},
     "allocation_offset": _allocation_offset,
     "cpu_affinity": _cpu_affinity,
-    "hash_seed": _hash_seed,
     "environment_size": _environment_size,
 }
 #: Kinds of perturbation, by name.
 KINDS = tuple(_DRAW)
 #: Those that need a Python of their own, at the price of TensorFlow's import.
-_DEAR = ("hash_seed", "environment_size")
+_DEAR = ("environment_size",)
 _CHEAP = tuple(kind for kind in KINDS if kind not in _DEAR)
 
 

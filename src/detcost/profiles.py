@@ -25,9 +25,11 @@ class Profile(msgspec.Struct, frozen=True):
     seconds
         Cap on the time spent in blocks; the block under way is finished.
     rounds
-        Timed samples of every setting in a block.
-    trial_repeats
-        Repeats in each fresh process beyond the blocks.
+        Timed bursts of every setting in a block.
+    calls
+        Outputs that every process gives before anything is timed, to be compared.
+    pythons
+        Pythons that workers are started from, each with a hash seed of its own.
     processes
         Fresh processes compared with the first, for every cell.
     perturbed
@@ -37,6 +39,9 @@ class Profile(msgspec.Struct, frozen=True):
         has equally many.
     scopes
         The scopes compared in unless others are asked for.
+    settle_seconds, burst_seconds
+        How long a worker runs before its step is timed, and how long it is timed. They are
+        what made costs unbiased and narrow: see docs/measurement.md.
     quiet_builds
         Blocks whose workers are built one at a time, so that the first call is
         timed undisturbed. Later blocks build as many at once as there are cores.
@@ -47,18 +52,24 @@ class Profile(msgspec.Struct, frozen=True):
     half_width: float
     seconds: float
     rounds: int
-    trial_repeats: int
+    calls: int
+    pythons: int
     processes: int
     perturbed: int
     trials: int
     quiet_builds: int
     scopes: tuple[str, ...] = SCOPES
+    settle_seconds: float = 0.025
+    burst_seconds: float = 0.02
 
     @property
     def repeats(self) -> int:
-        """Comparisons within a process, of every cell, at least."""
-        in_blocks = self.looks[0]
-        return self.rounds * in_blocks + self.trial_repeats * (self.processes + 1 - in_blocks)
+        """Comparisons of scope ``repeat``, of every cell, at least.
+
+        Of a cell that carries state, the first process of each Python is what the others are
+        compared with.
+        """
+        return (self.calls - 1) * (self.processes + 1 - self.pythons)
 
     def trials_in(self, scope: str) -> int:
         """Comparisons in a scope, of every cell, at least."""
@@ -69,9 +80,10 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile(
-            *("quick", (5,), 0.05, 10),
-            rounds=9,
-            trial_repeats=9,
+            *("quick", (4,), 0.05, 10),
+            rounds=8,
+            calls=13,
+            pythons=2,
             processes=6,
             perturbed=2,
             trials=3,
@@ -79,20 +91,22 @@ PROFILES = {
             scopes=("repeat", "process"),
         ),
         Profile(
-            *("standard", (5, 10, 20, 40), 0.03, 25),
-            rounds=30,
-            trial_repeats=10,
+            *("standard", (5, 7, 10, 14, 20, 40), 0.03, 50),
+            rounds=16,
+            calls=18,
+            pythons=3,
             processes=20,
             perturbed=5,
             trials=3,
             quiet_builds=3,
         ),
         Profile(
-            *("full", (5, 10, 20, 40), 0.01, 900),
+            *("full", (5, 7, 10, 14, 20, 40), 0.01, 900),
             rounds=100,
-            trial_repeats=100,
+            calls=101,
+            pythons=3,
             processes=60,
-            perturbed=21,
+            perturbed=20,
             trials=60,
             quiet_builds=10,
         ),

@@ -19,10 +19,9 @@ from detcost.experiment import Experiment, Progress
 from detcost.journal import Journal
 from detcost.request import Request
 from detcost.scenarios import registry
-from detcost.seats import WARM_UP_STEPS
 from detcost.settings import DEFAULT
 from detcost.workers.contract import Cell, CellError, Workers
-from detcost.workers.launch import ForkedWorkers, SpawnedWorkers, start_workers
+from detcost.workers.launch import HASH_SEED, ForkedWorkers, SpawnedWorkers, start_workers
 from detcost.workers.survey import Described
 
 CONTROL_REPEATS = 20
@@ -67,7 +66,8 @@ class Run:
         self._experiments = len(request.scenarios) * len(request.devices or ("CPU:0",))
 
     def __iter__(self) -> Iterator[Evidence]:
-        pool = self._workers or start_workers()
+        pool = self._workers or start_workers(self.request.seed)
+        pool.prepare([DEFAULT], self.request.profile.pythons)
         # The inventory takes a second; so does TensorFlow's import, in a process of its own.
         inventory = threading.Thread(target=machine.describe)
         inventory.start()
@@ -152,6 +152,8 @@ class Run:
     def _evidence(self, scenario: Described, arm: Arm, experiment: Experiment | None) -> Evidence:
         cell = arm.cell
         same = experiment.same.cost() if experiment else None
+        default = experiment.arms[0] if experiment else arm
+        status, reason = arm.told(default)
         return Evidence(
             run_id=self.run_id,
             measured_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -162,17 +164,22 @@ class Run:
             size=cell.size,
             dtype=cell.dtype,
             seed=cell.seed,
-            status=arm.status,
-            reason=arm.reason,
+            status=status,
+            reason=reason,
             cost=same if cell.setting == DEFAULT else arm.cost(),
             step_seconds=arm.step_seconds(),
-            first_call_seconds=arm.median_first_call(),
+            first_call_seconds=arm.median(arm.first_calls),
+            cold_step_seconds=arm.median(arm.cold_steps),
             peak_memory_bytes=arm.peak("peak_memory_bytes"),
             device_memory_bytes=arm.peak("device_memory_bytes"),
             divergence={k: v for k, v in arm.divergence().items() if k in self.request.scopes},
             severity=arm.severity,
             accuracy=arm.accuracy,
-            digest=arm.reference,
+            digest=arm.sequences.reference[0] if arm.sequences else None,
+            carries_state=arm.sequences.carries_state,
+            sequence=list(arm.sequences.reference) if arm.sequences.carries_state else [],
+            same_bits_as_default=arm.same_bits_as(default),
+            overridden=arm.overridden,
             traces=arm.peak("traces"),
             applied=arm.applied,
             machine=machine.describe(),
@@ -188,7 +195,10 @@ class Run:
         return Protocol(
             profile=profile.name,
             rounds=profile.rounds,
-            warm_up_steps=WARM_UP_STEPS,
+            settle_seconds=profile.settle_seconds,
+            burst_seconds=profile.burst_seconds,
+            pythons=profile.pythons,
+            hash_seed=os.environ.get(HASH_SEED),
             target_half_width=profile.half_width,
             seconds_cap=profile.seconds,
             stopped_by=experiment.stopped_by,

@@ -40,7 +40,8 @@ def variants(cpu_flags: Iterable[str], fixed_execution: bool) -> Mapping[str, Va
     # Where nothing is compiled XLA has no say, and a trial of it would only swell the count.
     def caps(cell: Cell) -> list[Circumstances]:
         compiled = fixed_execution or cell.setting.has("xla")
-        found = [cap for cap in isa.caps(flags) if compiled or cap.library != "XLA"]
+        own = cell.setting.word("isa")
+        found = [cap for cap in isa.caps(flags, own) if compiled or cap.library != "XLA"]
         if not found:
             raise CellError("not_applicable", "no library can be capped below this processor")
         return [Circumstances(cap.label, cap=cap) for cap in found]

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from detcost.arm import Arm
+from detcost.sequences import Run
 from detcost.workers.contract import (
     QUIET,
-    Built,
+    Burst,
     CellError,
+    Circumstances,
     Worker,
     WorkerLost,
     Workers,
 )
-
-WARM_UP_STEPS = 3
-#: Seconds a sample lasts at least, so that reading the clock is far under 1 % of it.
-SAMPLE_SECONDS = 1e-3
 
 
 class TooTight(Exception):
@@ -29,14 +26,16 @@ class TooTight(Exception):
 
 @dataclass(eq=False)
 class Seat:
-    """An arm's place in a block: its worker, and how many steps make a sample."""
+    """An arm's place in a block: its worker, and the bursts it was timed in."""
 
     arm: Arm
     worker: Worker
-    first: str = ""
-    steps: int = 1
-    samples: list[float] = field(default_factory=list)
-    severity_known: bool = False
+    bursts: list[Burst] = field(default_factory=list)
+
+    @property
+    def samples(self) -> list[float]:
+        """Seconds a step, a burst each."""
+        return [burst.step for burst in self.bursts]
 
 
 class Seats:
@@ -48,15 +47,28 @@ class Seats:
         Where workers come from.
     directory
         Where reference outputs are kept while the experiment runs.
+    calls
+        Outputs that every worker gives, to be compared, before anything else is asked of it.
     """
 
-    def __init__(self, workers: Workers, directory: Path):
+    def __init__(self, workers: Workers, directory: Path, calls: int):
         self.workers = workers
         self.directory = directory
+        self.calls = calls
         self.float64_file: str | None = None
 
-    def take(self, arm: Arm, *, timed: bool, of: int) -> Seat | None:
-        """Return the arm's seat with a built worker, or ``None`` once the cell is given up.
+    def take(
+        self,
+        arm: Arm,
+        *,
+        timed: bool,
+        of: int,
+        python: int = 0,
+        circumstances: Circumstances = QUIET,
+    ) -> Seat | None:
+        """Return the arm's seat with a worker whose first outputs are compared.
+
+        ``None`` once the cell is given up.
 
         Raises
         ------
@@ -65,77 +77,85 @@ class Seats:
         """
         while arm.running:
             try:
-                seat = Seat(arm, self.workers.start(arm.cell))
+                return self.start(arm, timed=timed, python=python, circumstances=circumstances)
             except CellError as error:
-                arm.fail(error)
-                continue
-            try:
-                self._note_build(seat, seat.worker.build(), timed)
-                return seat
-            except CellError as error:
-                seat.worker.close()
                 if error.status == "out_of_memory" and of > 2:
                     raise TooTight from None
-                arm.fail(error)
+                arm.refuse(error)
         return None
 
-    def warm_up(self, seat: Seat) -> None:
-        """Run the first steps, and see how many make a sample."""
-        seconds = seat.worker.warm_up(WARM_UP_STEPS)
-        seat.steps = max(1, math.ceil(SAMPLE_SECONDS / max(seconds, 1e-9)))
+    def start(self, arm: Arm, *, timed: bool, python: int, circumstances: Circumstances) -> Seat:
+        """Start a worker and compare its first outputs; raises what the worker does."""
+        seat = Seat(arm, self.workers.start(arm.cell, circumstances, python=python))
+        try:
+            self._note_outputs(seat, timed, Run(python, circumstances.label, ()))
+        except BaseException:
+            seat.worker.close()
+            raise
+        return seat
 
-    def persist(self, seat: Seat, action: Callable[[], None]) -> bool:
-        """Do it, with a new, warmed worker where the old one is lost.
+    def persist(self, seat: Seat, action: Callable[[], None], *, python: int) -> bool:
+        """Do it, with a new worker where the old one is lost.
 
         Returns false once the cell is given up.
         """
-        cold = False
         while True:
             try:
-                if cold:
-                    self.warm_up(seat)
                 action()
                 return True
             except CellError as error:
                 seat.arm.fail(error)
                 seat.worker.close()
-            replacement = self.take(seat.arm, timed=False, of=1)
+            replacement = self.take(seat.arm, timed=False, of=1, python=python)
             if replacement is None:
                 return False
-            seat.worker, seat.first = replacement.worker, replacement.first
-            seat.severity_known = False
-            cold = True
-
-    def note_repeats(self, seat: Seat, digests: Sequence[str], label: str = QUIET.label) -> None:
-        """Compare outputs of one process with its own first, and the last one's values once."""
-        tally = seat.arm.tallies["repeat"]
-        differ = [tally.compare(digest, seat.first, label) for digest in digests]
-        if differ[-1]:
-            self.note_severity(seat, "repeat", seat.arm.reference_file)
-
-    def note_severity(self, seat: Seat, scope: str, reference_file: str | None) -> None:
-        """Compare the values the worker holds with the reference's; once a worker is enough."""
-        if seat.severity_known or reference_file is None:
-            return
-        seat.severity_known = True
-        seat.arm.tallies[scope].add_severity(seat.worker.severity(reference_file))
+            seat.worker = replacement.worker
 
     def retire(self, seat: Seat) -> None:
         """Take down what the worker used; everything else it was started for is here."""
         with suppress(WorkerLost):
             seat.arm.usages.append(seat.worker.usage())
 
-    def _note_build(self, seat: Seat, built: Built, timed: bool) -> None:
-        arm = seat.arm
-        seat.first = built.digest
-        arm.applied = built.applied
+    def _note_outputs(self, seat: Seat, timed: bool, run: Run) -> None:
+        arm, worker = seat.arm, seat.worker
+        built = worker.build()
+        arm.applied, arm.overridden = built.applied, built.overridden
         if timed:
             arm.first_calls.append(built.seconds)
-        if arm.reference is None:
-            arm.reference = built.digest
-            arm.reference_file = str(self.directory / str(id(arm)))
-            seat.worker.save_outputs(arm.reference_file)
-            if self.float64_file:
-                arm.accuracy = seat.worker.accuracy(self.float64_file)
-        elif arm.tallies["process"].compare(built.digest, arm.reference):
-            self.note_severity(seat, "process", arm.reference_file)
+        is_reference = not arm.sequences
+        if is_reference:
+            self._save_first(seat)
+        elif built.digest != arm.sequences.reference[0]:
+            self._note_severity(seat, "process", arm.first_output_file)
+        later = worker.repeat(self.calls - 1)
+        arm.sequences.add(Run(run.python, run.label, (built.digest, *later)))
+        if is_reference:
+            self._save_last(seat)
+        else:
+            self._compare_last(seat, later[-1], built.digest)
+
+    def _save_first(self, seat: Seat) -> None:
+        arm = seat.arm
+        arm.first_output_file = str(self.directory / f"{id(arm)}-first")
+        seat.worker.save_outputs(arm.first_output_file)
+        if self.float64_file:
+            arm.accuracy = seat.worker.accuracy(self.float64_file)
+
+    def _save_last(self, seat: Seat) -> None:
+        arm = seat.arm
+        if arm.sequences.moves:
+            arm.last_output_file = str(self.directory / f"{id(arm)}-last")
+            seat.worker.save_outputs(arm.last_output_file)
+
+    def _compare_last(self, seat: Seat, last: str, first: str) -> None:
+        """Measure how far the last output is off, which the worker still holds."""
+        arm = seat.arm
+        if arm.sequences.carries_state:
+            if last != arm.sequences.reference[-1]:
+                self._note_severity(seat, "repeat", arm.last_output_file)
+        elif last != first:
+            self._note_severity(seat, "repeat", arm.first_output_file)
+
+    def _note_severity(self, seat: Seat, scope: str, reference_file: str | None) -> None:
+        if reference_file:
+            seat.arm.tallies[scope].add_severity(seat.worker.severity(reference_file))

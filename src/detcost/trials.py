@@ -18,7 +18,7 @@ from detcost.arm import TRIES, Arm
 from detcost.neighbours import NeighbourLost
 from detcost.profiles import Profile
 from detcost.scopes import Variants
-from detcost.seats import Seat, Seats
+from detcost.seats import Seats
 from detcost.workers.contract import QUIET, CellError, Circumstances, WorkerLost
 
 
@@ -29,6 +29,7 @@ class Trial:
     arm: Arm
     scope: str
     circumstances: Circumstances
+    python: int = 0
 
 
 def plan(
@@ -50,17 +51,23 @@ def plan(
             if scope == "process":
                 wanted = _processes(arm, profile)
             else:
-                wanted = found * math.ceil(profile.trials / len(found))
-            arm.tallies[scope].expect(each.label for each in wanted)
-            trials += [Trial(arm, scope, each) for each in wanted]
+                each_way = math.ceil(profile.trials / len(found))
+                wanted = [Trial(arm, scope, way) for way in found * each_way]
+            arm.tallies[scope].expect(trial.circumstances.label for trial in wanted)
+            trials += wanted
     chance.shuffle(trials)  # no cell and no variant has a stretch of time to itself
     return trials
 
 
-def _processes(arm: Arm, profile: Profile) -> list[Circumstances]:
-    perturbed = perturbations.plan(profile.perturbed, arm.cell.seed)
-    quiet = profile.processes - profile.perturbed - arm.tallies["process"].trials
-    return [QUIET] * quiet + perturbed
+def _processes(arm: Arm, profile: Profile) -> list[Trial]:
+    """Return the processes still to start, from every Python equally often, as far as it goes."""
+    done = max(0, len(arm.sequences) - 1)
+    quiet = [QUIET] * (profile.processes - profile.perturbed - done)
+    ways = quiet + perturbations.plan(profile.perturbed, arm.cell.seed)
+    return [
+        Trial(arm, "process", way, python=number % profile.pythons)
+        for number, way in enumerate(ways, start=len(arm.sequences))
+    ]
 
 
 def _counted_in(trial: Trial) -> tuple[str, ...]:
@@ -74,28 +81,14 @@ class Trials:
     ----------
     seats
         Gives workers to arms.
-    default
-        The arm whose outputs scope ``execution`` compares with.
-    repeats
-        Times a trial of scope ``process`` repeats the step after its first output.
     at_once
         Workers alive at a time.
     on_trial
         Called after every trial.
     """
 
-    def __init__(
-        self,
-        seats: Seats,
-        default: Arm,
-        *,
-        repeats: int,
-        at_once: int,
-        on_trial: Callable[[], None],
-    ):
+    def __init__(self, seats: Seats, *, at_once: int, on_trial: Callable[[], None]):
         self._seats = seats
-        self._default = default
-        self._repeats = repeats
         self._at_once = at_once
         self._on_trial = on_trial
 
@@ -128,19 +121,15 @@ class Trials:
 
     def _run_one(self, trial: Trial) -> None:
         if trial.circumstances == QUIET:
-            self._run_quiet(trial.arm)
+            self._run_quiet(trial)
         else:
             self._run_varied(trial)
 
-    def _run_quiet(self, arm: Arm) -> None:
+    def _run_quiet(self, trial: Trial) -> None:
         """One more process of the cell as it is; a cell that cannot run is given up."""
-        seat = self._seats.take(arm, timed=False, of=1)
-        if seat is None:
-            return
-        try:
-            if self._seats.persist(seat, lambda: self._repeat(seat, QUIET.label)):
-                self._seats.retire(seat)
-        finally:
+        seat = self._seats.take(trial.arm, timed=False, of=1, python=trial.python)
+        if seat:
+            self._seats.retire(seat)
             seat.worker.close()
 
     def _run_varied(self, trial: Trial) -> None:
@@ -160,21 +149,28 @@ class Trials:
                 tally.skip(label, error.reason)
 
     def _compare(self, trial: Trial) -> None:
-        arm, label = trial.arm, trial.circumstances.label
-        # Other ways to seed draw other numbers, in whatever execution.
-        seeded_alike = arm.cell.setting.strategy is None
-        of = self._default if trial.scope == "execution" and seeded_alike else arm
-        if of.reference is None:
-            raise CellError("failed", f"{of.cell.setting} gave no output to compare with")
+        if not trial.arm.sequences:
+            raise CellError("failed", f"{trial.arm.cell.setting} gave no output to compare with")
+        if trial.scope == "process":
+            self._seats.start(
+                trial.arm, timed=False, python=trial.python, circumstances=trial.circumstances
+            ).worker.close()
+        else:
+            self._compare_once(trial)
+
+    def _compare_once(self, trial: Trial) -> None:
+        """Compare the first output, or the first calls where these differ among themselves."""
+        arm = trial.arm
         worker = self._seats.workers.start(arm.cell, trial.circumstances)
         try:
-            seat = Seat(arm, worker, first=worker.build().digest)
-            if arm.tallies[trial.scope].compare(seat.first, of.reference, label):
-                self._seats.note_severity(seat, trial.scope, of.reference_file)
-            if "repeat" in _counted_in(trial):
-                self._repeat(seat, label)
+            digests: tuple[str, ...] = (worker.build().digest,)
+            reference_file = arm.first_output_file
+            if arm.sequences.moves:
+                digests += tuple(worker.repeat(self._seats.calls - 1))
+                reference_file = arm.last_output_file
+            found = arm.sequences.compare(digests, trial.circumstances.label)
+            arm.tallies[trial.scope].add(found)
+            if digests[-1] != arm.sequences.reference[len(digests) - 1] and reference_file:
+                arm.tallies[trial.scope].add_severity(worker.severity(reference_file))
         finally:
             worker.close()
-
-    def _repeat(self, seat: Seat, label: str) -> None:
-        self._seats.note_repeats(seat, seat.worker.repeat(self._repeats), label)

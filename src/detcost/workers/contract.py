@@ -86,18 +86,26 @@ QUIET = Circumstances()
 
 
 class Built(msgspec.Struct, frozen=True):
-    """The first call of a freshly built cell: its duration, and what it gave."""
+    """The first call of a freshly built cell: its duration, and what it gave.
+
+    ``applied`` is what TensorFlow says is in force, ``overridden`` what the program sets by
+    itself and was left out.
+    """
 
     seconds: float
     digest: str
     applied: dict[str, Any]
+    overridden: list[str] = []
 
 
-class Sample(msgspec.Struct, frozen=True):
-    """A timed run of consecutive steps, and the digest of the last one's output."""
+class Burst(msgspec.Struct, frozen=True):
+    """Steps timed together, once the worker had settled. Both figures are seconds a step.
 
-    seconds: float
-    digest: str
+    ``first`` is the step before that: the first one after the worker stood idle.
+    """
+
+    step: float
+    first: float
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -117,6 +125,10 @@ class CellError(Exception):
         self.reason = reason
 
 
+class ProgramRaised(CellError):
+    """The program raised an exception; ``failed`` unless its words tell more."""
+
+
 class WorkerLost(CellError):
     """The worker died or hung; another one may do better."""
 
@@ -127,14 +139,11 @@ class Worker(Protocol):
     def build(self) -> Built:
         """Apply the setting, build the scenario and time its first call."""
 
-    def warm_up(self, steps: int) -> float:
-        """Run untimed-for-results steps; return the last one's seconds."""
-
-    def sample(self, steps: int) -> Sample:
-        """Time consecutive steps, with the device synchronised at the end."""
-
     def repeat(self, times: int) -> list[str]:
         """Run the step again and again; return each output's digest."""
+
+    def burst(self, settle: float, seconds: float) -> Burst:
+        """Run for ``settle`` seconds, then time steps for ``seconds``, or one step if longer."""
 
     def save_outputs(self, path: str) -> None:
         """Write the last outputs to a file, as a reference for :meth:`severity`."""
@@ -155,8 +164,12 @@ class Worker(Protocol):
 class Workers(Protocol):
     """Starts workers. Real ones are processes; tests use fake ones."""
 
-    def start(self, cell: Cell, circumstances: Circumstances = QUIET) -> Worker:
-        """Return a new worker for the cell, with nothing built. Threads may call it."""
+    def start(self, cell: Cell, circumstances: Circumstances = QUIET, *, python: int = 0) -> Worker:
+        """Return a new worker for the cell, with nothing built. Threads may call it.
+
+        ``python`` numbers the Pythons that workers are started from, each with a hash seed
+        and an address space of its own.
+        """
 
     def neighbour(self, kind: str) -> AbstractContextManager[None]:
         """Keep the machine busy meanwhile; see :func:`detcost.neighbours.neighbour`."""

@@ -6,17 +6,19 @@ import contextlib
 import itertools
 import multiprocessing
 import os
+import random
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from multiprocessing import reduction
 from pathlib import Path
 
 from detcost import neighbours
 from detcost.errors import UsageError
+from detcost.settings import Setting
 from detcost.workers.contract import QUIET, Cell, Circumstances, WorkerLost
 from detcost.workers.process import ProcessWorker, SurveyWorker, last_line
 from detcost.workers.serve import serve
@@ -31,18 +33,22 @@ _KEEP_FREED_MEMORY = {
 }
 
 
+#: The variable that fixes the order of Python's sets.
+HASH_SEED = "PYTHONHASHSEED"
+
+
 class _Nursery:
     """The handle of one :mod:`detcost.workers.nursery` process."""
 
     def __init__(self, environment: dict[str, str], log: Path):
         self._log = log
         self._control, theirs = multiprocessing.Pipe()
-        # TensorFlow's own chatter would drown a crash's last words.
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "", **_KEEP_FREED_MEMORY}
+        # Of all TensorFlow says, one line tells that XLA compiled something.
+        words = {"TF_CPP_MIN_LOG_LEVEL": "0"}
         with theirs, open(log, "wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "detcost.workers.nursery", str(theirs.fileno())],
-                env={**quiet, **os.environ, **environment},
+                env={**_KEEP_FREED_MEMORY, **os.environ, **words, **environment},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -92,21 +98,33 @@ class _Nursery:
 
 
 class _Launcher:
-    """What the ways to start a worker share: a place for their logs, and surveys."""
+    """What the ways to start a worker share: a place for their logs, hash seeds, and surveys.
+
+    Parameters
+    ----------
+    seed
+        Decides the hash seed of each Python that workers are started from.
+    """
 
     start_method: str
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 42) -> None:
+        self._seed = seed
         self._directory = tempfile.TemporaryDirectory(prefix="detcost-")
         self._numbers = itertools.count()
 
-    def start(self, cell: Cell | None, circumstances: Circumstances = QUIET) -> ProcessWorker:
+    def start(
+        self, cell: Cell | None, circumstances: Circumstances = QUIET, *, python: int = 0
+    ) -> ProcessWorker:
         """Start a worker for the cell, or one that answers a survey."""
         raise NotImplementedError
 
     def survey(self) -> SurveyWorker:
         """Return a worker that answers questions and runs no cell."""
         return SurveyWorker(self.start(None))
+
+    def prepare(self, settings: Iterable[Setting], pythons: int) -> None:
+        """Start beforehand what workers of these settings need, where that is anything."""
 
     def neighbour(self, kind: str) -> AbstractContextManager[None]:
         """See :class:`~detcost.workers.contract.Workers`."""
@@ -115,6 +133,19 @@ class _Launcher:
     def close(self) -> None:
         """Remove the logs; workers end with their connections."""
         self._directory.cleanup()
+
+    def _variables(
+        self, cell: Cell | None, circumstances: Circumstances, python: int
+    ) -> dict[str, str]:
+        """Return what must be set before the worker's Python starts.
+
+        Every Python has a hash seed of its own, as each start of a program has. It is not left
+        to chance, so that a Python that must be started again has the same. The user's own
+        choice is kept.
+        """
+        chosen = random.Random(f"{self._seed}/{python}").randrange(1, 1 << 32)
+        own = {} if HASH_SEED in os.environ else {HASH_SEED: str(chosen)}
+        return {**own, **_variables(cell, circumstances)}
 
     def _log(self, kind: str) -> Path:
         return Path(self._directory.name) / f"{kind}-{next(self._numbers)}"
@@ -128,12 +159,14 @@ class ForkedWorkers(_Launcher):
 
     start_method = "fork"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, seed: int = 42) -> None:
+        super().__init__(seed)
         self._nurseries: dict[tuple[tuple[str, str], ...], _Nursery] = {}
         self._turn = threading.Lock()  # two threads must not start one nursery twice
 
-    def start(self, cell: Cell | None, circumstances: Circumstances = QUIET) -> ProcessWorker:
+    def start(
+        self, cell: Cell | None, circumstances: Circumstances = QUIET, *, python: int = 0
+    ) -> ProcessWorker:
         """Fork a worker for the cell, or one that answers a survey.
 
         Raises
@@ -142,10 +175,15 @@ class ForkedWorkers(_Launcher):
             If TensorFlow is not installed or cannot be imported.
         """
         try:
-            nursery = self._nursery(_variables(cell, circumstances))
+            nursery = self._nursery(self._variables(cell, circumstances, python))
             return nursery.fork(cell, circumstances, self._log("worker"))
         except (EOFError, OSError):
             raise WorkerLost("crashed", "the process that forks workers died") from None
+
+    def prepare(self, settings: Iterable[Setting], pythons: int) -> None:
+        """Start the Pythons that these settings will want; they import TensorFlow side by side."""
+        for setting, python in itertools.product(settings, range(pythons)):
+            self._nursery(self._variables(Cell("", setting, ""), QUIET, python))
 
     def _nursery(self, environment: dict[str, str]) -> _Nursery:
         """Return the process to fork for these variables, starting it where there is none."""
@@ -168,14 +206,16 @@ class SpawnedWorkers(_Launcher):
 
     start_method = "spawn"
 
-    def start(self, cell: Cell | None, circumstances: Circumstances = QUIET) -> ProcessWorker:
+    def start(
+        self, cell: Cell | None, circumstances: Circumstances = QUIET, *, python: int = 0
+    ) -> ProcessWorker:
         """Spawn a worker for the cell, with its setting's variables, or one for a survey."""
         ours, theirs = multiprocessing.Pipe()
         log = self._log("worker")
         process = multiprocessing.get_context("spawn").Process(
             target=serve, args=(theirs, cell, circumstances, str(log)), daemon=True
         )
-        with theirs, _environment(_variables(cell, circumstances)):
+        with theirs, _environment(self._variables(cell, circumstances, python)):
             process.start()
         assert process.pid is not None
 
@@ -186,14 +226,15 @@ class SpawnedWorkers(_Launcher):
         return ProcessWorker(ours, process.pid, log, exit_code=exit_code, kill=process.kill)
 
 
-def start_workers() -> ForkedWorkers | SpawnedWorkers:
+def start_workers(seed: int = 42) -> ForkedWorkers | SpawnedWorkers:
     """Return the kind of workers this platform allows."""
-    return ForkedWorkers() if sys.platform == "linux" else SpawnedWorkers()
+    return ForkedWorkers(seed) if sys.platform == "linux" else SpawnedWorkers(seed)
 
 
 def _variables(cell: Cell | None, circumstances: Circumstances) -> dict[str, str]:
-    """Return what must be set before the worker's Python starts."""
-    return {**(cell.setting.environment if cell else {}), **dict(circumstances.environment)}
+    """Return what setting and circumstances want set before the worker's Python starts."""
+    setting = cell.setting.environment if cell else {}
+    return {**setting, **dict(circumstances.environment)}
 
 
 @contextlib.contextmanager

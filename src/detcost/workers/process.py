@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -11,12 +12,16 @@ from typing import Any
 
 from detcost.devices import Device
 from detcost.errors import UsageError
-from detcost.workers.contract import Built, CellError, Sample, Usage, WorkerLost
+from detcost.workers.contract import Built, Burst, CellError, ProgramRaised, Usage, WorkerLost
 from detcost.workers.survey import Described
 
 #: Seconds a request may take: the first builds, traces, compiles and autotunes.
 BUILD_LIMIT = 300.0
 REQUEST_LIMIT = 60.0
+#: How many times slower than last seen a loaded machine may run a step.
+LOADED = 100
+#: How TensorFlow begins a line that is no warning: with its level, and then the date or time.
+_CHATTER = re.compile(r"(\d{4}-\d\d-\d\d \S+: )?I(\d{4})? |WARNING: All log messages before absl")
 
 
 class ProcessWorker:
@@ -44,20 +49,16 @@ class ProcessWorker:
         self._step_seconds = built.seconds
         return built
 
-    def warm_up(self, steps: int) -> float:
-        """See :class:`~detcost.workers.contract.Worker`."""
-        seconds: float = self.ask(self._limit(steps), "warm_up", steps)
-        self._step_seconds = seconds
-        return seconds
-
-    def sample(self, steps: int) -> Sample:
-        """See :class:`~detcost.workers.contract.Worker`."""
-        answer: Sample = self.ask(self._limit(steps), "sample", steps)
-        return answer
-
     def repeat(self, times: int) -> list[str]:
         """See :class:`~detcost.workers.contract.Worker`."""
         answer: list[str] = self.ask(self._limit(times), "repeat", times)
+        return answer
+
+    def burst(self, settle: float, seconds: float) -> Burst:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        limit = self._limit(2) + LOADED * (settle + seconds)
+        answer: Burst = self.ask(limit, "burst", settle, seconds)
+        self._step_seconds = answer.step
         return answer
 
     def save_outputs(self, path: str) -> None:
@@ -89,8 +90,7 @@ class ProcessWorker:
             self._log.with_suffix(suffix).unlink(missing_ok=True)
 
     def _limit(self, steps: int) -> float:
-        # A loaded machine may run a step many times slower than the last one seen.
-        return REQUEST_LIMIT + 100 * steps * self._step_seconds
+        return REQUEST_LIMIT + LOADED * steps * self._step_seconds
 
     def ask(self, limit: float, verb: str, *arguments: Any) -> Any:
         """Send a request and return its result, within ``limit`` seconds.
@@ -110,6 +110,8 @@ class ProcessWorker:
             status, value = self._connection.recv()
         except (EOFError, OSError):
             raise self._explain_death(verb) from None
+        if status == "raised":
+            raise ProgramRaised("failed", value)
         if status != "ok":
             raise CellError(status, value)
         return value
@@ -173,12 +175,13 @@ class SurveyWorker:
 
 
 def last_line(log: Path) -> str:
-    """Return a log's last line after a colon, or nothing."""
+    """Return a log's last line after a colon, or nothing; TensorFlow's chatter is no last word."""
     try:
         lines = log.read_text(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return f": {lines[-1][:300]}" if lines else ""
+    said = [line for line in lines if line.strip() and not _CHATTER.match(line)]
+    return f": {said[-1][:300]}" if said else ""
 
 
 def _kernel_ran_out_of_memory() -> bool:

@@ -1,8 +1,9 @@
-"""A cell, built and running inside a worker. The only room that runs TensorFlow."""
+"""A cell, built and running inside a worker."""
 
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -10,27 +11,20 @@ from time import perf_counter
 from typing import Any
 
 import msgspec
-import numpy as np
 import tensorflow as tf
 
 from detcost import devices, divergence, machine
 from detcost.accuracy import relative_error
 from detcost.scenarios.bench import Bench
-from detcost.scenarios.registry import find_built_in, is_external, load
-from detcost.settings import Setting
+from detcost.scenarios.registry import Scenario, find_built_in, is_external, load
 from detcost.severity import Severity, compare
 from detcost.trajectory import is_trajectory, trace
-from detcost.workers import surroundings
-from detcost.workers.contract import (
-    QUIET,
-    Built,
-    Cell,
-    CellError,
-    Circumstances,
-    Sample,
-    Usage,
-)
+from detcost.workers.applied import AppliedSetting
+from detcost.workers.contract import QUIET, Built, Burst, Cell, CellError, Circumstances, Usage
 from detcost.workers.peers import Peers, start_peers
+
+#: A step this many times as long as settling takes is as good as settled by itself.
+LONG_STEP = 100
 
 
 class Program:
@@ -77,6 +71,7 @@ class Program:
         self._signature: tuple[str, ...] | None = None
         self._trajectory = False
         self._forked = False
+        self._step_seconds = 0.0
 
     def build(self) -> Built:
         """Apply the setting, build the scenario and time its first call."""
@@ -88,18 +83,33 @@ class Program:
             return self._build()
 
     def _build(self) -> Built:
-        cell = self._cell
-        surroundings.prepare(self._circumstances)
-        exec(cell.setting.python(cell.seed), {"tf": tf, "np": np})
-        devices.select(cell.device)
+        setting = AppliedSetting(self._cell, self._circumstances)
+        setting.apply()
+        self._place()
+        setting.enter(external=self._built_in is None)
+        scenario = load(self._cell.scenario)
+        setting.loaded(scenario)
+        self._step = self._make_step(scenario)
+        setting.built()
+        printed = _bytes_printed()
+        seconds = self._run(1)
+        digest = self._digest()
+        if _bytes_printed() > printed:
+            raise CellError("failed", "step() prints, which would be timed; remove it")
+        self._check_seeded()
+        return Built(seconds, digest, setting.check(), setting.overridden)
+
+    def _place(self) -> None:
+        device = self._cell.device
+        devices.select(device)
         if self._built_in and self._built_in.strategy:
             self._bench.strategy = self._built_in.strategy(self._bench)
         # Entered for good: the step's own time must not hold a context switch.
-        tf.device(f"/device:{cell.device}").__enter__()
-        if not cell.device.startswith("CPU"):
+        tf.device(f"/device:{device}").__enter__()
+        if not device.startswith("CPU"):
             self._synchronise = tf.test.experimental.sync_devices
-        surroundings.enter(self._circumstances, cell.setting)
-        scenario = load(cell.scenario)
+
+    def _make_step(self, scenario: Scenario) -> Callable[[], Any]:
         self._trajectory = scenario.trajectory
         build = scenario.build
         if not self._converts:
@@ -107,32 +117,53 @@ class Program:
         step = build(self._bench)
         if not callable(step):
             raise CellError("failed", "the scenario returned no step; end it with 'return step'")
-        self._step = step
-        printed = _bytes_printed()
-        first = self._sample(1)
-        if _bytes_printed() > printed:
-            raise CellError("failed", "step() prints, which would be timed; remove it")
+        return step
+
+    def _check_seeded(self) -> None:
         if not self._bench.seeded:
             raise CellError(
                 "not_applicable",
-                f"seeding={cell.setting.strategy} is written where numbers are drawn; "
+                f"seeding={self._cell.setting.strategy} is written where numbers are drawn; "
                 "the scenario does not draw them by bench.draw",
             )
-        return Built(first.seconds, first.digest, _check_taken(cell.setting))
 
-    def warm_up(self, steps: int) -> float:
-        """Run steps whose times are not kept; return the last one's seconds."""
-        seconds = 0.0
-        for _ in range(steps):
-            seconds = self.sample(1).seconds
-        return seconds
+    def repeat(self, times: int) -> list[str]:
+        """Run the step again and again; return each output's digest."""
+        return [self._repeat_once() for _ in range(times)]
 
-    def sample(self, steps: int) -> Sample:
+    def _repeat_once(self) -> str:
+        with self._peers.doing("repeat", 1):
+            self._step_seconds = self._run(1)
+            return self._digest()
+
+    def burst(self, settle: float, seconds: float) -> Burst:
+        """Run for ``settle`` seconds, then time steps for ``seconds``, or one step if longer.
+
+        What settles are caches, the scheduler's idea of the load and the second core: a step
+        after idleness takes longer than the same step of a loop. A step of :data:`LONG_STEP`
+        times ``settle`` is timed at once, since no more than its beginning is cold.
+        """
+        first = last = self._step_seconds
+        left = settle if first < LONG_STEP * settle else 0.0
+        spent = 0.0
+        while spent < left:
+            last = self._run_together(1)
+            first = last if spent == 0.0 else first
+            spent += last
+        steps = max(1, math.ceil(seconds / max(last, 1e-9)))
+        step = self._run_together(steps) / steps
+        return Burst(step, first if spent else step)
+
+    def _run_together(self, steps: int) -> float:
+        with self._peers.doing("run", steps):
+            return self._run(steps)
+
+    def run(self, steps: int) -> float:
+        """Run consecutive steps; return their seconds."""
+        return self._run_together(steps)
+
+    def _run(self, steps: int) -> float:
         """Time consecutive steps. Digesting and comparing come after the clock has stopped."""
-        with self._peers.doing("sample", steps):
-            return self._sample(steps)
-
-    def _sample(self, steps: int) -> Sample:
         step, synchronise = self._step, self._synchronise
         gc.disable()
         start = perf_counter()
@@ -142,11 +173,7 @@ class Program:
         seconds = perf_counter() - start
         gc.enable()
         self._outputs = outputs
-        return Sample(seconds, self._digest())
-
-    def repeat(self, times: int) -> list[str]:
-        """Run the step again and again; return each output's digest."""
-        return [self.sample(1).digest for _ in range(times)]
+        return seconds
 
     def save_outputs(self, path: str) -> None:
         """Write the last outputs to a file."""
@@ -197,31 +224,7 @@ class Program:
         self._forked = True
 
 
-def read_back() -> dict[str, Any]:
-    """Return what TensorFlow says is in force, by the names levers use."""
-    from tensorflow.python.framework import config  # no public getter for op determinism
-    from tensorflow.python.util import _pywrap_util_port as build
-
-    return {
-        "intra": tf.config.threading.get_intra_op_parallelism_threads(),
-        "inter": tf.config.threading.get_inter_op_parallelism_threads(),
-        "op_determinism": config.is_op_determinism_enabled(),
-        "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
-        "onednn": build.IsMklEnabled(),
-    }
-
-
 def _bytes_printed() -> int:
     """Return the size of the file that this worker's standard output goes to."""
     sys.stdout.flush()
     return os.fstat(1).st_size
-
-
-def _check_taken(setting: Setting) -> dict[str, Any]:
-    applied = read_back()
-    for key, wanted in setting.expects().items():
-        if applied[key] != wanted:
-            raise CellError(
-                "failed", f"{setting} did not take: TensorFlow says {key} is {applied[key]}"
-            )
-    return applied

@@ -6,13 +6,24 @@ import os
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 from detcost.errors import NotApplicable, UsageError
 from detcost.workers.contract import Cell, CellError, Circumstances, Status
 
-#: ``(status, value)``: the request's result, or the reason why there is none.
-Answer = tuple[Status, Any]
+#: ``(status, value)``: the request's result, or the reason why there is none. ``raised`` is
+#: what the program raised, whose words tell no other status.
+Answer = tuple[Status | Literal["raised"], Any]
+
+
+#: TensorFlow's words for "XLA cannot compile this" and "op determinism forbids this".
+_REFUSALS = (
+    "unsupported operations when trying to compile",
+    "must be a compile-time constant",
+    "when determinism is enabled",
+)
+#: How TensorFlow begins to say where in a graph an error is from.
+_WHERE = ("Graph execution error", "Exception encountered when calling", "in user code")
 
 
 def serve(
@@ -66,29 +77,35 @@ def _answer(request: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
         return classify(error)
 
 
-def classify(error: BaseException) -> tuple[Status, str]:
+def classify(error: BaseException) -> Answer:
     """Return the status an exception means, and its own words in one line."""
     import tensorflow as tf
 
-    words = str(error).strip().splitlines() or [""]
-    reason = f"{type(error).__name__}: {words[0]}"[:500]
+    reason = f"{type(error).__name__}: {_own_words(error)}"[:500]
     reason = reason.encode("utf-8", "replace").decode()  # a file's name may be any bytes
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
         return "out_of_memory", reason
     if isinstance(error, NotImplementedError | tf.errors.UnimplementedError):
         return "unimplemented", reason
-    # TensorFlow's words for "XLA cannot compile this" and "op determinism forbids this".
-    refusals = ("unsupported operations when trying to compile", "when determinism is enabled")
-    if any(words_of_refusal in str(error) for words_of_refusal in refusals):
+    if any(words in str(error) for words in _REFUSALS):
         return "unimplemented", reason
-    return "failed", reason
+    return "raised", reason
+
+
+def _own_words(error: BaseException) -> str:
+    """Return the line that says what is wrong; TensorFlow may put where it was above it."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [""]
+    if lines[0].startswith(_WHERE):
+        lines = [line for line in lines if any(said in line for said in _REFUSALS)] or lines
+    return lines[0]
 
 
 def _redirect_output(log: str) -> None:
     """Send what the scenario and TensorFlow print to files; the tail explains a crash."""
     for stream, path in ((sys.stdout, f"{log}.out"), (sys.stderr, f"{log}.err")):
         stream.flush()
-        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        # To be read as well: TensorFlow prints there whether XLA compiled anything.
+        target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(target, 1 if stream is sys.stdout else 2)
         os.close(target)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - open for the process's life

@@ -13,6 +13,7 @@ import tensorflow as tf
 from detcost import isa
 from detcost.settings import Setting
 from detcost.workers.contract import CellError, Circumstances
+from detcost.workers.in_force import read_back
 
 
 def prepare(circumstances: Circumstances) -> None:
@@ -22,16 +23,32 @@ def prepare(circumstances: Circumstances) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(circumstances.pool_size)
 
 
+def check_pools(circumstances: Circumstances, setting: Setting) -> None:
+    """See that the pools have the size the trial wants, where the setting leaves it free.
+
+    Raises
+    ------
+    CellError
+        ``not_applicable`` if they do not: the trial would not show what it should.
+    """
+    if circumstances.pool_size is None:
+        return
+    fixed = setting.expects()
+    for pool, size in read_back().items():
+        if pool in ("intra", "inter") and size != fixed.get(pool, circumstances.pool_size):
+            raise CellError("not_applicable", f"the pool {pool} has {size} threads")
+
+
 def enter(circumstances: Circumstances, setting: Setting) -> None:
     """Change the rest, once the setting is applied and before the program is built.
 
     Raises
     ------
     CellError
-        ``not_applicable`` if a change did not take: the trial would not show what it should.
+        ``not_applicable`` if a change did not take.
     """
-    if circumstances.cap:
-        _cap(circumstances.cap)
+    if circumstances.cap and not setting.has("isa"):
+        check_cap(circumstances.cap, isa.apply(circumstances.cap))
     if circumstances.execution == "eager" and not setting.has("xla"):
         tf.config.run_functions_eagerly(True)
     for _ in range(circumstances.busy_threads):
@@ -41,8 +58,14 @@ def enter(circumstances: Circumstances, setting: Setting) -> None:
         _move_to(circumstances.cores)
 
 
-def _cap(cap: isa.Cap) -> None:
-    in_force = isa.apply(cap)
+def check_cap(cap: isa.Cap, in_force: str | None) -> None:
+    """See that a library uses what it is capped to.
+
+    Raises
+    ------
+    CellError
+        ``not_applicable`` if it does not.
+    """
     if in_force != cap.isa:
         raise CellError(
             "not_applicable", f"{cap.label} did not take: {in_force or 'nothing known'} is in force"

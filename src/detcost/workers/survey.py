@@ -66,7 +66,7 @@ class Survey:
 
     def read_back(self) -> dict[str, Any]:
         """Return TensorFlow's own settings when nothing was set."""
-        from detcost.workers.program import read_back
+        from detcost.workers.in_force import read_back
 
         return read_back()
 

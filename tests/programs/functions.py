@@ -1,0 +1,163 @@
+"""Code as people bring it, written before they heard of detcost: what XLA must reach."""
+
+from __future__ import annotations
+
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import detcost
+
+numbers = np.random.default_rng(0)
+X = tf.constant(numbers.standard_normal((256, 128)).astype("float32"))
+W = tf.Variable(numbers.standard_normal((128, 64)).astype("float32"))
+
+
+@tf.function
+def train_step(x, w):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.nn.gelu(x @ w) ** 2)
+    return loss, tape.gradient(loss, w)
+
+
+@detcost.scenario(family="own")
+def plain_function(bench):
+    """A module-level tf.function."""
+    return lambda: train_step(X, W)
+
+
+@detcost.scenario(family="own")
+def method(bench):
+    """A decorated method, as in a tf.Module."""
+
+    class Model(tf.Module):
+        @tf.function
+        def __call__(self, x):
+            return tf.nn.gelu(x @ W)
+
+    model = Model()
+    return lambda: model(X)
+
+
+@detcost.scenario(family="own")
+def compiled_by_its_author(bench):
+    """A function that asks for XLA by itself."""
+    return tf.function(lambda: tf.nn.gelu(X @ W), jit_compile=True)
+
+
+@detcost.scenario(family="own")
+def concrete_function(bench):
+    """A function traced once and then called directly."""
+    traced = tf.function(lambda x: tf.nn.gelu(x @ W)).get_concrete_function(X)
+    return lambda: traced(X)
+
+
+def classifier():
+    model = keras.Sequential(
+        [
+            keras.layers.Input((16,)),
+            keras.layers.Dense(32, activation="gelu"),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(4),
+        ]
+    )
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+@detcost.scenario(family="own")
+def keras_fit(bench):
+    """An epoch of fit, again and again."""
+    draw = np.random.default_rng(1)
+    x, y = draw.standard_normal((64, 16)).astype("float32"), draw.integers(0, 4, 64)
+    model = classifier()
+    return lambda: model.fit(x, y, batch_size=16, epochs=1, shuffle=False, verbose=0).history
+
+
+@detcost.scenario(family="own")
+def keras_predict(bench):
+    """Inference of a Keras model."""
+    x = np.random.default_rng(1).standard_normal((64, 16)).astype("float32")
+    model = classifier()
+    return lambda: model.predict(x, verbose=0)
+
+
+def save(path):
+    module = tf.Module()
+    module.w = tf.Variable(W)
+    module.forward = tf.function(
+        lambda x: tf.nn.gelu(x @ module.w), input_signature=[tf.TensorSpec((256, 128))]
+    )
+    tf.saved_model.save(module, path, signatures={"serve": module.forward})
+
+
+@detcost.scenario(family="own")
+def saved_model(bench):
+    """A function of a saved model, loaded."""
+    with tempfile.TemporaryDirectory() as path:
+        save(path)
+        loaded = tf.saved_model.load(path)
+    return lambda: loaded.forward(X)
+
+
+@detcost.scenario(family="own")
+def saved_signature(bench):
+    """The signature of a saved model, which is no tf.function."""
+    with tempfile.TemporaryDirectory() as path:
+        save(path)
+        serve = tf.saved_model.load(path).signatures["serve"]
+    return lambda: serve(x=X)
+
+
+@detcost.scenario(family="own")
+def eager_alone(bench):
+    """A step without any function."""
+    return lambda: tf.nn.gelu(X @ W)
+
+
+@detcost.scenario(family="own")
+def refuses_under_a_setting(bench):
+    """A draw without a seed, which op determinism refuses in its own words."""
+    return tf.function(lambda: tf.raw_ops.RandomStandardNormal(shape=[4], dtype=tf.float32))
+
+
+@detcost.scenario(family="own")
+def builds_badly_with_one_thread(bench):
+    """A program whose build raises where there is one thread."""
+    if tf.config.threading.get_intra_op_parallelism_threads() == 1:
+        raise ValueError("this program wants two threads")
+    return lambda: X
+
+
+@detcost.scenario(family="own")
+def dies_with_one_thread(bench):
+    """A program that kills its process where there is one thread."""
+    if tf.config.threading.get_intra_op_parallelism_threads() == 1:
+        import os
+
+        os.abort()
+    return lambda: X
+
+
+@detcost.scenario(family="own")
+def unordered_pipeline(bench):
+    """A pipeline that may give its elements in any order, by options."""
+    options = tf.data.Options()
+    options.deterministic = False
+
+    def slow(number):
+        return tf.py_function(lambda n: n, [number], tf.int64)
+
+    numbers = tf.data.Dataset.range(64).map(slow, num_parallel_calls=8).with_options(options)
+    return lambda: [tf.stack(list(numbers))]
+
+
+@detcost.scenario(family="own")
+def explicitly_unordered_pipeline(bench):
+    """A pipeline whose map says itself that order does not matter."""
+    numbers = tf.data.Dataset.range(64).map(
+        lambda number: number + 1, num_parallel_calls=8, deterministic=False
+    )
+    return lambda: [tf.stack(list(numbers))]

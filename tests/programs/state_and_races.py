@@ -1,0 +1,182 @@
+"""Programs after public bug reports: state, races, and what forks share."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+import uuid
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import detcost
+
+
+@detcost.scenario(family="reports")
+def vocabulary_from_a_set(bench):
+    """Embedding rows numbered in the order of a set of words (keras-team/keras 2280)."""
+    words = [f"word-{number}" for number in range(200)]
+    rows = {word: row for row, word in enumerate(set(words))}
+    table = bench.normal((len(words), 16))
+    sentence = tf.constant([rows[word] for word in words[::5]])
+    return bench.function(lambda: tf.reduce_sum(tf.gather(table, sentence), axis=0))
+
+
+@detcost.scenario(family="reports")
+def vocabulary_that_is_trained(bench):
+    """The same vocabulary, and an embedding whose weights move on."""
+    words = [f"word-{number}" for number in range(200)]
+    rows = {word: row for row, word in enumerate(set(words))}
+    table = tf.Variable(bench.normal((len(words), 16)))
+    sentence = tf.constant([rows[word] for word in words[::5]])
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.gather(table, sentence) ** 2)
+        table.assign_sub(tf.convert_to_tensor(tape.gradient(loss, table)))
+        return loss
+
+    return step
+
+
+@detcost.scenario(family="reports")
+def features_in_the_order_of_addresses(bench):
+    """Features in the order of a set of functions, which hangs on where Python put them."""
+    known = {feature for feature in vars(tf.raw_ops).values() if callable(feature)}
+    places = tf.constant([feature.__name__ for feature in list(known)[:20]])
+    return lambda: places
+
+
+@detcost.scenario(family="reports", draws=True)
+def dropout_that_goes_on(bench):
+    """One seeded layer, kept and called again and again (keras-team/keras-core 762)."""
+    rows = bench.normal((32, 64))
+    layer = keras.layers.Dropout(0.5, seed=7)
+    return lambda: layer(rows, training=True)
+
+
+@detcost.scenario(family="reports", draws=True)
+def dropout_seeded_by_entropy(bench):
+    """The same, with a seed that the operating system gives."""
+    rows = bench.normal((32, 64))
+    layer = keras.layers.Dropout(0.5, seed=int.from_bytes(os.urandom(3), "little"))
+    return lambda: layer(rows, training=True)
+
+
+@detcost.scenario(family="reports")
+def training_that_goes_on(bench):
+    """Weights that no one resets, as in any training loop."""
+    x, y = bench.normal((64, 32)), bench.normal((64, 1))
+    weights = tf.Variable(bench.normal((32, 1)))
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(x @ weights - y))
+        weights.assign_sub(0.01 * tape.gradient(loss, weights))
+        return loss
+
+    return step
+
+
+@detcost.scenario(family="reports")
+def pipeline_that_goes_on(bench):
+    """The next batch of an iterator that is kept."""
+    numbers = tf.data.Dataset.range(1000).shuffle(1000, seed=3).repeat().batch(8)
+    batches = iter(numbers)
+    return lambda: next(batches)
+
+
+@detcost.scenario(family="reports")
+def training_that_races(bench):
+    """A training whose first loss is the same everywhere, and whose weights get noise."""
+    noise = np.random.default_rng()
+    weights = tf.Variable(tf.ones((8,)))
+
+    def step():
+        loss = tf.reduce_sum(weights)
+        weights.assign_add(tf.constant(noise.standard_normal(8).astype("float32")))
+        return loss
+
+    return step
+
+
+@detcost.scenario(family="reports")
+def argmin_behind_relu(bench):
+    """Argmin of relu, where relu makes ties (tensorflow/tensorflow 116436)."""
+    rows = bench.normal((128, 32))
+    return tf.function(lambda: tf.argmin(tf.nn.relu(rows), axis=-1))
+
+
+@detcost.scenario(family="reports")
+def stateless_philox_under_xla(bench):
+    """Stateless draws with a named algorithm (tensorflow/tensorflow 117644)."""
+    seed = tf.constant([123, 456], tf.int32)
+    return tf.function(lambda: tf.random.stateless_uniform((64,), seed=seed, alg="philox"))
+
+
+@detcost.scenario(family="reports", draws=True)
+def loop_iterations_draw_at_once(bench):
+    """A loop with ten iterations at once, each drawing (tensorflow/tensorflow 9230)."""
+    lengths = tf.constant(np.random.default_rng(2).integers(1, 50_000, 64, dtype=np.int32))
+
+    def body(length):
+        slow = tf.reduce_max(tf.cast(tf.range(length), tf.float32))
+        return tf.random.normal((4,)), slow
+
+    @tf.function
+    def draws():
+        kinds = (tf.float32, tf.float32)
+        return tf.map_fn(body, lengths, parallel_iterations=10, fn_output_signature=kinds)
+
+    def step():
+        bench.reseed()
+        return draws()
+
+    return step
+
+
+# What a fork inherits and a new program does not: each must differ from process to process.
+
+
+@detcost.scenario(family="reports")
+def unseeded_numpy(bench):
+    """NumPy's own generator and a new one."""
+    numbers = np.concatenate([np.random.random(4), np.random.default_rng().random(4)])
+    return lambda: numbers
+
+
+@detcost.scenario(family="reports")
+def unseeded_python(bench):
+    """Python's generator, as imported by this file."""
+    number = random.random()
+    return lambda: np.array([number])
+
+
+@detcost.scenario(family="reports")
+def unseeded_tensorflow(bench):
+    """TensorFlow's static generators, eagerly, in a graph and in a Generator."""
+    numbers = [
+        tf.random.normal((4,)),
+        tf.function(lambda: tf.random.normal((4,)))(),
+        tf.random.Generator.from_non_deterministic_state().normal((4,)),
+    ]
+    return lambda: numbers
+
+
+@detcost.scenario(family="reports")
+def temporary_names(bench):
+    """Names that are drawn: of a temporary folder, and a unique identifier."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = tf.constant([os.path.basename(folder), str(uuid.uuid4())])
+    return lambda: names
+
+
+@detcost.scenario(family="reports")
+def address_of_an_object(bench):
+    """Where an object of the program's own lies."""
+    place = tf.constant(id(object()) % 2**40)
+    return lambda: place
