@@ -120,14 +120,22 @@ def test_asv_quick_takes_one_of_them():
     ],
 )
 def test_each_track_carries_its_figure_of_the_evidence(name, value):
+    scope = name.removeprefix("track_divergence_")
     measured = record(
         cost=Cost(1.25, 1.2, 1.3, 5, [1.25] * 5, "costs"),
-        divergence={s: Divergence(1, 10, rate, 0.0, 1.0, 2) for s, rate in RATES.items()},
+        divergence={scope: Divergence(1, 10, RATES.get(scope), 0.0, 1.0, 2)},
         accuracy=1e-7,
         first_call_seconds=0.25,
         peak_memory_bytes=300_000_000,
     )
     assert run_benchmark(name, CELL, measured) == value
+
+
+def test_a_cell_that_races_anyway_blames_no_scope():
+    races = {s: Divergence(10, 10, 1.0, 0.7, 1.0, 11) for s in ("repeat", "threads")}
+    measured = record(divergence=races)
+    assert run_benchmark("track_divergence_repeat", CELL, measured) == 1.0
+    assert math.isnan(run_benchmark("track_divergence_threads", CELL, measured))
 
 
 def test_a_scope_that_means_nothing_to_a_setting_is_skipped():

@@ -42,9 +42,10 @@ def wait_until(condition, seconds: float = 90.0) -> None:
 
 
 def workers(run: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The forked processes, without the one they are forked from."""
+    """The forked processes that are alive, without those they are forked from."""
     nurseries = psutil.Process(run.pid).children()
-    return [worker for nursery in nurseries for worker in nursery.children()]
+    forked = [worker for nursery in nurseries for worker in nursery.children()]
+    return [worker for worker in forked if worker.status() != psutil.STATUS_ZOMBIE]
 
 
 def measured(folder: Path) -> dict[tuple[str, str], evidence.Evidence]:
@@ -80,7 +81,7 @@ def test_kill_9_of_a_worker_mid_way_loses_nothing_and_is_recorded(tmp_path):
     run = start_run(out, f"{USER}:slow")
     try:
         wait_until(lambda: out.exists() and measured(tmp_path))
-        wait_until(lambda: workers(run))  # between blocks there are none
+        wait_until(lambda: len(workers(run)) == 3)  # a block's: default twice, and the setting
         os.kill(max(workers(run), key=lambda p: p.create_time()).pid, signal.SIGKILL)
         assert run.wait(timeout=120) == 0
     finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from detcost.settings import parse
+from detcost.settings import Setting, parse
 from detcost.workers import process
 from detcost.workers.contract import Cell, CellError, WorkerLost
 from detcost.workers.launch import ForkedWorkers, SpawnedWorkers
@@ -76,7 +76,8 @@ def test_levers_in_environment_variables_do_not_reach_other_workers(pool):
 
 def test_a_lever_that_does_not_take_is_a_failure_and_not_a_figure(pool, monkeypatch):
     """TF_ENABLE_ONEDNN_OPTS=1 from outside cannot override the lever, so break its value."""
-    monkeypatch.setitem(parse("onednn=off").levers[0][0].environment, "TF_ENABLE_ONEDNN_OPTS", "1")
+    broken = property(lambda setting: {"TF_ENABLE_ONEDNN_OPTS": "1"})
+    monkeypatch.setattr(Setting, "environment", broken)
     worker = pool.start(cell("control_stable", "onednn=off"))
     with pytest.raises(CellError, match="onednn=off did not take: TensorFlow says onednn is True"):
         worker.build()

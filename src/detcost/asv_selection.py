@@ -1,13 +1,16 @@
-"""What a plain ``asv run`` measures, and how long the whole of it will take.
+"""What ``asv run`` measures here, and how long the whole of it will take.
 
 Part of the asv plugin: it imports asv and the standard library only.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from asv.benchmarks import Benchmarks
@@ -48,6 +51,30 @@ class Countdown:
 
 countdown = Countdown()
 
+#: What Linux has where there is a GPU: NVIDIA's driver, AMD's, and Windows' for its guests.
+GPU_FILES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+
+
+def is_measured(parameters: tuple[str, ...]) -> bool:
+    """Whether a combination of parameters can have a figure on this machine.
+
+    asv starts a process for each that it selects, and prints a row.
+    """
+    text = " ".join(parameters)
+    no_gpu = sys.platform == "linux" and not any(Path(file).exists() for file in GPU_FILES)
+    if "GPU:" in text and no_gpu:
+        return False
+    return "isa=" not in text or os.environ.get("DETCOST_PROFILE") != "quick"
+
+
+def leave_out_unmeasured(found: Benchmarks) -> None:
+    """Select no combination of parameters that has no figure here; others keep their place."""
+    for name, places in found.benchmark_selection.items():
+        if places:
+            combinations = list(itertools.product(*found._all_benchmarks[name]["params"]))
+            places[:] = [place for place in places if is_measured(combinations[place])]
+
+
 _discover = Benchmarks.discover.__func__
 
 
@@ -68,6 +95,7 @@ def discover(
     if not regex and os.environ.get("DETCOST_PROFILE") != "full":
         regex = [CORE]
     found = _discover(cls, conf, repo, environments, commits, regex=regex, check=check)
+    leave_out_unmeasured(found)
     caches = {benchmark.get("setup_cache_key") for benchmark in found.values()} - {None}
     countdown.expect(len(caches) * len(environments) * len(commits))
     return found

@@ -230,6 +230,8 @@ def _not_applicable(scenario: Described, cell: Cell, present: list[str]) -> str 
     for lever, _ in cell.setting.levers:
         if lever.name in scenario.ignores:
             return f"{lever.name} means nothing to {scenario.name}"
+    if cell.setting.has("isa") and not cell.device.startswith("CPU"):
+        return f"isa means nothing to {cell.device}"
     if cell.setting.strategy and not scenario.draws:
         return f"{scenario.name} draws no numbers (one that does is declared with draws=True)"
     return None
