@@ -92,7 +92,7 @@ class Program:
         self._step = self._make_step(scenario)
         setting.built()
         printed = _bytes_printed()
-        seconds = self._run(1)
+        seconds = self._step_seconds = self._run(1)
         digest = self._digest()
         if _bytes_printed() > printed:
             raise CellError("failed", "step() prints, which would be timed; remove it")
