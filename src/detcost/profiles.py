@@ -80,8 +80,8 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile(
-            *("quick", (4,), 0.05, 10),
-            rounds=8,
+            *("quick", (5,), 0.05, 20),
+            rounds=4,
             calls=13,
             pythons=2,
             processes=6,
@@ -91,8 +91,8 @@ PROFILES = {
             scopes=("repeat", "process"),
         ),
         Profile(
-            *("standard", (5, 7, 10, 14, 20, 40), 0.03, 50),
-            rounds=16,
+            *("standard", (5, 7, 10, 14, 20, 40), 0.03, 55),
+            rounds=12,
             calls=18,
             pythons=3,
             processes=20,

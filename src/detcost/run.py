@@ -67,7 +67,7 @@ class Run:
 
     def __iter__(self) -> Iterator[Evidence]:
         pool = self._workers or start_workers(self.request.seed)
-        pool.prepare([DEFAULT], self.request.profile.pythons)
+        pool.prepare(self.request.settings, self.request.profile.pythons)
         # The inventory takes a second; so does TensorFlow's import, in a process of its own.
         inventory = threading.Thread(target=machine.describe)
         inventory.start()
