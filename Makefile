@@ -7,6 +7,8 @@
 
 PYTHON     ?= python3
 TENSORFLOW ?= 2.21.0
+# The machine that README's table and answer are of.
+MACHINE    ?= epyc-avx512-2core-vm
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -57,9 +59,10 @@ format: $(VENV)/dev-$(TENSORFLOW).stamp  ## put the code into its format
 	if $(PAGE_TOOLS); then npm run --silent format; fi
 
 readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write README's table, answer and pictures from results
-	$(BIN)/detcost show --markdown --write README.md
-	$(BIN)/detcost choose --scenario conv2d_backward --survive repeat,process,threads \
-	  --markdown --write README.md
+	$(BIN)/detcost agreement --settings default,onednn=off+isa=AVX2 --write README.md
+	$(BIN)/detcost show --results results/$(MACHINE) --write README.md
+	$(BIN)/detcost choose --machine $(MACHINE) --scenario conv2d_backward \
+	  --survive repeat,process,threads --write README.md
 	$(BIN)/detcost folklore --results results --markdown --write docs/folklore.md
 	$(BIN)/python docs/pictures.py
 

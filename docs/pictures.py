@@ -11,7 +11,8 @@ from playwright.sync_api import sync_playwright
 from detcost.report import site
 
 ROOT = Path(__file__).parents[1]
-QUESTION = "#scenario=conv2d_backward&survive=repeat,process,threads"
+MACHINE = "epyc-avx512-2core-vm"
+QUESTION = f"#machine={MACHINE}&scenario=conv2d_backward&survive=repeat,process,threads"
 #: Colours by file.
 PICTURES = {"answer": "light", "answer-dark": "dark"}
 

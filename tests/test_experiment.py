@@ -213,12 +213,27 @@ def test_the_worst_severity_is_asked_once_a_worker():
     assert arm.severity.max_ulp == 1
 
 
+def test_both_workers_of_default_are_what_the_others_are_compared_with():
+    """Noise of one of the two shows in the ratio by half; by one alone it would show whole."""
+
+    def spread(of_both: bool) -> float:
+        logs = []
+        for seed in range(200):
+            pool = FakeWorkers({"default": Behaviour(spread=0.05)}, seed=seed)
+            experiment = run(pool, seed=seed, scopes=("repeat",))
+            logs += experiment.arms[1].log_ratios if of_both else experiment.same.log_ratios
+        return math.fsum(log**2 for log in logs) / len(logs)
+
+    assert spread(of_both=True) == pytest.approx(0.05**2 / 2, rel=0.2)
+    assert spread(of_both=False) == pytest.approx(2 * 0.05**2, rel=0.2)
+
+
 # -- the steady state --------------------------------------------------------------------
 
 
 def costs_of_a_cold_step(profile: Profile) -> float:
-    """Default's step takes twice as long after idleness; the other's always one and a half."""
-    pool = FakeWorkers({"default": Behaviour(cold=2.0), SLOWER: Behaviour(seconds=0.0075)})
+    """Default's step takes 1.4 times as long after idleness; the other is always the same."""
+    pool = FakeWorkers({"default": Behaviour(cold=1.4), SLOWER: Behaviour(seconds=0.0075)})
     return run(pool, profile=profile, scopes=("repeat",)).arms[1].cost().ratio
 
 
@@ -229,7 +244,7 @@ def test_the_cost_of_what_is_slow_after_idleness_is_the_loops():
 def test_without_settling_the_cost_would_be_the_cold_steps():
     """The test above can fail: the sampling of before finds a cost that no loop pays."""
     cold = msgspec.structs.replace(QUICK, settle_seconds=0.0, burst_seconds=1e-3)
-    assert costs_of_a_cold_step(cold) < 0.9
+    assert costs_of_a_cold_step(cold) < 1.2
 
 
 def test_the_first_step_after_idleness_is_a_figure_of_its_own():

@@ -148,10 +148,10 @@ class Experiment:
         return width is not None and width < self.profile.half_width
 
     def _run_block(self) -> None:
-        """Run a block of what is not narrow yet, which leaves the others' time to it."""
-        wide = [arm for arm in self._compared() if arm not in self._narrow]
+        """Run a block of what is not narrow yet, beside both workers of ``default``."""
+        done = [arm for arm in self._narrow if arm is not self.same]
         everyone = [arm for arm in (self.arms[0], self.same, *self.arms[1:]) if arm.running]
-        everyone = [arm for arm in everyone if arm is self.arms[0] or arm in wide]
+        everyone = [arm for arm in everyone if arm not in done]
         if not self.two_at_a_time:
             try:
                 self._take_turns(everyone)
@@ -177,14 +177,24 @@ class Experiment:
                 self._report(f"block {self._blocks_done + 1}")
 
     def _reduce(self, seats: Sequence[Seat]) -> None:
-        """Turn the block's samples into one number a setting."""
-        baseline = next((seat for seat in seats if seat.arm is self.arms[0]), None)
+        """Turn the block's bursts into one number a setting.
+
+        Both workers of ``default`` are what the others are compared with: their mean strays
+        less than one of them. The second against the first is the A/A arm.
+        """
+        by_arm = {id(seat.arm): seat.samples for seat in seats}
+        first, second = by_arm.get(id(self.arms[0])), by_arm.get(id(self.same))
+        both = [times for times in (first, second) if times]
         for seat in seats:
             seat.arm.block_seconds.append(stdlib_statistics.median(seat.samples))
             first_steps = [burst.first for burst in seat.bursts]
             seat.arm.cold_steps.append(stdlib_statistics.median(first_steps))
-            if baseline and seat is not baseline:
-                seat.arm.log_ratios.append(block_log_ratio(seat.samples, baseline.samples))
+            if first and seat.arm is self.same:
+                seat.arm.log_ratios.append(block_log_ratio(seat.samples, first))
+            elif first and seat.arm is not self.arms[0]:
+                rounds = zip(*both, strict=True)
+                baseline = [stdlib_statistics.geometric_mean(times) for times in rounds]
+                seat.arm.log_ratios.append(block_log_ratio(seat.samples, baseline))
 
     @contextmanager
     def _seated(self, arms: Sequence[Arm]) -> Iterator[list[Seat]]:
@@ -256,7 +266,7 @@ class Experiment:
         left = self._trials_left / self._at_once
         if self.stopped_by is None:
             next_look = next((n for n in self.profile.looks if n > self._blocks_done), 0)
-            in_a_block = 1 + sum(arm not in self._narrow for arm in self._compared())
+            in_a_block = 2 + sum(arm not in self._narrow for arm in self.arms[1:])
             left += (next_look - self._blocks_done) * in_a_block
         done = self._work_done
         elapsed = self._clock() - self._started

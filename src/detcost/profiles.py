@@ -59,8 +59,8 @@ class Profile(msgspec.Struct, frozen=True):
     trials: int
     quiet_builds: int
     scopes: tuple[str, ...] = SCOPES
-    settle_seconds: float = 0.025
-    burst_seconds: float = 0.02
+    settle_seconds: float = 0.02
+    burst_seconds: float = 0.015
 
     @property
     def repeats(self) -> int:
@@ -81,7 +81,7 @@ PROFILES = {
     for profile in (
         Profile(
             *("quick", (5,), 0.05, 20),
-            rounds=4,
+            rounds=5,
             calls=13,
             pythons=2,
             processes=6,
@@ -92,7 +92,7 @@ PROFILES = {
         ),
         Profile(
             *("standard", (5, 7, 10, 14, 20, 40), 0.03, 55),
-            rounds=12,
+            rounds=14,
             calls=18,
             pythons=3,
             processes=20,

@@ -159,13 +159,13 @@ class Trials:
             self._compare_once(trial)
 
     def _compare_once(self, trial: Trial) -> None:
-        """Compare the first output, or the first calls where these differ among themselves."""
+        """Compare the first output, or with state all of the first calls."""
         arm = trial.arm
         worker = self._seats.workers.start(arm.cell, trial.circumstances)
         try:
             digests: tuple[str, ...] = (worker.build().digest,)
             reference_file = arm.first_output_file
-            if arm.sequences.moves:
+            if arm.sequences.carries_state:
                 digests += tuple(worker.repeat(self._seats.calls - 1))
                 reference_file = arm.last_output_file
             found = arm.sequences.compare(digests, trial.circumstances.label)
