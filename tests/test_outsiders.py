@@ -209,6 +209,19 @@ def test_what_its_author_compiles_is_compiled_where_the_setting_says_so_alone(po
     assert [record.applied["xla_compiled"] for record in records.values()] == [False, True]
 
 
+def test_what_its_author_asks_for_against_the_setting_is_told(pool):
+    record = default(pool, f"{OWN}:compiled_by_its_author")
+    assert any("jit_compile=True" in told and "functions.py:" in told for told in record.overridden)
+    record = default(pool, f"{OWN}:keras_model_compiled_by_its_author")
+    assert not record.applied["xla_compiled"]
+    assert record.overridden == ["jit_compile of a Keras model"]
+
+
+def test_xla_compiles_the_step_and_leaves_the_pipeline(pool):
+    records = measure(pool, f"{OWN}:step_behind_a_pipeline", ["xla"])
+    assert (records["xla"].status, records["xla"].applied["xla_compiled"]) == ("ok", True)
+
+
 def test_where_xla_compiles_nothing_the_cell_says_so(pool):
     record = measure(pool, f"{OWN}:eager_alone", ["xla"])["xla"]
     assert record.status == "not_applicable"
@@ -264,6 +277,12 @@ def test_what_a_setting_refuses_is_unimplemented_under_that_setting(pool):
     records = measure(pool, f"{OWN}:builds_badly_with_one_thread", ["threads=1"])
     assert records["threads=1"].status == "unimplemented"
     assert "wants two threads" in records["threads=1"].reason
+
+
+def test_what_a_setting_refuses_at_the_top_of_the_file_is_unimplemented_too(pool):
+    records = measure(pool, f"{PROGRAMS / 'loads_badly.py'}:steady", ["op_determinism"])
+    assert records["default"].status == "ok"
+    assert records["op_determinism"].status == "unimplemented"
 
 
 def test_a_crash_stays_a_crash(pool):

@@ -11,6 +11,7 @@ from detcost import evidence, reading
 from detcost.arm import Tally
 from detcost.evidence import Divergence, Evidence, Variant
 from detcost.report.glance import Glance
+from detcost.sequences import Outcome
 from detcost.severity import Severity
 from records import divergence, record
 
@@ -26,7 +27,7 @@ def execution(
     tally = Tally()
     for label, digests in outputs.items():
         for digest in digests:
-            tally.compare(digest, reference, label)
+            tally.add(Outcome(label, digest, reference))
     if tally.divergent and severity:
         tally.add_severity(severity)
     return tally.summary()

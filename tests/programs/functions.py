@@ -161,3 +161,26 @@ def explicitly_unordered_pipeline(bench):
         lambda number: number + 1, num_parallel_calls=8, deterministic=False
     )
     return lambda: [tf.stack(list(numbers))]
+
+
+@tf.function
+def augment(text):
+    """What XLA cannot compile: strings become numbers."""
+    return tf.strings.to_number(text) * 2.0
+
+
+@detcost.scenario(family="own")
+def step_behind_a_pipeline(bench):
+    """A decorated step, fed by a pipeline that calls a decorated function of its own."""
+    batches = tf.data.Dataset.from_tensor_slices([str(n) for n in range(128)]).map(augment)
+    row = next(iter(batches.batch(128)))
+    return lambda: train_step(X, tf.tile(row[:, None], (1, 64)))
+
+
+@detcost.scenario(family="own")
+def keras_model_compiled_by_its_author(bench):
+    """A model whose author asks Keras for XLA."""
+    x = np.random.default_rng(1).standard_normal((64, 16)).astype("float32")
+    model = classifier()
+    model.compile("adam", "mse", jit_compile=True)
+    return lambda: model.predict(x, verbose=0)

@@ -49,15 +49,17 @@ class AppliedSetting:
         """Change the rest of what is around the program, and watch what the program does."""
         surroundings.enter(self._circumstances, self._setting)
         self._cap()
-        self._functions = Functions(self._compiled if external else None)
-        if self._circumstances.execution == "eager":
-            self._functions.watch_calls()
-        if self._setting.has("data_order"):
-            self._pipelines = Pipelines()
         self._before = read_back()
         check_taken(self._setting, self._before)
         if external:
             self._overrides = Overrides(self._setting)
+            self._functions = Functions(self._compiled, self._overrides.note)
+        else:
+            self._functions = Functions(None)
+        if self._circumstances.execution == "eager":
+            self._functions.watch_calls()
+        if self._setting.has("data_order"):
+            self._pipelines = Pipelines()
 
     def loaded(self, scenario: Scenario) -> None:
         """Note what the scenario says of itself, now that its file was run."""
@@ -76,6 +78,7 @@ class AppliedSetting:
         check_kept(self._setting, self._before, after)
         self._check_xla()
         self._check_execution()
+        self._functions.forget()
         if self._pipelines and (why := self._pipelines.why_not_taken):
             raise CellError("not_applicable", f"data_order=strict did not take: {why}")
         return {**after, "xla_compiled": xla_compiled()}

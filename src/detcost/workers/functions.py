@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -28,23 +29,36 @@ class Functions:
     ----------
     compiled
         Whether XLA compiles them. ``None`` leaves each as it is written.
+    note
+        Called with what an author asks for against that, and where.
     """
 
-    def __init__(self, compiled: bool | None):
+    def __init__(
+        self, compiled: bool | None, note: Callable[[str, str], None] = lambda call, place: None
+    ):
         self._compiled = compiled
+        self._note = note
         self._made: list[tuple[Any, bool | None]] = []
+        self._watching = True
         self._called = False
         self._called_directly = False
+        self._in_pipeline = False
         self._watch_making()
         self._watch_direct_calls()
+        self._leave_pipelines()
         if compiled is not None:
-            _pin_keras(lambda own: own if self._compiled is None else self._compiled)
+            _pin_keras(self._decide_for_keras)
 
     def release(self) -> None:
         """Leave every function as it is written, those made before included."""
         self._compiled = None
         for function, own in self._made:
             function._jit_compile = own
+
+    def forget(self) -> None:
+        """Keep no function alive any longer; what is made from now on is still pinned."""
+        self._watching = False
+        self._made.clear()
 
     @property
     def ran_as_graph(self) -> bool:
@@ -82,11 +96,45 @@ class Functions:
             watched = _is_the_programs(function, given["python_function"])
             if watched and self._compiled is not None and _can_be_pinned(given, own):
                 given["jit_compile"] = self._compiled
+                if own not in (None, self._compiled):
+                    self._note(f"tf.function(…, jit_compile={own})", _place(given))
             make(function, **given)
-            if watched:
+            if watched and self._watching:
                 self._made.append((function, own))
 
         Function.__init__ = init
+
+    def _leave_pipelines(self) -> None:
+        """Leave functions as they are written where ``tf.data`` calls them.
+
+        XLA compiles no pipeline. What decides is where a function is traced first.
+        """
+        from tensorflow.python.data.ops.structured_function import StructuredFunctionWrapper
+        from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
+
+        wrap, trace = StructuredFunctionWrapper.__init__, Function._initialize
+
+        def wrapped(wrapper: Any, *args: Any, **kwargs: Any) -> None:
+            outside, self._in_pipeline = self._in_pipeline, True
+            try:
+                wrap(wrapper, *args, **kwargs)
+            finally:
+                self._in_pipeline = outside
+
+        def traced(function: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._in_pipeline and self._compiled:
+                own = [own for made, own in self._made if made is function]
+                function._jit_compile = own[0] if own else function._jit_compile
+            return trace(function, *args, **kwargs)
+
+        StructuredFunctionWrapper.__init__, Function._initialize = wrapped, traced
+
+    def _decide_for_keras(self, own: bool) -> bool:
+        if self._compiled is None:
+            return own
+        if own and not self._compiled:
+            self._note("jit_compile of a Keras model", "")
+        return self._compiled
 
     def _watch_direct_calls(self) -> None:
         """See calls of what was traced elsewhere, such as the signature of a saved model."""
@@ -145,6 +193,12 @@ def _can_be_pinned(given: dict[str, Any], own: bool | None) -> bool:
     if package in _PARTLY_COMPILED:
         return own is not None
     return package != "detcost"  # the bench pins its own
+
+
+def _place(given: dict[str, Any]) -> str:
+    """Return where the function stands that is made a ``tf.function``."""
+    code = getattr(given["python_function"], "__code__", None)
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else ""
 
 
 def _package(python_function: Any) -> str:

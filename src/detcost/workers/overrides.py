@@ -63,7 +63,7 @@ class Overrides:
         for name, now in _variables().items():
             before = self._before[name]
             if now != before:
-                self._note(f"os.environ[{name!r}]", _line_that_names(name))
+                self.note(f"os.environ[{name!r}]", _line_that_names(name))
                 os.environ.pop(name) if before is None else os.environ.update({name: before})
 
     def _leave_out(self, module: Any, path: str, name: str) -> None:
@@ -73,12 +73,13 @@ class Overrides:
             caller = sys._getframe(1)
             if _passes(caller):
                 return original(*args, **kwargs)
-            self._note(f"{path}.{name}()", _place(caller))
+            self.note(f"{path}.{name}()", _place(caller))
             return None
 
         setattr(module, name, unless_the_programs)
 
-    def _note(self, call: str, place: str) -> None:
+    def note(self, call: str, place: str) -> None:
+        """Keep what was left out, and where it stands."""
         told = f"{call} at {place}" if place else call
         if told not in self.found:
             self.found.append(told)
@@ -93,6 +94,7 @@ def _find(namespace: str) -> Any:
 
 def _seeds() -> Iterator[tuple[Any, str, str]]:
     yield tf.random, "tf.random", "set_seed"
+    yield tf.compat.v1, "tf.compat.v1", "set_random_seed"
     yield tf.keras.utils, "tf.keras.utils", "set_random_seed"
     yield np.random, "np.random", "seed"
     yield random, "random", "seed"

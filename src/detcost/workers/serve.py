@@ -71,8 +71,8 @@ def _answer(request: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
     except NotApplicable as error:
         last = str(error).strip().splitlines()[-1]  # AutoGraph writes its traceback above
         return "not_applicable", last.strip().removeprefix("NotApplicable: ")
-    except UsageError as error:
-        return "failed", str(error)
+    except UsageError as error:  # whatever the user's file raises when it is loaded, too
+        return "raised", str(error)
     except BaseException as error:  # a scenario may raise anything, SystemExit included
         return classify(error)
 
