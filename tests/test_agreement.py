@@ -273,6 +273,14 @@ def test_the_table_has_letters_races_and_dashes():
     assert "amd: CPU of amd; intel: CPU of intel. device CPU:0, size medium" in text
 
 
+def test_rows_of_one_machine_alone_are_left_out_and_counted():
+    """Another version that one machine has alone compares nothing."""
+    alone = on("amd", scenario="product", versions={"tensorflow": "2.20.0"})
+    text = shown(*two_machines(), alone)
+    assert "2.20.0" not in text
+    assert "Left out: 1 rows of one machine alone" in text
+
+
 def test_what_differs_between_rows_has_a_column():
     assert " size " not in shown(on("amd")).splitlines()[2]
     assert re.search(r" scenario .* size ", shown(on("amd"), on("amd", size="small")))

@@ -93,6 +93,9 @@ def test_a_hash_seed_of_the_users_own_is_kept_and_said(monkeypatch):
         "unseeded_numpy",
         "unseeded_python",
         "unseeded_tensorflow",
+        "unseeded_keras",
+        "unseeded_shuffle",
+        "seeded_by_the_clock",
         "temporary_names",
     ],
 )

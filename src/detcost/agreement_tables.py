@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from detcost.agreement import SUBJECT, Agreement, Cell, Column
+from detcost.agreement import SUBJECT, Agreement, Cell, Column, Row
 from detcost.tables import code, lines, markdown_text, plain
 
 #: Letters in a line of a machine's name, at the head of a column in the terminal.
@@ -48,13 +48,23 @@ def _texts(found: Agreement) -> Iterator[list[str]]:
     """Yield the names of what differs between rows, then each row with its cells."""
     fields = ["scenario", *_varying(found)]
     yield [SUBJECT[field] for field in fields]
-    for row in found.rows:
+    for row in _shown(found):
         yield [*(str(getattr(row, field)) for field in fields), *map(_text, row.cells)]
+
+
+def _shown(found: Agreement) -> list[Row]:
+    """Return the rows that compare machines; all of them where none does."""
+    return [row for row in found.rows if len(_machines(found, row)) > 1] or found.rows
+
+
+def _machines(found: Agreement, row: Row) -> set[str]:
+    pairs = zip(found.columns, row.cells, strict=True)
+    return {column.machine for column, cell in pairs if cell.status != "not_measured"}
 
 
 def _varying(found: Agreement) -> list[str]:
     rest = list(SUBJECT)[1:]
-    return [field for field in rest if len({getattr(row, field) for row in found.rows}) > 1]
+    return [field for field in rest if len({getattr(row, field) for row in _shown(found)}) > 1]
 
 
 def _text(cell: Cell) -> str:
@@ -69,9 +79,12 @@ def _narrow(column: Column) -> list[str]:
 
 def _remarks(found: Agreement) -> Iterator[str]:
     fixed = [field for field in list(SUBJECT)[1:] if field not in _varying(found)]
-    common = ", ".join(f"{SUBJECT[f]} {getattr(found.rows[0], f)}" for f in fixed)
+    shown = _shown(found)
+    common = ", ".join(f"{SUBJECT[f]} {getattr(shown[0], f)}" for f in fixed)
     machines = "; ".join(f"{name}: {cpu}" for name, cpu in found.machines.items())
     yield f"{machines}. {common}."
+    if alone := len(found.rows) - len(shown):
+        yield f"Left out: {alone} rows of one machine alone; --json has them."
     if found.versions:
         unlike = "; ".join(f"{name} {', '.join(all_)}" for name, all_ in found.versions.items())
         yield f"Versions differ, which may change bits as well: {unlike}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import tempfile
+import time
 import uuid
 
 import keras
@@ -164,6 +165,28 @@ def unseeded_tensorflow(bench):
         tf.function(lambda: tf.random.normal((4,)))(),
         tf.random.Generator.from_non_deterministic_state().normal((4,)),
     ]
+    return lambda: numbers
+
+
+@detcost.scenario(family="reports")
+def unseeded_keras(bench):
+    """The first weights of a layer, which takes its seed from Python's generator."""
+    layer = keras.layers.Dense(4)
+    layer.build((None, 4))
+    return lambda: layer.kernel
+
+
+@detcost.scenario(family="reports")
+def unseeded_shuffle(bench):
+    """The order of a shuffled pipeline."""
+    order = tf.stack(list(tf.data.Dataset.range(100).shuffle(100)))
+    return lambda: order
+
+
+@detcost.scenario(family="reports")
+def seeded_by_the_clock(bench):
+    """Numbers of a generator whose seed is the time, to the nanosecond."""
+    numbers = np.random.default_rng(time.time_ns()).random(4)
     return lambda: numbers
 
 
