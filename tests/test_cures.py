@@ -258,8 +258,8 @@ def test_integers_and_draws_outside_agree_under_xla():
 def test_only_a_fresh_process_makes_stateful_ops_repeat_under_xla(drawn):
     said(
         "docs/measurement.md",
-        "`graph_random_ops` diverges in every repeat under `xla`, also with op determinism and one "
-        "thread, yet each fresh process draws the same numbers.",
+        "Under `xla` every call of `graph_random_ops` draws other numbers, seeded or not, also with "
+        "op determinism and one thread. The next process draws the same ones again.",
     )
     assert races(runs(EXECUTIONS), f"{drawn}, XLA")
     assert repeats(runs(EXECUTIONS), f"{drawn}, XLA")
@@ -389,7 +389,7 @@ def test_one_thread_sums_alike_on_any_number_of_cores(what, how):
 def test_xla_sums_alike_on_any_number_of_threads():
     said(
         "docs/measurement.md",
-        "`reduce_sum_large` gives the same bits under XLA in every scope but `execution`",
+        "`reduce_sum_large` gives the same bits under XLA in every scope,",
     )
     assert not same(pools((1, 0), (2, 0), (3, 0)), "total")
     assert same(pools((1, 0), (2, 0), (3, 0)), "total, XLA")
