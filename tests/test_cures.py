@@ -258,8 +258,8 @@ def test_integers_and_draws_outside_agree_under_xla():
 def test_only_a_fresh_process_makes_stateful_ops_repeat_under_xla(drawn):
     said(
         "docs/measurement.md",
-        "Under `xla` every call of `graph_random_ops` draws other numbers, seeded or not, also with "
-        "op determinism and one thread. The next process draws the same ones again.",
+        "Under `xla` every call of `graph_random_ops` draws other numbers, seeded or not, also "
+        "with op determinism and one thread. The next process draws the same ones again.",
     )
     assert races(runs(EXECUTIONS), f"{drawn}, XLA")
     assert repeats(runs(EXECUTIONS), f"{drawn}, XLA")
