@@ -630,10 +630,10 @@ def test_the_newest_record_of_a_cell_counts():
     assert len(found.candidates) == 2
 
 
-def test_evidence_of_several_machines_needs_one_named():
-    evidence = [cell(machine={"name": "here"}), races(machine={"name": "there"})]
-    with pytest.raises(UsageError, match="several machines; name one of here, there"):
-        choose(*evidence)
+def test_of_several_machines_the_one_measured_last_counts_unless_another_is_named():
+    evidence = [cell(machine={"name": "here"}, **OLD), races(machine={"name": "there"})]
+    assert choose(*evidence).source.machine == "there"
+    assert choose(*reversed(evidence)).source.machine == "there"
     assert choose(*evidence, machine="here").best == "default"
     there = choose(*evidence, machine="there")
     assert (there.best, there.source.machine) == (None, "there")

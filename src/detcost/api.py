@@ -151,7 +151,7 @@ def choose(
         A results folder, an evidence file, or records. Lines that cannot be read are
         passed over; :func:`detcost.read` tells which.
     machine, tensorflow, size, dtype
-        Needed where the evidence has several; see :class:`detcost.selection.Question`.
+        Which of several; see :class:`detcost.selection.Question`.
 
     Returns
     -------

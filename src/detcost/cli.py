@@ -117,7 +117,7 @@ def choose(
         float | None, typer.Option(help="Highest tolerable divergence rate, such as 0.05.")
     ] = None,
     results: ResultsOption = Path("results"),
-    machine: Annotated[str | None, typer.Option(help="Where there are several.")] = None,
+    machine: Annotated[str | None, typer.Option(help="Else the one measured last.")] = None,
     tensorflow: Annotated[str | None, typer.Option(help="Version; else the newest.")] = None,
     size: Annotated[str | None, typer.Option(help="Of the scenarios; else medium.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the scenarios; else float32.")] = None,

@@ -36,7 +36,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         Highest tolerable divergence rate: a bound above it will not do. ``None`` takes any
         bound, of cells that were never seen to diverge.
     machine, tensorflow, size, dtype
-        Needed where the evidence has several. Of TensorFlow's versions the newest
+        Needed where the evidence has several. Of machines the one measured last counts, of TensorFlow's
+        versions the newest
         is taken, of sizes and types ``medium`` and ``float32``.
     """
 
@@ -136,7 +137,7 @@ def select(records: Iterable[R], question: Question) -> Selection[R]:
     Raises
     ------
     UsageError
-        For a name the evidence does not hold, or several machines where none is named.
+        For a name the evidence does not hold.
     """
     newest = latest(records)
     if not newest:
@@ -160,10 +161,9 @@ def _usual(records: Sequence[Record], field: str) -> str:
 
 
 def _of_one_machine(records: Sequence[R], wanted: str | None) -> list[R]:
-    machines = sorted({record.machine_name for record in records})
-    if wanted is None and len(machines) > 1:
-        raise UsageError(f"evidence of several machines; name one of {_listed(machines)}")
-    return only(records, "machine", lambda record: record.machine_name, wanted or machines[0])
+    """Keep the records of the machine wanted, or of the one that was measured last."""
+    last = max(records, key=lambda record: record.measured_at).machine_name
+    return only(records, "machine", lambda record: record.machine_name, wanted or last)
 
 
 def only(records: Sequence[R], kind: str, word: Callable[[R], str], wanted: str) -> list[R]:
