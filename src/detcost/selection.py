@@ -36,9 +36,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         Highest tolerable divergence rate: a bound above it will not do. ``None`` takes any
         bound, of cells that were never seen to diverge.
     machine, tensorflow, size, dtype
-        Needed where the evidence has several. Of machines the one measured last counts, of TensorFlow's
-        versions the newest
-        is taken, of sizes and types ``medium`` and ``float32``.
+        Which of several. Without it the machine measured last is taken, the newest version of
+        TensorFlow, size ``medium`` and type ``float32``.
     """
 
     scenarios: tuple[str, ...] = ("all",)
