@@ -114,6 +114,7 @@ def test_what_a_fork_might_inherit_is_as_new_as_in_a_program_started_anew(pool, 
 def test_state_that_goes_on_from_call_to_call_is_no_divergence(pool, name):
     record = default(pool, f"{REPORTS}:{name}")
     assert record.carries_state
+    assert record.severity is None
     assert len(set(record.sequence)) == BRIEF.calls
     assert (divergent(record, "repeat"), divergent(record, "process")) == (0, 0)
 
@@ -220,6 +221,20 @@ def test_what_its_author_asks_for_against_the_setting_is_told(pool):
     assert record.overridden == ["jit_compile of a Keras model"]
 
 
+def test_a_signature_is_compiled_once_and_not_at_every_call(pool):
+    """The count of the runtime's functions would move on with every call."""
+    record = measure(pool, f"{OWN}:signature_and_what_it_leaves", ["xla"])["xla"]
+    assert record.applied["xla_compiled"]
+    assert record.carries_state is False
+
+
+def test_what_keras_compiles_by_itself_stays_compiled(pool):
+    """Without oneDNN the kernel would refuse what the program's author sees running."""
+    records = measure(pool, f"{OWN}:grouped_convolution", ["onednn=off", "xla"])
+    assert [record.status for record in records.values()] == ["ok"] * 3
+    assert records["default"].overridden == []
+
+
 def test_xla_compiles_the_step_and_leaves_the_pipeline(pool):
     records = measure(pool, f"{OWN}:step_behind_a_pipeline", ["xla"])
     assert (records["xla"].status, records["xla"].applied["xla_compiled"]) == ("ok", True)
@@ -248,6 +263,14 @@ def test_what_a_program_sets_by_itself_is_left_out_and_told_with_its_line(pool):
         assert name in lines[int(place.partition(":")[2]) - 1]
     assert len(record.overridden) == 8
     assert "XLA_FLAGS" not in os.environ
+
+
+def test_what_the_setting_decides_already_is_not_called_left_out(pool):
+    settings = ["op_determinism", "threads=1"]
+    records = measure(pool, f"{SWITCHES}:draws", settings)
+    for setting, call in zip(settings, ("enable_op_determinism", "parallelism"), strict=True):
+        assert not any(call in told for told in records[setting].overridden)
+        assert any(call in told for told in records["default"].overridden)
 
 
 def test_the_programs_own_seeds_stay_but_under_settings_about_seeds(pool):
@@ -291,6 +314,13 @@ def test_what_a_setting_refuses_at_the_top_of_the_file_is_unimplemented_too(pool
 def test_a_crash_stays_a_crash(pool):
     record = measure(pool, f"{OWN}:dies_with_one_thread", ["threads=1"])["threads=1"]
     assert record.status == "crashed"
+
+
+def test_the_reason_is_what_is_wrong_and_no_heading(pool):
+    record = default(pool, f"{OWN}:keras_step_that_fails")
+    assert record.status == "failed"
+    assert "broken" in record.reason
+    assert "Graph execution error" not in record.reason
 
 
 # -- pipelines ---------------------------------------------------------------------------

@@ -91,6 +91,8 @@ class Tally:
         for outcome in outcomes:
             if outcome.label not in self.skipped:
                 tally.add(outcome)
+        if not tally.divergent:  # what looked like a race with few processes was state
+            tally.severity = None
         return tally
 
     def summary(self) -> Divergence:
@@ -186,8 +188,8 @@ class Arm:
     def severity(self) -> Severity | None:
         """The worst seen in any scope."""
         worst = None
-        for tally in self.tallies.values():
-            worst = severity.worst(worst, tally.severity)
+        for found in self.divergence().values():
+            worst = severity.worst(worst, found.severity)
         return worst
 
     def ratio(self) -> statistics.RatioEstimate:

@@ -83,7 +83,8 @@ class Sequences:
             return False if self._runs else None
         if len(self._runs) < 2:
             return None
-        pairs = list(self._pairs())
+        # With one process of each Python so far, the first of all is the best there is.
+        pairs = list(self._pairs()) or [(run, self._runs[0]) for run in self._runs[1:]]
         in_place = sum(a == b for run, first in pairs for a, b in _later(run, first.digests))
         standing = sum(a == run.digests[0] for run, _ in pairs for a in run.digests[1:])
         return in_place > standing

@@ -184,3 +184,46 @@ def keras_model_compiled_by_its_author(bench):
     model = classifier()
     model.compile("adam", "mse", jit_compile=True)
     return lambda: model.predict(x, verbose=0)
+
+
+@detcost.scenario(family="own")
+def signature_and_what_it_leaves(bench):
+    """A signature called again and again, and how many functions the runtime knows by then."""
+    from tensorflow.python.eager import context
+
+    with tempfile.TemporaryDirectory() as path:
+        save(path)
+        loaded = tf.saved_model.load(path)
+    serve = loaded.signatures["serve"]
+
+    def step():
+        outputs = serve(x=X)
+        return outputs, len(context.context().list_function_names())
+
+    return step
+
+
+@detcost.scenario(family="own")
+def grouped_convolution(bench):
+    """A layer that Keras compiles by itself, since the CPU's kernel knows no groups."""
+    layer = keras.layers.Conv2D(8, 3, groups=2)
+    images = bench.normal((2, 8, 8, 4))
+    layer.build(images.shape)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            loss = tf.reduce_sum(layer(images) ** 2)
+        return tape.gradient(loss, images)
+
+    return step
+
+
+@detcost.scenario(family="own")
+def keras_step_that_fails(bench):
+    """A Keras training step whose op fails in the graph."""
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
+    model.compile("sgd", lambda y, p: tf.raw_ops.CheckNumerics(tensor=p / 0.0, message="broken"))
+    x, y = np.ones((4, 4), "float32"), np.ones((4, 2), "float32")
+    return lambda: model.train_on_batch(x, y)

@@ -109,7 +109,8 @@ class AppliedSetting:
         compiled = xla_compiled()
         if self._says_how_it_runs or compiled is None:
             return
-        if compiled and not self._compiled and self._overrides:
+        own = self._functions.compiled_by_libraries
+        if compiled and not self._compiled and not own and self._overrides:
             raise CellError(
                 "failed",
                 f"XLA compiled a part of the program, and {self._setting} has no xla; "

@@ -16,9 +16,9 @@ import tensorflow as tf
 
 #: TensorFlow prints it when XLA has compiled something, once in a process.
 _COMPILED = b"Compiled cluster using XLA!"
-#: Libraries whose functions are compiled only where they say something of it themselves: Keras
-#: wraps a compiled step in a function that fetches batches, which XLA cannot compile.
-_PARTLY_COMPILED = ("keras", "tf_keras")
+#: Libraries whose own functions stay as they are. Keras wraps a compiled step in a function that
+#: fetches batches, which XLA cannot compile, and compiles kernels that a CPU lacks otherwise.
+_LIBRARIES = ("keras", "tf_keras")
 _MUST_COMPILE = "_XlaMustCompile"
 
 
@@ -39,6 +39,7 @@ class Functions:
         self._compiled = compiled
         self._note = note
         self._made: list[tuple[Any, bool | None]] = []
+        self._of_libraries: list[Any] = []
         self._watching = True
         self._called = False
         self._called_directly = False
@@ -59,12 +60,18 @@ class Functions:
         """Keep no function alive any longer; what is made from now on is still pinned."""
         self._watching = False
         self._made.clear()
+        self._of_libraries.clear()
 
     @property
     def ran_as_graph(self) -> bool:
         """Whether any was traced, or one traced before was called."""
         traced = (function.experimental_get_tracing_count() for function, _ in self._made)
         return self._called_directly or any(traced)
+
+    @property
+    def compiled_by_libraries(self) -> bool:
+        """Whether a library had XLA compile a function of its own."""
+        return any(function.experimental_get_tracing_count() for function in self._of_libraries)
 
     @property
     def any_called(self) -> bool:
@@ -94,13 +101,16 @@ class Functions:
             given = dict(zip(signature, args, strict=False)) | kwargs
             own = given.get("jit_compile")
             watched = _is_the_programs(function, given["python_function"])
-            if watched and self._compiled is not None and _can_be_pinned(given, own):
+            package = _package(given["python_function"])
+            if watched and self._compiled is not None and package not in (*_LIBRARIES, "detcost"):
                 given["jit_compile"] = self._compiled
                 if own not in (None, self._compiled):
                     self._note(f"tf.function(…, jit_compile={own})", _place(given))
             make(function, **given)
             if watched and self._watching:
                 self._made.append((function, own))
+                if own and package in _LIBRARIES:
+                    self._of_libraries.append(function)
 
         Function.__init__ = init
 
@@ -145,24 +155,27 @@ class Functions:
         def watched(function: Any, *args: Any, **kwargs: Any) -> Any:
             if tf.executing_eagerly():
                 self._called_directly = True
-                if self._compiled and not function.function_def.attr[_MUST_COMPILE].b:
-                    _compile(function)
+                if self._compiled and "_detcost_compiled" not in vars(function):
+                    function._detcost_compiled = _compile(function)
             return call(function, *args, **kwargs)
 
         ConcreteFunction.__call__ = watched
 
 
-def _compile(function: Any) -> None:
-    """Have XLA compile a function whose graph was made already."""
+def _compile(function: Any) -> bool:
+    """Have XLA compile a function whose graph was made already; it is asked once."""
     from tensorflow.python.eager.polymorphic_function import atomic_function
 
     traced = function._inference_function
+    if function.function_def.attr[_MUST_COMPILE].b:
+        return True
     function._inference_function = atomic_function.from_func_graph(
         f"detcost_{traced.name.decode()}",
         function.graph,
         {**traced.attributes, _MUST_COMPILE: True, "_noinline": True},
         traced.function_type,
     )
+    return True
 
 
 def _pin_keras(decide: Callable[[bool], bool]) -> None:
@@ -186,13 +199,6 @@ def _is_the_programs(function: Any, python_function: Any) -> bool:
     from tensorflow.python.saved_model.function_deserialization import RestoredFunction
 
     return isinstance(function, RestoredFunction) or _package(python_function) != "tensorflow"
-
-
-def _can_be_pinned(given: dict[str, Any], own: bool | None) -> bool:
-    package = _package(given["python_function"])
-    if package in _PARTLY_COMPILED:
-        return own is not None
-    return package != "detcost"  # the bench pins its own
 
 
 def _place(given: dict[str, Any]) -> str:

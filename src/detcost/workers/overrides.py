@@ -19,14 +19,18 @@ import tensorflow as tf
 
 from detcost.settings import Setting
 
-#: Public calls that decide what levers decide, by module and name.
-_SWITCHES: tuple[tuple[str, str], ...] = (
-    ("config.experimental", "enable_op_determinism"),
-    ("config.experimental", "enable_tensor_float_32_execution"),
-    ("config.threading", "set_intra_op_parallelism_threads"),
-    ("config.threading", "set_inter_op_parallelism_threads"),
-    ("config.optimizer", "set_jit"),
-    ("config", "run_functions_eagerly"),
+#: Public calls that decide what levers decide, by module and name, and these levers. Under one
+#: of them the call is left out without a word: the setting has decided already.
+_SWITCHES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        *("config.experimental", "enable_op_determinism"),
+        ("op_determinism", "deterministic_ops_env"),
+    ),
+    ("config.experimental", "enable_tensor_float_32_execution", ("tf32",)),
+    ("config.threading", "set_intra_op_parallelism_threads", ("threads", "intra")),
+    ("config.threading", "set_inter_op_parallelism_threads", ("threads", "inter")),
+    ("config.optimizer", "set_jit", ("xla",)),
+    ("config", "run_functions_eagerly", ()),
 )
 #: Variables that decide the same, most of them only if set before TensorFlow is imported.
 VARIABLES = (
@@ -52,8 +56,9 @@ class Overrides:
     def __init__(self, setting: Setting):
         self.found: list[str] = []
         self._before = _variables()
-        for namespace, name in _SWITCHES:
-            self._leave_out(_find(namespace), f"tf.{namespace}", name)
+        for namespace, name, levers in _SWITCHES:
+            told = not any(map(setting.has, levers))
+            self._leave_out(_find(namespace), f"tf.{namespace}", name, told)
         if setting.has("unseeded") or setting.has("seeding"):
             for module, path, name in _seeds():
                 self._leave_out(module, path, name)
@@ -66,14 +71,15 @@ class Overrides:
                 self.note(f"os.environ[{name!r}]", _line_that_names(name))
                 os.environ.pop(name) if before is None else os.environ.update({name: before})
 
-    def _leave_out(self, module: Any, path: str, name: str) -> None:
+    def _leave_out(self, module: Any, path: str, name: str, told: bool = True) -> None:
         original: Callable[..., Any] = getattr(module, name)
 
         def unless_the_programs(*args: Any, **kwargs: Any) -> Any:
             caller = sys._getframe(1)
             if _passes(caller):
                 return original(*args, **kwargs)
-            self.note(f"{path}.{name}()", _place(caller))
+            if told:
+                self.note(f"{path}.{name}()", _place(caller))
             return None
 
         setattr(module, name, unless_the_programs)

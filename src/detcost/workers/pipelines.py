@@ -36,7 +36,7 @@ class Pipelines:
         if not self.iterated:
             return "the program iterates no tf.data pipeline"
         if self.against:
-            return f"{self.against} has deterministic=False of its own, which wins over options"
+            return f"{self.against}'s own deterministic=False wins over options"
         return None
 
 

@@ -24,6 +24,8 @@ _REFUSALS = (
 )
 #: How TensorFlow begins to say where in a graph an error is from.
 _WHERE = ("Graph execution error", "Exception encountered when calling", "in user code")
+#: How it begins lines that stand beside what is wrong.
+_NO_WORDS = ("[[", "File ", "Detected at", "Stack trace", "<stack traces", "Arguments received")
 
 
 def serve(
@@ -95,9 +97,11 @@ def classify(error: BaseException) -> Answer:
 def _own_words(error: BaseException) -> str:
     """Return the line that says what is wrong; TensorFlow may put where it was above it."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [""]
-    if lines[0].startswith(_WHERE):
-        lines = [line for line in lines if any(said in line for said in _REFUSALS)] or lines
-    return lines[0]
+    if not lines[0].startswith(_WHERE):
+        return lines[0]
+    said = [line for line in lines[1:] if not line.startswith(_NO_WORDS)]
+    refusals = [line for line in said if any(words in line for words in _REFUSALS)]
+    return next(iter(refusals or said[::-1]), lines[0])
 
 
 def _redirect_output(log: str) -> None:
