@@ -42,8 +42,14 @@ def wait_until(condition, seconds: float = 30.0) -> None:
 
 
 def neighbours_of(pid: int) -> list[psutil.Process]:
-    children = psutil.Process(pid).children()
-    return [child for child in children if "detcost.neighbours" in child.cmdline()]
+    """The neighbours among a process's children; what another test left dead is none."""
+    return [child for child in psutil.Process(pid).children() if is_neighbour(child)]
+
+
+def is_neighbour(child: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "detcost.neighbours" in child.cmdline()
+    return False
 
 
 def ours() -> list[psutil.Process]:
