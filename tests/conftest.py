@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from detcost import cli
 from detcost.workers.launch import ForkedWorkers
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -24,3 +25,19 @@ def pool() -> Iterator[ForkedWorkers]:
     workers = ForkedWorkers()
     yield workers
     workers.close()
+
+
+@pytest.fixture
+def detcost(monkeypatch, capsys):
+    """The command line in this process: words in; exit code, output and errors out."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["detcost", *words])
+        code: int | str | None = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code
+        return int(code or 0), *capsys.readouterr()
+
+    return run

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from detcost import agreement, agreement_tables, cli, readme
+from detcost import agreement, agreement_tables, readme
 from detcost.errors import UsageError
 from detcost.evidence import Evidence
 from detcost.journal import Journal
@@ -308,22 +307,6 @@ def test_a_stranger_s_words_are_neither_markup_nor_links_nor_steer_the_terminal(
 
 
 # The command.
-
-
-@pytest.fixture
-def detcost(monkeypatch, capsys):
-    """The command line in this process: words in; exit code, output and errors out."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["detcost", *words])
-        code: int | str | None = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code
-        return int(code or 0), *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

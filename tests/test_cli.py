@@ -23,22 +23,6 @@ QUICK = ["-s", "default", "--profile", "quick", "--size", "small"]
 
 
 @pytest.fixture
-def detcost(monkeypatch, capsys):
-    """The command line in this process: words in; exit code, output and errors out."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["detcost", *words])
-        code: int | str | None = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code
-        return int(code or 0), *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
 def mistake(detcost):
     """What is said to a mistake, which must be one line and exit code 2."""
 

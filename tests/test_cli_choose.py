@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 
-from detcost import cli, readme
+from detcost import readme
 from detcost.evidence import Control, Controls
 from detcost.findings import percent
 from detcost.journal import Journal
@@ -20,22 +19,6 @@ from records import cost, divergence, failed, record
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "choosing.md").read_text(encoding="utf-8")
 RACES = {"repeat": divergence(310, 315, 0.9, 1.0), "process": divergence(20, 20, 0.8, 1.0)}
-
-
-@pytest.fixture
-def detcost(monkeypatch, capsys):
-    """The command line in this process: words in; exit code, output and errors out."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["detcost", *words])
-        code: int | str | None = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code
-        return int(code or 0), *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
