@@ -91,12 +91,16 @@ def test_a_hash_seed_of_the_users_own_is_kept_and_said(monkeypatch):
     "name",
     [
         "unseeded_numpy",
+        "unseeded_numpy_generator",
         "unseeded_python",
-        "unseeded_tensorflow",
+        "unseeded_eager_op",
+        "unseeded_graph_op",
+        "unseeded_generator",
         "unseeded_keras",
         "unseeded_shuffle",
         "seeded_by_the_clock",
-        "temporary_names",
+        "temporary_name",
+        "unique_identifier",
     ],
 )
 def test_what_a_fork_might_inherit_is_as_new_as_in_a_program_started_anew(pool, name):
@@ -233,6 +237,11 @@ def test_what_keras_compiles_by_itself_stays_compiled(pool):
     records = measure(pool, f"{OWN}:grouped_convolution", ["onednn=off", "xla"])
     assert [record.status for record in records.values()] == ["ok"] * 3
     assert records["default"].overridden == []
+
+
+def test_a_scenario_that_says_itself_how_it_runs_is_left_as_it_is(pool):
+    record = default(pool, f"{OWN}:says_how_it_runs")
+    assert record.applied["xla_compiled"]
 
 
 def test_xla_compiles_the_step_and_leaves_the_pipeline(pool):

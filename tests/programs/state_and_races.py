@@ -145,8 +145,15 @@ def loop_iterations_draw_at_once(bench):
 
 @detcost.scenario(family="reports")
 def unseeded_numpy(bench):
-    """NumPy's own generator and a new one."""
-    numbers = np.concatenate([np.random.random(4), np.random.default_rng().random(4)])
+    """NumPy's global generator."""
+    numbers = np.random.random(4)
+    return lambda: numbers
+
+
+@detcost.scenario(family="reports")
+def unseeded_numpy_generator(bench):
+    """A generator of NumPy's that is made anew."""
+    numbers = np.random.default_rng().random(4)
     return lambda: numbers
 
 
@@ -158,13 +165,23 @@ def unseeded_python(bench):
 
 
 @detcost.scenario(family="reports")
-def unseeded_tensorflow(bench):
-    """TensorFlow's static generators, eagerly, in a graph and in a Generator."""
-    numbers = [
-        tf.random.normal((4,)),
-        tf.function(lambda: tf.random.normal((4,)))(),
-        tf.random.Generator.from_non_deterministic_state().normal((4,)),
-    ]
+def unseeded_eager_op(bench):
+    """TensorFlow's static generators, eagerly."""
+    numbers = tf.random.normal((4,))
+    return lambda: numbers
+
+
+@detcost.scenario(family="reports")
+def unseeded_graph_op(bench):
+    """TensorFlow's static generators, in a graph."""
+    numbers = tf.function(lambda: tf.random.normal((4,)))()
+    return lambda: numbers
+
+
+@detcost.scenario(family="reports")
+def unseeded_generator(bench):
+    """A generator of TensorFlow's that asks the operating system."""
+    numbers = tf.random.Generator.from_non_deterministic_state().normal((4,))
     return lambda: numbers
 
 
@@ -191,11 +208,18 @@ def seeded_by_the_clock(bench):
 
 
 @detcost.scenario(family="reports")
-def temporary_names(bench):
-    """Names that are drawn: of a temporary folder, and a unique identifier."""
+def temporary_name(bench):
+    """The name of a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
-        names = tf.constant([os.path.basename(folder), str(uuid.uuid4())])
-    return lambda: names
+        name = tf.constant(os.path.basename(folder))
+    return lambda: name
+
+
+@detcost.scenario(family="reports")
+def unique_identifier(bench):
+    """An identifier drawn by the operating system."""
+    name = tf.constant(str(uuid.uuid4()))
+    return lambda: name
 
 
 @detcost.scenario(family="reports")
