@@ -240,7 +240,7 @@ def test_what_keras_compiles_by_itself_stays_compiled(pool):
 
 
 def test_a_scenario_that_says_itself_how_it_runs_is_left_as_it_is(pool):
-    record = default(pool, f"{OWN}:says_how_it_runs")
+    record = default(pool, f"{PROGRAMS / 'compiled_at_the_top.py'}:says_how_it_runs")
     assert record.applied["xla_compiled"]
 
 

@@ -47,15 +47,6 @@ def compiled_by_its_author(bench):
     return tf.function(lambda: tf.nn.gelu(X @ W), jit_compile=True)
 
 
-compiled_at_the_top = tf.function(lambda: tf.nn.gelu(X @ W), jit_compile=True)
-
-
-@detcost.scenario(family="own", ignores=("xla",))
-def says_how_it_runs(bench):
-    """A function compiled by its author, in a scenario to which the lever means nothing."""
-    return compiled_at_the_top
-
-
 @detcost.scenario(family="own")
 def concrete_function(bench):
     """A function traced once and then called directly."""
