@@ -97,6 +97,6 @@ $(VENV)/bench.stamp: $(VENV)/pip.stamp pyproject.toml
 	@touch $@
 
 $(VENV)/dev-%.stamp: $(VENV)/pip.stamp pyproject.toml
-	requirement=$$($(BIN)/python -P src/detcost/tensorflow_build.py $*) && \
+	requirement=$$($(BIN)/python -P src/detcost/asv_integration/tensorflow_build.py $*) && \
 	$(PIP) --editable . --group dev "$$requirement"
 	@touch $@

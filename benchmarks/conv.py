@@ -1,6 +1,6 @@
 """asv benchmarks of the family conv: convolutions and their gradients (the core set)."""
 
-from detcost.asv_suite import Cache, ScenarioSuite
+from detcost.asv_integration.suite import Cache, ScenarioSuite
 
 
 class Conv2dBackward(ScenarioSuite):

@@ -1,8 +1,8 @@
 """asv benchmarks of detcost itself: figures against something plain, both measured in one run."""
 
-from detcost import harness
+from detcost.selfbench import overhead
 
-Checks = dict[str, harness.CostCheck]
+Checks = dict[str, overhead.CostCheck]
 
 version = "1"
 timeout = 600
@@ -10,37 +10,37 @@ timeout = 600
 
 def track_trial_speedup() -> float:
     """How many times faster a forked trial is than a fresh interpreter, to the first digest."""
-    return harness.trial_speedup()
+    return overhead.trial_speedup()
 
 
 def track_threads_trial_cost() -> float:
     """Time of a trial of scope threads ÷ time of a trial of scope process."""
-    return harness.threads_trial_cost()
+    return overhead.threads_trial_cost()
 
 
 def track_timing_overhead() -> float:
     """What the harness adds to a step of 1 ms, as a share of a tight loop around the step."""
-    return harness.timing_overhead()
+    return overhead.timing_overhead()
 
 
 def track_digest_bandwidth() -> float:
     """Bandwidth of the digest ÷ bandwidth of a plain read of the same bytes."""
-    return harness.digest_bandwidth()
+    return overhead.digest_bandwidth()
 
 
 def track_severity_bandwidth() -> float:
     """Bandwidth of the comparison of two outputs ÷ bandwidth of a plain copy of one."""
-    return harness.severity_bandwidth()
+    return overhead.severity_bandwidth()
 
 
 def track_severity_memory() -> float:
     """Peak resident bytes of the comparison of two outputs of 512 MiB beyond the outputs."""
-    return harness.severity_memory()
+    return overhead.severity_memory()
 
 
 def track_coordinator_memory() -> float:
     """Peak resident bytes of the process that runs an experiment."""
-    return harness.coordinator_memory()
+    return overhead.coordinator_memory()
 
 
 class CostBias:
@@ -52,7 +52,7 @@ class CostBias:
     timeout = 1800  # setup_cache measures everything, about three minutes a program and setting
 
     def setup_cache(self) -> Checks:
-        return {case: harness.check_cost(*case.split()) for case in self.params}
+        return {case: overhead.check_cost(*case.split()) for case in self.params}
 
     def track_independent_cost(self, checks: Checks, case: str) -> float:
         """Step time ÷ ``default``'s, from fresh pairs of processes that know no detcost."""
@@ -62,19 +62,19 @@ class CostBias:
 
     def track_cost_bias(self, checks: Checks, case: str) -> float:
         """By what share the engine's cost lies above the independent one."""
-        return harness.cost_bias(checks[case].engine, checks[case].independent)
+        return overhead.cost_bias(checks[case].engine, checks[case].independent)
 
     track_cost_bias.unit = "share"  # type: ignore[attr-defined]
 
     def track_cost_bias_in_errors(self, checks: Checks, case: str) -> float:
         """How far the engine's cost lies above the independent one, in standard errors."""
-        return harness.cost_bias_in_errors(checks[case].engine, checks[case].independent)
+        return overhead.cost_bias_in_errors(checks[case].engine, checks[case].independent)
 
     track_cost_bias_in_errors.unit = "standard errors"  # type: ignore[attr-defined]
 
     def track_cost_bias_unsettled(self, checks: Checks, case: str) -> float:
         """By what share the cost of the former sampling lies above: bursts of 1 ms, no settling."""
-        return harness.cost_bias(checks[case].former, checks[case].independent)
+        return overhead.cost_bias(checks[case].former, checks[case].independent)
 
     track_cost_bias_unsettled.unit = "share"  # type: ignore[attr-defined]
 

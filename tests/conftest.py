@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from detcost import cli
+from detcost.cli import main
 from detcost.workers.launch import ForkedWorkers
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -35,7 +35,7 @@ def detcost(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["detcost", *words])
         code: int | str | None = 0
         try:
-            cli.main()
+            main.main()
         except SystemExit as end:
             code = end.code
         return int(code or 0), *capsys.readouterr()

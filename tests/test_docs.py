@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from paths import ROOT
+
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BIN = Path(sys.executable).parent
 SOME_EVIDENCE = next((ROOT / "results").rglob("*.trials.jsonl"))
@@ -135,7 +136,7 @@ def test_the_shortest_code_shows_what_it_says(program: str):
 def test_the_scenario_of_the_contributing_guide_is_one(tmp_path: Path):
     """It stands there as it would in this package, so it gets the imports of a module here."""
     text = next(b for b in blocks(ROOT / "CONTRIBUTING.md", "python") if "@scenario" in b)
-    module = (ROOT / "src" / "detcost" / "scenarios" / "matmul.py").read_text()
+    module = (ROOT / "src" / "detcost" / "scenarios" / "families" / "matmul.py").read_text()
     (tmp_path / "guide.py").write_text(module.split("\n\n\n")[0] + "\n\n\n" + text)
     done = run("detcost measure guide.py:conv2d_transpose -s default -d CPU:0", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 import detcost
 
-MAIN = "from detcost.cli import main; main()"
+MAIN = "from detcost.cli.main import main; main()"
 MISSING = "raise ModuleNotFoundError(\"No module named 'tensorflow'\", name='tensorflow')"
 
 
@@ -74,7 +74,9 @@ def test_listing_needs_no_tensorflow(what, without_tensorflow):
 def test_the_coordinator_never_has_tensorflow():
     words = "import sys; sys.argv = ['detcost', 'list', 'scenarios']"
     assert "tensorflow" not in imported_after(f"{words}; {MAIN}")
-    assert "tensorflow" not in imported_after("import detcost.run, detcost.tables; detcost.measure")
+    assert "tensorflow" not in imported_after(
+        "import detcost.experiment.run, detcost.tables.evidence_tables; detcost.measure"
+    )
 
 
 @pytest.mark.parametrize("words", [("measure", "matmul_square"), ("list", "devices")])

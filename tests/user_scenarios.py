@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 import detcost
-from detcost.scenarios import training
+from detcost.scenarios.families import training
 
 
 def spin(seconds: float) -> None:

@@ -1,6 +1,6 @@
 """asv benchmarks of the family matmul: matrix products (beyond the core set)."""
 
-from detcost.asv_suite import Cache, ScenarioSuite
+from detcost.asv_integration.suite import Cache, ScenarioSuite
 
 
 class MatmulSquareBfloat16(ScenarioSuite):

@@ -1,24 +1,24 @@
 """How much sooner perturbations find a divergence than quiet trials: ``asv run -b provoking``."""
 
-from detcost import provoking
+from detcost.selfbench import time_to_detection
 from detcost.workers.launch import start_workers
 
 
 class Provoking:
-    params = (provoking.SCENARIOS, provoking.KINDS)
+    params = (time_to_detection.SCENARIOS, time_to_detection.KINDS)
     param_names = ("scenario", "perturbation")
     timeout = 1800
     version = "1"
 
-    def setup_cache(self) -> provoking.Results:
+    def setup_cache(self) -> time_to_detection.Results:
         pool = start_workers()
         try:
-            return provoking.measure(pool)
+            return time_to_detection.measure(pool)
         finally:
             pool.close()
 
     def track_trials_to_first(
-        self, cache: provoking.Results, scenario: str, perturbation: str
+        self, cache: time_to_detection.Results, scenario: str, perturbation: str
     ) -> float:
         """Mean number of repeats until the first whose bytes differ; NaN if none did."""
         return cache[scenario, perturbation].trials_to_first

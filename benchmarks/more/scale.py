@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from detcost import scale
+from detcost.selfbench import report_scale
 
 timeout = 1800
 version = "1"
@@ -17,8 +17,8 @@ class Farm:
         """Write the evidence of a thousand machines, and its page, once for all figures."""
         folder = Path(tempfile.mkdtemp(prefix="detcost-farm-"))
         try:
-            scale.make_farm(folder / "results")
-            return scale.farm_figures(folder / "results", folder / "page")
+            report_scale.make_farm(folder / "results")
+            return report_scale.farm_figures(folder / "results", folder / "page")
         finally:
             shutil.rmtree(folder)
 
@@ -42,7 +42,7 @@ class Farm:
 def track_share_of_asv() -> float:
     """Time to write the page ÷ time of ``asv publish``, of the same results."""
     with tempfile.TemporaryDirectory(prefix="detcost-asv-") as folder:
-        return scale.share_of_asv(Path(folder))
+        return report_scale.share_of_asv(Path(folder))
 
 
 Farm.track_report_seconds.unit = "seconds"

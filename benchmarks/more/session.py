@@ -1,6 +1,6 @@
 """asv benchmarks of the family session: TF1 sessions, and their TF2 twins (beyond the core set)."""
 
-from detcost.asv_suite import Cache, ScenarioSuite
+from detcost.asv_integration.suite import Cache, ScenarioSuite
 
 
 class SessionNormal(ScenarioSuite):

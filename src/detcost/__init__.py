@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from detcost.api import Measurement, choose, measure
-    from detcost.choosing import Choice
+    from detcost.choosing.decision import Choice
     from detcost.errors import UsageError
-    from detcost.evidence import Evidence
-    from detcost.reading import read
+    from detcost.evidence.reading import read
+    from detcost.evidence.schema import Evidence
     from detcost.scenarios.registry import scenario
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Choice": "detcost.choosing",
-    "Evidence": "detcost.evidence",
+    "Choice": "detcost.choosing.decision",
+    "Evidence": "detcost.evidence.schema",
     "Measurement": "detcost.api",
     "UsageError": "detcost.errors",
     "choose": "detcost.api",
     "measure": "detcost.api",
-    "read": "detcost.reading",
+    "read": "detcost.evidence.reading",
     "scenario": "detcost.scenarios.registry",
 }
 __all__ = [

@@ -1,5 +1,5 @@
 """``python -m detcost`` is the command line."""
 
-from detcost.cli import main
+from detcost.cli.main import main
 
 main()

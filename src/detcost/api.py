@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detcost import choosing, factors, profiles, reading
-from detcost.choosing import Choice
-from detcost.evidence import Evidence
-from detcost.experiment import Progress
-from detcost.factors import Factors
-from detcost.request import Request
-from detcost.run import Run
-from detcost.selection import USUAL_SCOPES, Question
+from detcost.choosing import decision
+from detcost.choosing.decision import Choice
+from detcost.choosing.selection import USUAL_SCOPES, Question
+from detcost.comparison import effects
+from detcost.comparison.effects import Factors
+from detcost.evidence import reading
+from detcost.evidence.schema import Evidence
+from detcost.experiment import profiles
+from detcost.experiment.experiment import Progress
+from detcost.experiment.request import Request
+from detcost.experiment.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,13 +44,13 @@ class Measurement:
     def factors(self) -> list[Factors]:
         """Return each lever's own effect on cost, and the interactions.
 
-        See :func:`detcost.factors.factors` for the formulas.
+        See :func:`detcost.comparison.effects.factors` for the formulas.
         """
-        return factors.factors(self.records)
+        return effects.factors(self.records)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a record, nested fields as ``cost.ratio``, ``divergence.repeat.rate``."""
-        from detcost.tables import to_frame
+        from detcost.tables.evidence_tables import to_frame
 
         return to_frame(self.records)
 
@@ -151,7 +154,7 @@ def choose(
         A results folder, an evidence file, or records. Lines that cannot be read are
         passed over; :func:`detcost.read` tells which.
     machine, tensorflow, size, dtype
-        Which of several; see :class:`detcost.selection.Question`.
+        Which of several; see :class:`detcost.choosing.selection.Question`.
 
     Returns
     -------
@@ -178,4 +181,4 @@ def choose(
         size=size,
         dtype=dtype,
     )
-    return choosing.choose(records, question)
+    return decision.choose(records, question)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detcost.contrasts import LARGEST_RATIO
-from detcost.statistics import BAND
+from detcost.comparison.contrasts import LARGEST_RATIO
+from detcost.intervals import BAND
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def costs(cells: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def verdicts(costs: pd.DataFrame) -> list[str]:
-    """Return what :func:`detcost.statistics.verdict` says of each row."""
+    """Return what :func:`detcost.intervals.verdict` says of each row."""
     low, high = costs["low"], costs["high"]
     told = {
         "costs": low > 1 + BAND,

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from detcost import evidence
-from detcost.report.glance import LONGEST, Count, Glance
-from detcost.severity import Severity
+from detcost.evidence import schema
+from detcost.outputs.severity import Severity
+from detcost.report.projection import LONGEST, Count, Glance
 
 #: Hexadecimal digits of a digest: enough to tell any number of outputs apart.
 DIGEST = 16
@@ -23,7 +23,7 @@ class Figure(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Cost(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A cost; fields as in :class:`detcost.evidence.Cost`."""
+    """A cost; fields as in :class:`detcost.evidence.schema.Cost`."""
 
     ratio: float | None
     low: float | None
@@ -134,5 +134,5 @@ class Cells:
         return self._origins.setdefault(origin, len(self._origins))
 
 
-def _cost(found: evidence.Cost) -> Cost:
+def _cost(found: schema.Cost) -> Cost:
     return Cost(found.ratio, found.low, found.high, found.verdict, found.why, found.block_ratios)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from detcost.evidence import OWN_SCOPES, Record
-from detcost.findings import count_text
+from detcost.choosing.scope_checks import count_text
+from detcost.evidence.schema import OWN_SCOPES, Record
 from detcost.report.cells import DIGEST
-from detcost.tables import cost_text
+from detcost.tables.evidence_tables import cost_text
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from detcost import evidence, reading
-from detcost.evidence import Record
-from detcost.reading import Problem
-from detcost.report import plotted, scripts
-from detcost.report.glance import LONGEST, Glance
+from detcost.evidence import reading, schema
+from detcost.evidence.reading import Problem
+from detcost.evidence.schema import Record
+from detcost.report import jsonp, plot_data
 from detcost.report.history import Change, changes, sightings
-from detcost.report.plotted import Columns
+from detcost.report.plot_data import Columns
+from detcost.report.projection import LONGEST, Glance
 from detcost.report.views import View, views
 
 R = TypeVar("R", bound=Record)
@@ -26,11 +26,11 @@ MOST_ROWS = 100
 class Run(msgspec.Struct, frozen=True):
     """A run: how it was measured, and what its controls said; no failures are good news.
 
-    ``cold`` is as :attr:`detcost.evidence.Record.cold`.
+    ``cold`` is as :attr:`detcost.evidence.schema.Record.cold`.
     """
 
     measured_at: str
-    protocol: evidence.Protocol | None
+    protocol: schema.Protocol | None
     commit: str | None
     cold: bool
     failed_controls: list[str]
@@ -93,14 +93,14 @@ def _write(name: str, records: Sequence[Glance], folder: Path) -> Seen:
         views=list(views(newest)),
         changes=list(changes(records)),
     )
-    key = scripts.key("machine", name)
-    scripts.write(folder, key, scripts.json(machine))
+    key = jsonp.key("machine", name)
+    jsonp.write(folder, key, jsonp.json(machine))
     encode = msgspec.json.Encoder().encode
     seen = sightings(records)
     return Seen(
         card=_card(key, name, newest, machine),
         sightings={scenario: encode(runs) for scenario, runs in seen.items()},
-        plotted=plotted.columns(name, machine.views),
+        plotted=plot_data.columns(name, machine.views),
     )
 
 

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from detcost.errors import UsageError
-from detcost.report import scripts
+from detcost.report import jsonp
 
 NAME = "index.html"
 #: In the order in which they build on each other.
@@ -42,7 +42,7 @@ def write(out: Path, index: bytes, first: Path) -> Path:
     UsageError
         If the file cannot be written.
     """
-    data = [scripts.call("index", index).decode(), first.read_text(encoding="utf-8")]
+    data = [jsonp.call("index", index).decode(), first.read_text(encoding="utf-8")]
     program = "\n".join([*map(_asset, PROGRAM), *data, _asset(START)])
     style = "\n".join(map(_asset, STYLE))
     html = _asset("page.html")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from detcost.intervals import BAND
 from detcost.report import plot_style as look
-from detcost.statistics import BAND
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from detcost.report import averages, processes
+from detcost.choosing.selection import simplest_first
+from detcost.intervals import BAND
+from detcost.report import averages, process_pool
 from detcost.report import plot_marks as marks
 from detcost.report import plot_style as look
 from detcost.report.plot_style import shown
-from detcost.selection import simplest_first
-from detcost.statistics import BAND
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def draw(cells: pd.DataFrame, folder: Path) -> list[Plot]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     load()
-    with processes.pool() as pool:
+    with process_pool.pool() as pool:
         return list(pool.imap(partial(_draw, folder=folder), _plans(averages.believable(cells))))
 
 

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from detcost import reading
+from detcost.choosing.scope_checks import ANYWAY, CARRIES_STATE, COLD
+from detcost.choosing.selection import USUAL, USUAL_SCOPES
+from detcost.claims import verdicts
+from detcost.claims.verdicts import Verdict
 from detcost.errors import UsageError
-from detcost.evidence import Evidence
-from detcost.findings import ANYWAY, CARRIES_STATE, COLD
-from detcost.folklore import verdicts
-from detcost.folklore.verdicts import Verdict
-from detcost.profiles import PROFILES, SCOPES
-from detcost.reading import Problem
-from detcost.report import page, plots, plotted, processes, scripts
+from detcost.evidence import reading
+from detcost.evidence.reading import Problem
+from detcost.evidence.schema import SCOPES, Evidence
+from detcost.experiment.profiles import PROFILES
+from detcost.intervals import BAND, upper_bound_of_zero
+from detcost.report import jsonp, page, plot_data, plots, process_pool
 from detcost.report.cells import Cell, Cost, Figure, Origin
-from detcost.report.glance import LONGEST, Count
 from detcost.report.history import Change, Sighting, Sightings
 from detcost.report.machines import Card, Seen, by_machine, write_machines
+from detcost.report.projection import LONGEST, Count
 from detcost.scenarios import registry
-from detcost.selection import USUAL, USUAL_SCOPES
-from detcost.statistics import BAND, upper_bound_of_zero
 
 if TYPE_CHECKING:
     pass
@@ -106,14 +106,14 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
     seen.sort(key=lambda each: each.card.last_measured, reverse=True)
     drawn = plots.draw(
-        plotted.frame([part for each in seen for part in each.plotted]), out / "plots"
+        plot_data.frame([part for each in seen for part in each.plotted]), out / "plots"
     )
     claims, unread = reading.read(results, folklore=True)
     problems += unread
     index = _index(seen, drawn, _folklore(claims), problems, site)
     _write_scenarios(seen, index, data)
     first = data / f"{index.machines[0].key}.js"
-    return page.write(out, scripts.json(index), first), problems
+    return page.write(out, jsonp.json(index), first), problems
 
 
 def _prepare(out: Path) -> Path:
@@ -132,7 +132,7 @@ def _prepare(out: Path) -> Path:
 def _machines(files: Sequence[Path], data: Path) -> Iterator[tuple[list[Seen], list[Problem]]]:
     """Work through the folders, those that tell of the same machine together."""
     groups = [list(group) for _, group in groupby(files, key=lambda file: file.parent)]
-    with processes.pool() as pool:
+    with process_pool.pool() as pool:
         while groups:
             coming = pool.imap(partial(write_machines, folder=data), groups)
             plots.load()  # for later; what takes seconds is best done while others work
@@ -173,9 +173,7 @@ def _index(
         bounds={scope: list(_bounds(scope)) for scope in SCOPES},
         remarks={"anyway": ANYWAY, "carries_state": CARRIES_STATE, "cold": COLD},
         machines=[each.card for each in seen],
-        scenarios={
-            name: (scripts.key("scenario", name), summaries.get(name, "")) for name in names
-        },
+        scenarios={name: (jsonp.key("scenario", name), summaries.get(name, "")) for name in names},
         plots=drawn,
         folklore=folklore,
         problems=[str(problem)[:LONGEST] for problem in problems[:MOST_PROBLEMS]],
@@ -205,4 +203,4 @@ def _write_scenarios(seen: Sequence[Seen], index: Index, data: Path) -> None:
             for place, each in enumerate(seen)
             if name in each.sightings
         )
-        scripts.write(data, key, b"{%s}" % b",".join(machines))
+        jsonp.write(data, key, b"{%s}" % b",".join(machines))

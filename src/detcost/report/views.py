@@ -7,13 +7,13 @@ from functools import lru_cache
 
 import msgspec
 
+from detcost.choosing.selection import Selection
 from detcost.errors import UsageError
 from detcost.report.cells import Cell, Cells, Origin
-from detcost.report.glance import Count, Glance
-from detcost.report.subjects import Subject, Subjects
-from detcost.selection import Selection
-from detcost.settings import parse
-from detcost.snippets import Snippets, snippets
+from detcost.report.decision_table import Subject, Subjects
+from detcost.report.projection import Count, Glance
+from detcost.settings.grammar import parse
+from detcost.settings.snippets import Snippets, snippets
 
 
 class View(msgspec.Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""The built-in scenarios, one module a family. Importing them does not import TensorFlow."""
+"""Scenarios: what a program is to detcost, and the built-in ones. None imports TensorFlow."""

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detcost.scenarios.drawing import Drawing, drawing
-from detcost.scenarios.lazy import tf
-from detcost.settings import Setting
+from detcost.scenarios.lazy_tensorflow import tf
+from detcost.scenarios.seeding import Drawing, drawing
+from detcost.settings.grammar import Setting
 
 T = TypeVar("T")
 SIZES = ("small", "medium", "large")

@@ -122,7 +122,7 @@ def in_module(module: ModuleType) -> dict[str, Scenario]:
 @cache
 def built_in() -> dict[str, Scenario]:
     """Return the scenarios of this package, by name. Does not import TensorFlow."""
-    import detcost.scenarios as package
+    import detcost.scenarios.families as package
 
     return {
         name: entry

@@ -7,19 +7,10 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from detcost.isa import Cap
-from detcost.settings import Setting
-from detcost.severity import Severity
-
-Status = Literal[
-    "ok",
-    "unimplemented",
-    "not_applicable",
-    "out_of_memory",
-    "crashed",
-    "timed_out",
-    "failed",
-]
+from detcost.evidence.schema import Status
+from detcost.outputs.severity import Severity
+from detcost.settings.grammar import Setting
+from detcost.settings.instruction_sets import Cap
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -56,7 +47,7 @@ class Circumstances(msgspec.Struct, frozen=True):
     cap
         The newest instruction set that a library may use.
     neighbour
-        Kind of the processes beside it (:mod:`detcost.neighbours`). The experiment
+        Kind of the processes beside it (:mod:`detcost.host.noisy_neighbours`). The experiment
         starts them; a worker has nothing to do with it.
     environment
         Variables to be set before Python starts.
@@ -116,6 +107,19 @@ class Usage(msgspec.Struct, frozen=True):
     traces: int
 
 
+class Described(msgspec.Struct, frozen=True):
+    """What the experiment must know of a scenario without loading its code."""
+
+    reference: str
+    name: str
+    family: str
+    summary: str
+    dtypes: tuple[str, ...]
+    ignores: frozenset[str]
+    float64_reference: bool
+    draws: bool
+
+
 class CellError(Exception):
     """The cell cannot be measured, and trying again would not help."""
 
@@ -172,7 +176,7 @@ class Workers(Protocol):
         """
 
     def neighbour(self, kind: str) -> AbstractContextManager[None]:
-        """Keep the machine busy meanwhile; see :func:`detcost.neighbours.neighbour`."""
+        """Keep the machine busy meanwhile; see :func:`detcost.host.noisy_neighbours.neighbour`."""
 
     def close(self) -> None:
         """End every process this started."""

@@ -16,12 +16,12 @@ from contextlib import AbstractContextManager
 from multiprocessing import reduction
 from pathlib import Path
 
-from detcost import neighbours
 from detcost.errors import UsageError
-from detcost.settings import Setting
+from detcost.host import noisy_neighbours
+from detcost.settings.grammar import Setting
 from detcost.workers.contract import QUIET, Cell, Circumstances, WorkerLost
 from detcost.workers.process import ProcessWorker, SurveyWorker, last_line
-from detcost.workers.serve import serve
+from detcost.workers.worker_main import worker_main
 
 #: Bytes from which glibc hands freed memory back to the system. By its own choice a kernel's
 #: scratch memory may go and be faulted in again at every step, or never, depending on how the heap
@@ -38,7 +38,7 @@ HASH_SEED = "PYTHONHASHSEED"
 
 
 class _Nursery:
-    """The handle of one :mod:`detcost.workers.nursery` process."""
+    """The handle of one :mod:`detcost.workers.forkserver` process."""
 
     def __init__(self, environment: dict[str, str], log: Path):
         self._log = log
@@ -47,7 +47,7 @@ class _Nursery:
         words = {"TF_CPP_MIN_LOG_LEVEL": "0"}
         with theirs, open(log, "wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "detcost.workers.nursery", str(theirs.fileno())],
+                [sys.executable, "-m", "detcost.workers.forkserver", str(theirs.fileno())],
                 env={**_KEEP_FREED_MEMORY, **os.environ, **words, **environment},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -128,7 +128,7 @@ class _Launcher:
 
     def neighbour(self, kind: str) -> AbstractContextManager[None]:
         """See :class:`~detcost.workers.contract.Workers`."""
-        return neighbours.neighbour(kind)
+        return noisy_neighbours.neighbour(kind)
 
     def close(self) -> None:
         """Remove the logs; workers end with their connections."""
@@ -213,7 +213,7 @@ class SpawnedWorkers(_Launcher):
         ours, theirs = multiprocessing.Pipe()
         log = self._log("worker")
         process = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(theirs, cell, circumstances, str(log)), daemon=True
+            target=worker_main, args=(theirs, cell, circumstances, str(log)), daemon=True
         )
         with theirs, _environment(self._variables(cell, circumstances, python)):
             process.start()

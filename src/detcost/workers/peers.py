@@ -12,14 +12,14 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from detcost.workers.contract import Cell, CellError, Circumstances
-from detcost.workers.serve import die_with_parent, obey
+from detcost.workers.contract import CellError
+from detcost.workers.request_loop import request_loop
 
 #: Seconds to wait for a peer once this process is done, and once it has failed.
 LIMIT = 60.0
@@ -65,10 +65,11 @@ class Peers:
         return True
 
 
-def start_peers(count: int, cell: Cell, circumstances: Circumstances) -> Peers:
+def start_peers(count: int, make_program: Callable[[], Any]) -> Peers:
     """Fork ``count`` peers, and tell every process of the others in ``TF_CONFIG``.
 
-    TensorFlow must have been imported and have run nothing.
+    TensorFlow must have been imported and have run nothing. Each peer calls ``make_program``,
+    and answers requests by the methods of what it returns.
 
     Raises
     ------
@@ -78,13 +79,13 @@ def start_peers(count: int, cell: Cell, circumstances: Circumstances) -> Peers:
     if count and sys.platform != "linux":
         raise CellError("not_applicable", "programs of several processes are run on Linux only")
     addresses = _free_addresses(count + 1) if count else []
-    connections = [_fork(addresses, task, cell, circumstances) for task in range(1, count + 1)]
+    connections = [_fork(addresses, task, make_program) for task in range(1, count + 1)]
     if count:
         _join(addresses, task=0)
     return Peers(connections)
 
 
-def _fork(addresses: list[str], task: int, cell: Cell, circumstances: Circumstances) -> Connection:
+def _fork(addresses: list[str], task: int, make_program: Callable[[], Any]) -> Connection:
     ours, theirs = Pipe()
     if os.fork():
         theirs.close()
@@ -93,11 +94,18 @@ def _fork(addresses: list[str], task: int, cell: Cell, circumstances: Circumstan
         ours.close()
         die_with_parent()
         _join(addresses, task)
-        from detcost.workers.program import Program
-
-        obey(theirs, Program(cell, circumstances, leads=False), until_failure=True)
+        request_loop(theirs, make_program(), until_failure=True)
     finally:
         os._exit(1)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, even in the middle of a step."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
 
 
 def _join(addresses: list[str], task: int) -> None:

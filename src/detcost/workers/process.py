@@ -10,10 +10,17 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from detcost.devices import Device
 from detcost.errors import UsageError
-from detcost.workers.contract import Built, Burst, CellError, ProgramRaised, Usage, WorkerLost
-from detcost.workers.survey import Described
+from detcost.host.devices import Device
+from detcost.workers.contract import (
+    Built,
+    Burst,
+    CellError,
+    Described,
+    ProgramRaised,
+    Usage,
+    WorkerLost,
+)
 
 #: Seconds a request may take: the first builds, traces, compiles and autotunes.
 BUILD_LIMIT = 300.0
@@ -133,7 +140,7 @@ class ProcessWorker:
 
 
 class SurveyWorker:
-    """Questions to a process that runs no cell; see :class:`~detcost.workers.survey.Survey`."""
+    """Questions to a process that runs no cell; see :class:`~detcost.workers.inspection.Survey`."""
 
     def __init__(self, worker: ProcessWorker):
         self._worker = worker

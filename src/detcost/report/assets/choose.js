@@ -1,5 +1,5 @@
 /**
- * From evidence to a decision, by the rules of detcost.choosing and in its words.
+ * From evidence to a decision, by the rules of detcost.choosing.decision and in its words.
  *
  * Nothing here touches the page. Intervals and ties were worked out when the report was made.
  */

@@ -1,7 +1,7 @@
 /** What people are told, and what this machine's runs say of it. */
 (() => {
   const { el, need } = detcost;
-  /** In the words of detcost.folklore.verdicts; what cannot be tested has no mark of its own. */
+  /** In the words of detcost.claims.verdicts; what cannot be tested has no mark of its own. */
   const MARKS = new Map([
     ["holds", "✓"],
     ["does not hold", "✗"],

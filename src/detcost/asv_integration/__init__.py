@@ -1,0 +1,1 @@
+"""Everything that asv loads: plugins, and the class that the benchmarks inherit."""

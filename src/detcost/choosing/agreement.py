@@ -1,0 +1,265 @@
+"""Agreement: which settings give the same bits on which machines.
+
+The bits of a program may differ from one processor to another. Evidence of several machines shows
+where they do, and which settings bring them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from operator import attrgetter, itemgetter
+from typing import Any
+
+import msgspec
+
+from detcost.choosing.selection import LISTED, levers, only, resolve, simplest_first
+from detcost.errors import UsageError
+from detcost.evidence.reading import latest
+from detcost.evidence.schema import Record
+from detcost.settings import grammar
+
+#: Settings compared unless others are named, with all that cap the instruction set.
+USUAL = ("default", "op_determinism", "op_determinism+threads=1", "xla")
+#: What a row is about, as evidence has it, and what people call it.
+SUBJECT = {
+    "scenario": "scenario",
+    "device": "device",
+    "size": "size",
+    "dtype": "type",
+    "tensorflow": "TensorFlow",
+    "seed": "seed",
+}
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A setting on a machine."""
+
+    machine: str
+    setting: str
+
+    def __str__(self) -> str:
+        return f"{self.machine} {self.setting}"
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """What a setting gave on a machine.
+
+    Attributes
+    ----------
+    status
+        The record's; ``races`` where the bits differ from run to run, so that they can be compared
+        with nothing; ``not_measured`` where there is no record.
+    letter
+        The same in two cells of a row where the bits are the same.
+    """
+
+    status: str
+    letter: str | None = None
+    digest: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The same program in every column."""
+
+    scenario: str
+    device: str
+    size: str
+    dtype: str
+    tensorflow: str
+    seed: int
+    cells: tuple[Cell, ...]
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two columns of different machines.
+
+    Attributes
+    ----------
+    equal, comparable
+        Scenarios with the same bits, of how many in which both columns have bits to compare. A
+        scenario with several such rows is equal where all of them are.
+    """
+
+    left: Column
+    right: Column
+    equal: int
+    comparable: int
+
+    def __str__(self) -> str:
+        scenarios = "scenario" if self.comparable == 1 else "scenarios"
+        return f"{self.left} = {self.right} in {self.equal} of {self.comparable} {scenarios}"
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """What pairs are sorted by: fewest that differ, most that are equal, fewest levers."""
+        return (
+            self.comparable - self.equal,
+            -self.equal,
+            levers(self.left.setting) + levers(self.right.setting),
+        )
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Who agrees with whom.
+
+    Attributes
+    ----------
+    headline
+        What follows for each pair of machines, in a line of words.
+    machines
+        The processor of each.
+    versions
+        Of packages that were not the same everywhere: a difference may be theirs.
+    pairs
+        The best first.
+    """
+
+    schema: int = 1
+    headline: list[str]
+    machines: dict[str, str]
+    versions: dict[str, list[str]]
+    columns: list[Column]
+    rows: list[Row]
+    pairs: list[Pair]
+
+
+def compare(
+    records: Iterable[Record],
+    wanted: Sequence[str] | None = None,
+    scenarios: Sequence[str] = ("all",),
+) -> Agreement:
+    """Compare the newest bits of every program between settings and machines.
+
+    Parameters
+    ----------
+    wanted
+        Settings; :data:`USUAL` and all with ``isa=`` when not given.
+    scenarios
+        Names of scenarios or families, or ``all``.
+
+    Raises
+    ------
+    UsageError
+        Where there is no evidence of what is named.
+    """
+    newest = latest(records)
+    if not newest:
+        raise UsageError("no evidence to compare; run make bench, or detcost measure --out")
+    names = resolve(scenarios, {record.scenario: record.family for record in newest})
+    chosen = _of_settings([record for record in newest if record.scenario in names], wanted)
+    columns = sorted(
+        {Column(record.machine_name, record.setting) for record in chosen},
+        key=lambda column: (column.machine, *simplest_first(column.setting)),
+    )
+    rows = sorted(_rows(chosen, columns), key=lambda row: names.index(row.scenario))
+    pairs = sorted(_pairs(columns, rows), key=attrgetter("rank"))
+    cpus = {r.machine_name: str(r.machine.get("cpu") or "unknown CPU") for r in chosen}
+    return Agreement(
+        headline=list(_headline(sorted(cpus), pairs)),
+        machines=dict(sorted(cpus.items())),
+        versions=_versions(chosen),
+        columns=columns,
+        rows=rows,
+        pairs=pairs,
+    )
+
+
+def _of_settings(records: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:
+    measured = sorted({record.setting for record in records}, key=simplest_first)
+    if wanted is None:
+        usual = [name for name in measured if name in USUAL or _caps(name)]
+        wanted = usual or measured
+    # A name in the evidence may be of a lever that this detcost does not know.
+    exact = [name if name in measured else grammar.parse(name).name for name in wanted]
+    of_each = (only(records, "setting", attrgetter("setting"), name) for name in exact)
+    return [record for found in of_each for record in found]
+
+
+def _caps(setting: str) -> bool:
+    return any(lever.startswith("isa=") for lever in setting.split("+"))
+
+
+def _versions(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Return packages whose versions differ, but TensorFlow, which has rows of its own."""
+    names = sorted({name for record in records for name in record.versions})
+    found = {name: sorted({r.versions.get(name, "none") for r in records}) for name in names}
+    return {n: each for n, each in found.items() if len(each) > 1 and "tensorflow" not in n}
+
+
+def _rows(records: Sequence[Record], columns: Sequence[Column]) -> Iterator[Row]:
+    found: dict[tuple[Any, ...], dict[Column, Record]] = {}
+    for record in records:
+        subject = tuple(getattr(record, field) for field in SUBJECT)
+        found.setdefault(subject, {})[Column(record.machine_name, record.setting)] = record
+    for subject, by_column in sorted(found.items(), key=itemgetter(0)):
+        cells = tuple(_cells(by_column.get(column) for column in columns))
+        yield Row(**dict(zip(SUBJECT, subject, strict=True)), cells=cells)
+
+
+def _cells(records: Iterable[Record | None]) -> Iterator[Cell]:
+    kinds: list[Record] = []
+    for record in records:
+        if record is None:
+            yield Cell("not_measured")
+        elif record.status != "ok" or record.races:
+            yield Cell("races" if record.status == "ok" else record.status)
+        elif record.digest is None:
+            yield Cell(record.status)
+        else:
+            yield Cell(record.status, _letter(_kind(record, kinds)), record.digest)
+
+
+def _kind(record: Record, kinds: list[Record]) -> int:
+    """Return the place of the first with the same bits; add the record where there is none."""
+    for place, other in enumerate(kinds):
+        if same_bits(record, other):
+            kinds[place] = max(other, record, key=lambda each: len(each.sequence))
+            return place
+    kinds.append(record)
+    return len(kinds) - 1
+
+
+def same_bits(one: Record, other: Record) -> bool:
+    """Whether two cells gave the same outputs: where both carry state, in all calls both kept."""
+    if bool(one.carries_state) != bool(other.carries_state):
+        return False
+    if one.sequence and other.sequence:
+        return all(a == b for a, b in zip(one.sequence, other.sequence, strict=False))
+    return one.digest == other.digest
+
+
+def _letter(place: int) -> str:
+    """Return A, B, …, Z, AA, …, as spreadsheets call their columns."""
+    before = _letter(place // 26 - 1) if place >= 26 else ""
+    return before + chr(ord("A") + place % 26)
+
+
+def _pairs(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[Pair]:
+    for (i, left), (j, right) in combinations(enumerate(columns), 2):
+        if left.machine == right.machine:
+            continue
+        equal: dict[str, bool] = {}
+        for row in rows:
+            one, other = row.cells[i].letter, row.cells[j].letter
+            if one and other:
+                equal[row.scenario] = equal.get(row.scenario, True) and one == other
+        if equal:
+            yield Pair(left, right, sum(equal.values()), len(equal))
+
+
+def _headline(machines: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
+    """Yield a line for each pair of machines: the best pair of settings, and the defaults."""
+    if len(machines) < 2:
+        yield f"evidence of one machine, {machines[0]}; add another one's to compare it with"
+        return
+    between: dict[tuple[str, str], list[Pair]] = {}
+    for pair in pairs:
+        told = between.setdefault((pair.left.machine, pair.right.machine), [])
+        if not told or pair.left.setting == pair.right.setting == "default":
+            told.append(pair)
+    if not between:
+        yield "no scenario has bits to compare on two machines"
+    yield from ["; ".join(map(str, told)) for told in between.values()][:LISTED]
+    if len(between) > LISTED:
+        yield f"and {len(between) - LISTED} more pairs of machines, which --json prints"

@@ -1,0 +1,1 @@
+"""Costs compared: one setting against another, and the effect of one lever."""

@@ -1,0 +1,145 @@
+"""Reading evidence: every whole line of a known schema, and the names of those refused.
+
+Evidence may be a stranger's: nothing in a record is ever executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from detcost.errors import UsageError
+from detcost.evidence import upgrading
+from detcost.evidence.schema import FOLKLORE, SCHEMA, Evidence, Record
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+#: Bytes read at once: a line of evidence is some thousand long.
+_CHUNK = 1 << 17
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A line, or a whole file, that could not be read."""
+
+    file: str
+    line: int | None
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{f':{self.line}' if self.line else ''}: {self.why}"
+
+
+def read(results: Path | str, folklore: bool = False) -> tuple[list[Evidence], list[Problem]]:
+    """Read every record under a folder, or of one file, oldest first.
+
+    Parameters
+    ----------
+    results
+        The folder or file.
+    folklore
+        Whether to read, in a folder, what was measured for claims, and else only the rest.
+
+    Returns
+    -------
+    records, problems
+        A cell measured twice by one run counts once, its last record. Lines that
+        are cut off, not of this form or of a newer schema become problems.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file or folder.
+    """
+    found, problems = files(results, folklore)
+    records, unread = read_files(found, Evidence)
+    return records, problems + unread
+
+
+def files(results: Path | str, folklore: bool = False) -> tuple[list[Path], list[Problem]]:
+    """Return the evidence files under a folder, or the one named.
+
+    A link that leads out of the folder is no evidence of it, but a problem. What was measured
+    for claims (:data:`FOLKLORE`) is left out, or nothing else is taken. Raises what
+    :func:`read` does.
+    """
+    root = Path(results)
+    if not root.exists():
+        raise UsageError(f"{root}: no such file or folder; name one that detcost or asv wrote")
+    if not root.is_dir():
+        return [root] if root.name.endswith(FOLKLORE) or not folklore else [], []
+    inside, outside = [], []
+    for file in sorted(root.rglob("*.jsonl")):
+        if file.name.endswith(FOLKLORE) != folklore:
+            continue
+        if file.resolve().is_relative_to(root.resolve()):
+            inside.append(file)
+        else:
+            outside.append(Problem(str(file), None, "leads out of the results folder"))
+    return inside, outside
+
+
+def read_files(paths: Iterable[Path], kind: type[R]) -> tuple[list[R], list[Problem]]:
+    """Read every record of some files as of a kind, as :func:`read` does."""
+    problems: list[Problem] = []
+    records: dict[tuple[str, ...], R] = {}
+    for path in paths:
+        for record in _read_file(path, kind, problems):
+            records[(record.run_id, *record.cell)] = record
+    return sorted(records.values(), key=lambda record: record.measured_at), problems
+
+
+def latest(records: Iterable[R]) -> list[R]:
+    """Return the newest record of every cell, machine and version of TensorFlow, oldest first."""
+    newest = {(record.machine_name, record.tensorflow, *record.cell): record for record in records}
+    return sorted(newest.values(), key=lambda record: record.measured_at)
+
+
+def _read_file(file: Path, kind: type[R], problems: list[Problem]) -> Iterator[R]:
+    try:
+        with open(file, "rb", buffering=_CHUNK) as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    try:
+                        yield _decode(line, kind)
+                    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                        problems.append(Problem(str(file), number, str(error)))
+    except OSError as error:
+        problems.append(Problem(str(file), None, f"cannot be read ({error.strerror})"))
+
+
+def _decode(line: bytes, kind: type[R]) -> R:
+    try:
+        record: R = _decoder(kind).decode(line)
+    except msgspec.ValidationError:  # of another form, or of a schema that has another form
+        _refuse_newer(_decoder(_Schema).decode(line).schema)
+        raise
+    _refuse_newer(record.schema)
+    return _upgraded(line, kind) if upgrading.is_needed(record) else record
+
+
+def _upgraded(line: bytes, kind: type[R]) -> R:
+    """Read a line of old evidence whole first: what it takes to upgrade it few kinds have."""
+    whole = upgrading.upgraded(_decoder(Evidence).decode(line))
+    record: R = _decoder(kind).decode(msgspec.json.encode(whole))
+    return record
+
+
+def _refuse_newer(schema: int) -> None:
+    if schema > SCHEMA:
+        raise msgspec.ValidationError(
+            f"schema {schema} is newer than {SCHEMA}, the newest this detcost reads; "
+            "upgrade detcost"
+        )
+
+
+class _Schema(msgspec.Struct):
+    schema: int
+
+
+@cache
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(kind)

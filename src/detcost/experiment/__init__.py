@@ -1,0 +1,1 @@
+"""Experiments: what is measured, for how long, in which order, and under which conditions."""

@@ -1,0 +1,104 @@
+"""What a user asks to be measured, read and checked before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from detcost.errors import UsageError, did_you_mean
+from detcost.evidence.schema import SCOPES
+from detcost.experiment.profiles import Profile
+from detcost.scenarios import registry
+from detcost.scenarios.bench import SIZES
+from detcost.settings import grammar
+from detcost.settings.grammar import DEFAULT, Setting
+
+#: Types a scenario may be built with; which ones, each says of itself.
+DTYPES = (
+    *("float32", "bfloat16", "float16", "float64", "float8_e5m2", "float8_e4m3fn"),
+    *("complex64", "complex128", "int8", "int16", "int32", "int64"),
+)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A checked request; ``devices`` and ``dtype`` are ``None`` where the default is wanted."""
+
+    scenarios: tuple[str, ...]
+    settings: tuple[Setting, ...]
+    devices: tuple[str, ...] | None
+    scopes: tuple[str, ...]
+    profile: Profile
+    size: str = "medium"
+    dtype: str | None = None
+    seed: int = 42
+
+    @classmethod
+    def parse(
+        cls,
+        scenarios: Sequence[str],
+        setting_names: Sequence[str] | None,
+        devices: Sequence[str] | None,
+        *,
+        scopes: Sequence[str] | None,
+        profile: Profile,
+        size: str,
+        dtype: str | None,
+        seed: int,
+    ) -> Request:
+        """Check names as far as that goes without running a user's file.
+
+        ``default`` is added to the settings, in front, since costs are relative to it.
+        No scopes are the profile's own.
+
+        Raises
+        ------
+        UsageError
+            For the first name that cannot be.
+        """
+        if not scenarios:
+            raise UsageError("no scenario named; detcost list scenarios shows them all")
+        for name in scenarios:
+            if not name.isprintable():
+                raise UsageError(f"scenario {name!a} holds characters without a shape; rename it")
+            if not registry.is_external(name):
+                registry.find_built_in(name)
+        chosen = (
+            grammar.default_grid() if setting_names is None else grammar.parse_all(setting_names)
+        )
+        for device in devices or ():
+            _check_device(device)
+        for scope in scopes or ():
+            _check_word("scope", scope, SCOPES)
+        _check_word("size", size, SIZES)
+        if dtype is not None:
+            _check_word("type", dtype, DTYPES)
+        if not 0 <= seed < 2**32:
+            raise UsageError(f"seed {seed}: TensorFlow takes one from 0 to {2**32 - 1}")
+        return cls(
+            tuple(dict.fromkeys(scenarios)),
+            tuple(dict.fromkeys([DEFAULT, *chosen])),
+            tuple(dict.fromkeys(devices)) if devices else None,
+            tuple(profile.scopes if scopes is None else dict.fromkeys(scopes)),
+            profile,
+            size,
+            dtype,
+            seed,
+        )
+
+
+def _check_word(kind: str, word: str, known: Sequence[str]) -> None:
+    if word not in known:
+        raise UsageError(
+            f'no {kind} "{word}"{did_you_mean(word, known)}; there are {", ".join(known)}'
+        )
+
+
+def _check_device(name: str) -> None:
+    if not re.fullmatch(r"[A-Z][A-Z_]*:\d+", name):
+        advice = did_you_mean(name.upper(), ("CPU:0", "GPU:0", "TPU:0"))
+        raise UsageError(
+            f'device "{name}" is not a name like CPU:0 or GPU:1{advice}; '
+            "detcost list devices shows what is here"
+        )

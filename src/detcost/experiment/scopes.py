@@ -1,0 +1,69 @@
+"""Scopes of divergence: what each changes around a cell while the bits must stay.
+
+A trial of any scope but ``repeat`` is a fresh worker whose first output is compared
+with the cell's reference; the scope says in which circumstances the worker runs. A
+scope changes one thing, through all its variants, each as often as the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from detcost.host import noisy_neighbours
+from detcost.settings import instruction_sets
+from detcost.workers.contract import QUIET, Cell, CellError, Circumstances
+
+#: Threads a pool: more than there are cores stand in for larger machines.
+POOL_SIZES = (1, 2, 3, 4, 8, 16)
+
+Variants = Callable[[Cell], list[Circumstances]]
+
+
+def variants(cpu_flags: Iterable[str], fixed_execution: bool) -> Mapping[str, Variants]:
+    """Return the scopes, and for each the function that gives a cell's variants.
+
+    Parameters
+    ----------
+    cpu_flags
+        The processor's instruction sets, as :func:`detcost.host.machine.describe` names them.
+    fixed_execution
+        Whether the scenario itself says how it is executed, as one that ignores
+        the lever ``xla`` does.
+
+    Returns
+    -------
+    mapping
+        Its functions raise :class:`CellError`, ``not_applicable``, where a scope means
+        nothing to a cell.
+    """
+    flags = frozenset(cpu_flags)
+
+    # Where nothing is compiled XLA has no say, and a trial of it would only swell the count.
+    def caps(cell: Cell) -> list[Circumstances]:
+        compiled = fixed_execution or cell.setting.has("xla")
+        own = cell.setting.word("isa")
+        found = [
+            cap for cap in instruction_sets.caps(flags, own) if compiled or cap.library != "XLA"
+        ]
+        if not found:
+            raise CellError("not_applicable", "no library can be capped below this processor")
+        return [Circumstances(cap.label, cap=cap) for cap in found]
+
+    def executions(cell: Cell) -> list[Circumstances]:
+        if fixed_execution:
+            raise CellError("not_applicable", "the scenario itself says how it is executed")
+        return [
+            Circumstances("eager", execution="eager"),
+            Circumstances("graph", execution="graph"),
+            Circumstances("xla", execution="xla"),
+        ]
+
+    return {
+        "process": lambda cell: [QUIET],
+        "threads": lambda cell: [Circumstances(str(n), pool_size=n) for n in POOL_SIZES],
+        "load": lambda cell: [
+            Circumstances(kind, neighbour=kind) for kind in noisy_neighbours.KINDS
+        ],
+        "isa": caps,
+        "execution": executions,
+    }

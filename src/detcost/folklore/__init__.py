@@ -1,1 +1,0 @@
-"""Folklore: what people are told about reproducible TensorFlow, and what a run says of it."""

@@ -1,0 +1,1 @@
+"""Outputs: their digests, and how far two outputs are apart."""

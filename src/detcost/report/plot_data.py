@@ -1,0 +1,100 @@
+"""Plotted: the figures of a machine's cells that plots put beside the other machines'."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from detcost.choosing.selection import USUAL_SCOPES
+from detcost.report.cells import Cell
+from detcost.report.views import View
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WORDS = ("scenario", "family", "setting", "device", "machine")
+#: The bound is the worst, and bits diverged, in the usual scopes.
+FIGURES = ("ratio", "low", "high", "same_low", "same_high", "bound", "diverged")
+
+
+class Words(NamedTuple):
+    """A column of words: each of them once, and the places of the cells' own."""
+
+    known: list[str]
+    places: npt.NDArray[np.int_]
+
+
+class Columns(NamedTuple):
+    """What is plotted of one device of a machine, by the columns' names."""
+
+    words: dict[str, Words]
+    figures: dict[str, npt.NDArray[np.float64]]
+
+
+def columns(machine: str, shown: Sequence[View]) -> list[Columns]:
+    """Return what is plotted of a machine: of each device its newest view."""
+    newest: dict[str, View] = {}
+    for view in shown:
+        newest.setdefault(view.device, view)
+    return [_columns(machine, view) for view in newest.values()]
+
+
+def frame(parts: Sequence[Columns]) -> pd.DataFrame:
+    """Put the columns of all machines together, a row a cell."""
+    import pandas as pd
+
+    words = {name: _categorical([part.words[name] for part in parts]) for name in WORDS}
+    figures = {name: np.concatenate([part.figures[name] for part in parts]) for name in FIGURES}
+    return pd.DataFrame({**words, **figures}).astype({"diverged": bool})
+
+
+def _categorical(parts: Sequence[Words]) -> pd.Categorical[str]:
+    import pandas as pd
+
+    names = sorted({name for part in parts for name in part.known})
+    places = {name: place for place, name in enumerate(names)}
+    codes = [np.array([places[name] for name in part.known])[part.places] for part in parts]
+    return pd.Categorical.from_codes(np.concatenate(codes), pd.Index(names))
+
+
+def _columns(machine: str, view: View) -> Columns:
+    cells = list(itertools.chain(*view.cells))
+    kept = np.array([place for place, cell in enumerate(cells) if cell and cell.cost], dtype=int)
+    row, setting = np.divmod(kept, len(view.settings))
+    figures = _figures(view, [cell for cell in cells if cell and cell.cost])
+    default = [name == "default" for name in view.settings]
+    figures[np.array(default)[setting], :3] = 1  # by definition
+    only = np.zeros_like(kept)
+    words = ((view.scenarios, row), (view.families, row), (view.settings, setting))
+    alone = (([view.device], only), ([machine], only))
+    return Columns(
+        words=dict(zip(WORDS, itertools.starmap(Words, words + alone), strict=True)),
+        figures=dict(zip(FIGURES, figures.T, strict=True)),
+    )
+
+
+def _figures(view: View, cells: Sequence[Cell]) -> npt.NDArray[np.float64]:
+    """Return a row a cell and a column each of :data:`FIGURES`."""
+    costs = [(cost.ratio, cost.low, cost.high) for cell in cells if (cost := cell.cost)]
+    same = [(s.low, s.high) if (s := o.same_setting) else (None, None) for o in view.origins]
+    # A scope that was not measured is the count at the last place: its bound is not known.
+    bounds = [(c.high if c.trials else None, c.divergent > 0) for c in view.counts] + [
+        (None, False)
+    ]
+    scopes = [[cell.scopes.get(scope, -1) for scope in USUAL_SCOPES] for cell in cells]
+    found = _array(bounds, 2)[np.array(scopes, dtype=int).reshape(-1, len(USUAL_SCOPES))]
+    return np.column_stack(
+        [
+            _array(costs, 3),
+            _array(same, 2)[[cell.origin for cell in cells]],
+            found.max(axis=1),
+        ]
+    )
+
+
+def _array(rows: Sequence[Sequence[float | None]], wide: int) -> npt.NDArray[np.float64]:
+    return np.array(rows, dtype=float).reshape(-1, wide)

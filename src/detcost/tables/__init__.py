@@ -1,0 +1,1 @@
+"""Evidence and decisions as text, in a terminal and in Markdown."""

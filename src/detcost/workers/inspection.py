@@ -1,0 +1,60 @@
+"""Questions about a worker's process that need no cell: devices, versions, a user's scenarios."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from typing import Any
+
+from detcost.host import devices
+from detcost.scenarios.registry import load
+from detcost.workers.contract import Described
+from detcost.workers.program.in_force import read_back
+
+
+class Survey:
+    """Answers questions in a fresh process that runs no cell."""
+
+    def devices(self) -> list[devices.Device]:
+        """Return every physical device."""
+        return devices.inventory()
+
+    def describe(self, reference: str) -> Described:
+        """Load a scenario and return what it says of itself."""
+        found = load(reference)
+        return Described(
+            reference,
+            found.name,
+            found.family,
+            found.summary,
+            found.dtypes,
+            found.ignores,
+            found.float64_reference,
+            found.draws,
+        )
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of Python and of every package that decides bits or speed."""
+        import tensorflow as tf
+
+        build = tf.sysconfig.get_build_info()
+        found = {
+            "python": platform.python_version(),
+            "tensorflow": tf.version.VERSION,
+            "tensorflow_git": tf.version.GIT_VERSION,
+            **{f"build_{key}": str(value) for key, value in build.items() if "version" in key},
+        }
+        for package in (*_distributions("tensorflow"), "keras", "numpy", "ml_dtypes", "detcost"):
+            try:
+                found[package] = importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+        return found
+
+    def read_back(self) -> dict[str, Any]:
+        """Return TensorFlow's own settings when nothing was set."""
+        return read_back()
+
+
+def _distributions(module: str) -> list[str]:
+    return importlib.metadata.packages_distributions().get(module, [])

@@ -1,0 +1,233 @@
+"""A cell, built and running inside a worker."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import tensorflow as tf
+
+from detcost.host import devices, machine
+from detcost.outputs import digests
+from detcost.outputs.float64_error import relative_error
+from detcost.outputs.severity import Severity, compare
+from detcost.outputs.trajectory import is_trajectory, trace
+from detcost.scenarios.bench import Bench
+from detcost.scenarios.registry import Scenario, find_built_in, is_external, load
+from detcost.workers.contract import QUIET, Built, Burst, Cell, CellError, Circumstances, Usage
+from detcost.workers.peers import Peers, start_peers
+from detcost.workers.program.applied_setting import AppliedSetting
+
+#: A step this many times as long as settling takes is as good as settled by itself.
+LONG_STEP = 100
+
+
+class Program:
+    """One cell in this process, which must not have run any op before.
+
+    Parameters
+    ----------
+    cell, circumstances
+        What to run, and what is changed around it.
+    leads
+        Whether it starts the other processes, where the scenario wants several.
+
+    Raises
+    ------
+    CellError
+        If the device is absent, a lever did not take, or the scenario does not
+        keep to its contract.
+    """
+
+    def __init__(self, cell: Cell, circumstances: Circumstances = QUIET, *, leads: bool = True):
+        self._leads = leads
+        self._peers = Peers()
+        self._cell = cell
+        self._circumstances = circumstances
+        # Built-in programs have no Python loops or branches on tensors to convert, and looking
+        # for them would take as long as all the rest of a fresh process.
+        self._converts = is_external(cell.scenario)
+        # A user's file may run ops when it is loaded, too early for this.
+        self._built_in = None if self._converts else find_built_in(cell.scenario)
+        self._bench = Bench(
+            cell.setting,
+            cell.seed,
+            cell.size,
+            cell.dtype,
+            device=cell.device,
+            jit_compile=circumstances.execution == "xla",
+            float64=circumstances.float64,
+            input_offset=circumstances.input_offset,
+            autograph=self._converts,
+        )
+        self._step: Callable[[], Any] = lambda: None
+        self._synchronise: Callable[[], None] = lambda: None
+        self._outputs: Any = None
+        self._signature: tuple[str, ...] | None = None
+        self._trajectory = False
+        self._forked = False
+        self._step_seconds = 0.0
+
+    def build(self) -> Built:
+        """Apply the setting, build the scenario and time its first call."""
+        if self._leads:
+            count = self._built_in.processes - 1 if self._built_in else 0
+            self._peers = start_peers(
+                count, lambda: Program(self._cell, self._circumstances, leads=False)
+            )
+        os.register_at_fork(after_in_parent=self._note_fork)
+        with self._peers.doing("build"):
+            return self._build()
+
+    def _build(self) -> Built:
+        setting = AppliedSetting(self._cell, self._circumstances)
+        setting.apply()
+        self._place()
+        setting.enter(external=self._built_in is None)
+        scenario = load(self._cell.scenario)
+        setting.loaded(scenario)
+        self._step = self._make_step(scenario)
+        setting.built()
+        printed = _bytes_printed()
+        seconds = self._step_seconds = self._run(1)
+        digest = self._digest()
+        if _bytes_printed() > printed:
+            raise CellError("failed", "step() prints, which would be timed; remove it")
+        self._check_seeded()
+        return Built(seconds, digest, setting.check(), setting.overridden)
+
+    def _place(self) -> None:
+        device = self._cell.device
+        devices.select(device)
+        if self._built_in and self._built_in.strategy:
+            self._bench.strategy = self._built_in.strategy(self._bench)
+        # Entered for good: the step's own time must not hold a context switch.
+        tf.device(f"/device:{device}").__enter__()
+        if not device.startswith("CPU"):
+            self._synchronise = tf.test.experimental.sync_devices
+
+    def _make_step(self, scenario: Scenario) -> Callable[[], Any]:
+        self._trajectory = scenario.trajectory
+        build = scenario.build
+        if not self._converts:
+            build = tf.autograph.experimental.do_not_convert(build)  # for functions of tf.data
+        step = build(self._bench)
+        if not callable(step):
+            raise CellError("failed", "the scenario returned no step; end it with 'return step'")
+        return step
+
+    def _check_seeded(self) -> None:
+        if not self._bench.seeded:
+            raise CellError(
+                "not_applicable",
+                f"seeding={self._cell.setting.strategy} is written where numbers are drawn; "
+                "the scenario does not draw them by bench.draw",
+            )
+
+    def repeat(self, times: int) -> list[str]:
+        """Run the step again and again; return each output's digest."""
+        return [self._repeat_once() for _ in range(times)]
+
+    def _repeat_once(self) -> str:
+        with self._peers.doing("repeat", 1):
+            self._step_seconds = self._run(1)
+            return self._digest()
+
+    def burst(self, settle: float, seconds: float) -> Burst:
+        """Run for ``settle`` seconds, then time steps for ``seconds``, or one step if longer.
+
+        What settles are caches, the scheduler's idea of the load and the second core: a step
+        after idleness takes longer than the same step of a loop. A step of :data:`LONG_STEP`
+        times ``settle`` is timed at once, since no more than its beginning is cold.
+        """
+        first = last = self._step_seconds
+        left = settle if first < LONG_STEP * settle else 0.0
+        spent = 0.0
+        while spent < left:
+            last = self._run_together(1)
+            first = last if spent == 0.0 else first
+            spent += last
+        steps = max(1, math.ceil(seconds / max(last, 1e-9)))
+        step = self._run_together(steps) / steps
+        return Burst(step, first if spent else step)
+
+    def _run_together(self, steps: int) -> float:
+        with self._peers.doing("run", steps):
+            return self._run(steps)
+
+    def run(self, steps: int) -> float:
+        """Run consecutive steps; return their seconds."""
+        return self._run_together(steps)
+
+    def _run(self, steps: int) -> float:
+        """Time consecutive steps. Digesting and comparing come after the clock has stopped."""
+        step, synchronise = self._step, self._synchronise
+        gc.disable()
+        start = perf_counter()
+        for _ in range(steps):
+            outputs = step()
+        synchronise()
+        seconds = perf_counter() - start
+        gc.enable()
+        self._outputs = outputs
+        return seconds
+
+    def save_outputs(self, path: str) -> None:
+        """Write the last outputs to a file."""
+        digests.save(digests.leaves(self._outputs), path)
+
+    def severity(self, path: str) -> Severity:
+        """Compare the last outputs with those saved in a file."""
+        reference, leaves = digests.load(path), digests.leaves(self._outputs)
+        found = compare(reference, leaves)
+        if not self._trajectory:
+            return found
+        return msgspec.structs.replace(found, trajectory=trace(reference, leaves))
+
+    def accuracy(self, path: str) -> float | None:
+        """Return the relative error of the last outputs against those saved in a file."""
+        return relative_error(digests.load(path), digests.leaves(self._outputs))
+
+    def usage(self) -> Usage:
+        """Return memory and trace counts so far."""
+        return Usage(
+            peak_memory_bytes=machine.peak_memory(),
+            device_memory_bytes=devices.peak_memory(self._cell.device),
+            traces=self._bench.traces,
+        )
+
+    def _digest(self) -> str:
+        if self._forked:
+            raise CellError(
+                "failed", "the scenario forked, and a forked TensorFlow hangs; use subprocess"
+            )
+        try:
+            leaves = digests.leaves(self._outputs)
+        except digests.UnusableOutput as error:
+            raise CellError("failed", str(error)) from None
+        signature = digests.signature(leaves)
+        if self._signature not in (None, signature):
+            was, now = (" ".join(s or ()) for s in (self._signature, signature))
+            raise CellError("failed", f"step() gave {was} and then {now}; it must give one shape")
+        self._signature = signature
+        if self._trajectory and not is_trajectory(leaves):
+            raise CellError(
+                "failed",
+                f"step() gave {' '.join(signature)}; stack what each step of training gave",
+            )
+        return digests.digest(leaves)
+
+    def _note_fork(self) -> None:
+        self._forked = True
+
+
+def _bytes_printed() -> int:
+    """Return the size of the file that this worker's standard output goes to."""
+    sys.stdout.flush()
+    return os.fstat(1).st_size

@@ -1,0 +1,54 @@
+"""The main function of a worker process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+from detcost.workers.contract import Cell, Circumstances
+from detcost.workers.peers import die_with_parent
+from detcost.workers.request_loop import request_loop
+
+
+def worker_main(
+    connection: Connection, cell: Cell | None, circumstances: Circumstances, log: str
+) -> None:
+    """Answer requests until the connection closes. Runs in a fresh process.
+
+    With a cell, requests go to its :class:`~detcost.workers.program.program.Program`.
+    Without one, they go to an :class:`~detcost.workers.inspection.Inspection`.
+    """
+    die_with_parent()
+    _redirect_output(log)
+    _prefer_out_of_memory_kill()
+    request_loop(connection, _make_handler(cell, circumstances))
+
+
+def _make_handler(cell: Cell | None, circumstances: Circumstances) -> Any:
+    from detcost.workers.inspection import Survey
+    from detcost.workers.program.program import Program
+
+    return Survey() if cell is None else Program(cell, circumstances)
+
+
+def _redirect_output(log: str) -> None:
+    """Send what the scenario and TensorFlow print to files; the tail explains a crash."""
+    for stream, path in ((sys.stdout, f"{log}.out"), (sys.stderr, f"{log}.err")):
+        stream.flush()
+        # To be read as well: TensorFlow prints there whether XLA compiled anything.
+        target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(target, 1 if stream is sys.stdout else 2)
+        os.close(target)
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - open for the process's life
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _prefer_out_of_memory_kill() -> None:
+    """Offer this process to the kernel when memory runs out, not the coordinating one."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as score:
+            score.write("1000")
+    except OSError:
+        pass

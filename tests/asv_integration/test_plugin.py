@@ -1,0 +1,241 @@
+"""The plugin inside a real asv, in scratch projects that measure nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from asv.config import Config
+from asv.plugins import virtualenv
+
+from detcost.asv_integration import plugin, progress_relay
+from detcost.asv_integration.tensorflow_build import Build
+from detcost.evidence import journal
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+PLUGIN = (
+    "__init__.py",
+    "plugin.py",
+    "selection.py",
+    "progress_relay.py",
+    "tensorflow_build.py",
+)
+BENCHMARKS = """
+import json, os
+from detcost.asv_integration.progress_relay import relay
+
+def setup_cache():
+    relay("block 1 of 4")
+    return "figures"
+
+def track_told(cache):
+    with open(os.environ["TOLD"], "w") as file:
+        json.dump(dict(os.environ), file)
+    return 1
+
+track_told.setup_cache = setup_cache
+"""
+
+
+class Project:
+    """A repository with a benchmark that notes what it is told, and a TensorFlow of thin air."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._write("asv.conf.json", json.dumps(CONFIGURATION))
+        self._write("benchmarks/__init__.py", "")
+        self._write("benchmarks/told.py", BENCHMARKS)
+        for name in PLUGIN:
+            source = Path(plugin.__file__).with_name(name).read_text()
+            self._write(f"src/detcost/asv_integration/{name}", source)
+        self._write("packages/tensorflow_cpu-2.99.0.dist-info/top_level.txt", "tensorflow")
+        self._write(
+            "packages/tensorflow_cpu-2.99.0.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: tensorflow-cpu\nVersion: 2.99.0\n",
+        )
+        machine = dict.fromkeys(("os", "arch", "cpu", "num_cpu", "ram"), "")
+        self._write(
+            "home/.asv-machine.json",
+            json.dumps({"version": 1, "box": {"machine": "box", **machine}}),
+        )
+        self._git("init", "--quiet")
+        self._git("add", "asv.conf.json", "benchmarks", "src")
+        self._git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "one")
+        self.head = self._git("rev-parse", "HEAD").strip()
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def _git(self, *args: str) -> str:
+        return subprocess.check_output(["git", *args], cwd=self.root, text=True)
+
+    def asv(self, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run asv in the project, without the variables that tests' own caller may have."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DETCOST", "ASV"))}
+        path = os.pathsep.join(str(self.root / name) for name in ("packages", "src"))
+        done = subprocess.run(
+            [sys.executable, "-m", "asv", *args],
+            cwd=self.root,
+            env=inherited
+            | {
+                "HOME": str(self.root / "home"),
+                "PYTHONPATH": path,
+                "ASV_PYTHONPATH": path,  # what asv gives to benchmarks instead
+                "TOLD": str(self.root / "told.json"),
+            }
+            | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def told(self, *args: str, **variables: str) -> dict[str, str]:
+        """Return the variables a benchmark saw in ``asv run`` of this very Python."""
+        self.asv("run", "--environment", "existing", *args, **variables)
+        return dict(json.loads((self.root / "told.json").read_text()))
+
+    def results(self) -> list[str]:
+        return sorted(path.name for path in (self.root / "results/box").glob("*-*.json"))
+
+
+CONFIGURATION = {
+    "version": 1,
+    "project": "detcost",
+    "repo": ".",
+    "branches": ["HEAD"],
+    "plugins": [".src.detcost.asv_integration.plugin"],
+    "environment_type": "virtualenv",
+    "launch_method": "forkserver",
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+def test_a_result_of_an_existing_environment_is_named_by_versions_not_by_a_path(project):
+    project.asv("run", "--environment", "existing", "--set-commit-hash", "HEAD")
+
+    (name,) = project.results()
+    assert name == f"{project.head[:8]}-existing-py{PYTHON}-tensorflow2.99.0.json"
+    result = json.loads((project.root / "results/box" / name).read_text())
+    assert result["requirements"] == {"tensorflow": "2.99.0"}
+    assert result["python"] == PYTHON
+
+
+def test_evidence_goes_beside_the_result_under_its_name(project):
+    told = project.told("--set-commit-hash", "HEAD")
+
+    (name,) = project.results()
+    assert told["DETCOST_EVIDENCE"] == str(
+        project.root / "results/box" / name.replace(".json", journal.SUFFIX)
+    )
+    assert told["ASV_COMMIT"] == project.head
+    assert told["DETCOST_MACHINE"] == "box"
+    assert "DETCOST_PROFILE" not in told
+    assert told["ASV_ENV_NAME"] == f"existing-py{PYTHON}-tensorflow2.99.0"
+
+
+@pytest.mark.parametrize("args", [("--set-commit-hash", "HEAD", "--dry-run"), ()])
+def test_no_evidence_is_kept_where_asv_keeps_no_result(project, args):
+    assert "DETCOST_EVIDENCE" not in project.told(*args, DETCOST_EVIDENCE="of another run")
+
+
+def test_quick_means_the_quick_profile_unless_another_was_asked_for(project):
+    assert project.told("-q")["DETCOST_PROFILE"] == "quick"
+    assert project.told("-q", DETCOST_PROFILE="full")["DETCOST_PROFILE"] == "full"
+
+
+def test_what_setup_cache_reports_is_shown_though_asv_captures_its_output(project):
+    done = project.asv("run", "--environment", "existing")
+
+    assert "block 1 of 4\n" in done.stderr
+
+
+def test_an_interpreter_without_tensorflow_is_named_without(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True)
+
+    (python,) = tmp_path.glob(f"{'Scripts' if os.name == 'nt' else 'bin'}/python{PYTHON}*")
+    assert plugin.inventory(str(python)) == (PYTHON, {})
+
+
+@pytest.fixture
+def made(monkeypatch, tmp_path):
+    """A virtualenv that is not there, and the pip calls that would make it."""
+    calls: list[list[str]] = []
+    cpu = Build("tensorflow-cpu", "CPU", "no NVIDIA driver was found")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plugin, "build", lambda name="tensorflow": cpu)
+    monkeypatch.setattr(
+        virtualenv.Virtualenv, "_run_pip", lambda self, args, **kwargs: calls.append(args)
+    )
+    conf = Config.from_json(CONFIGURATION)
+    return plugin.Virtualenv(conf, PYTHON, {"tensorflow": "2.21.0"}, {}), calls
+
+
+def test_a_virtualenv_is_named_by_the_release_and_gets_the_build_that_fits(made):
+    environment, calls = made
+    environment._install_requirements()
+
+    assert environment.name == f"virtualenv-py{PYTHON}-tensorflow2.21.0"
+    assert [call[-1] for call in calls if any("tensorflow" in word for word in call)] == [
+        "tensorflow-cpu==2.21.0"
+    ]
+
+
+def test_every_package_is_pinned_by_the_constraint_files_there_are(made):
+    environment, calls = made
+    pins = Path("constraints").absolute()
+    pins.mkdir()
+    for name in ("detcost", "tensorflow-2.21.0", "tensorflow-2.20.0"):
+        (pins / f"{name}.txt").touch()
+    environment._install_requirements()
+
+    for call in calls:
+        assert call[-2:] == [
+            f"--constraint={pins / 'detcost.txt'}",
+            f"--constraint={pins / 'tensorflow-2.21.0.txt'}",
+        ]
+
+
+def test_each_commit_of_a_run_has_evidence_of_its_own(made, monkeypatch, tmp_path):
+    environment, _ = made
+    asked = {"machine": None, "quick": False, "dry_run": False, "set_commit_hash": None}
+    monkeypatch.setattr(plugin, "command_line", lambda: asked)
+    monkeypatch.setattr(plugin.MachineCollection, "load", lambda name: {"machine": "box"})
+    monkeypatch.setattr(
+        virtualenv.Virtualenv, "run", lambda self, args, env: env["DETCOST_EVIDENCE"]
+    )
+    for commit in ("a" * 40, "b" * 40):
+        monkeypatch.setattr(
+            virtualenv.Virtualenv, "installed_commit_hash", property(lambda self, c=commit: c)
+        )
+        stem = f"{commit[:8]}-virtualenv-py{PYTHON}-tensorflow2.21.0"
+        assert environment.run([]) == str(tmp_path / "results/box" / (stem + journal.SUFFIX))
+
+
+def test_a_line_is_relayed_whole_and_never_fails(monkeypatch, tmp_path):
+    channel = tmp_path / "channel"
+    monkeypatch.delenv(progress_relay.VARIABLE, raising=False)
+    progress_relay.relay("nobody listens")
+    monkeypatch.setenv(progress_relay.VARIABLE, str(channel))
+    progress_relay.relay("nobody listens any more")
+    assert not channel.exists()
+
+    channel.touch()
+    progress_relay.relay("two\nlines")
+    progress_relay.relay("and a stray \udcff")
+    assert channel.read_text() == "two lines\nand a stray ?\n"
+
+
+def test_evidence_files_end_alike_in_the_plugin_and_the_package():
+    assert plugin.SUFFIX == journal.SUFFIX

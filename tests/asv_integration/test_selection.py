@@ -1,0 +1,76 @@
+"""The core set by default, everything by name; and a countdown that can be believed."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import pytest
+from asv.benchmarks import Benchmarks
+
+from detcost.asv_integration import selection
+from detcost.asv_integration.selection import CORE, Countdown, leave_out_unmeasured
+
+
+def test_a_plain_run_selects_the_core_set_and_neither_the_rest_nor_the_harness():
+    selected = [
+        name
+        for name in (
+            "conv.Conv2dBackward.time_step",
+            "tf_data.MapUnordered.track_cost",
+            "more.conv.Conv2dForward.time_step",
+            "harness.track_trial_speedup",
+        )
+        if re.search(CORE, name)
+    ]
+    assert selected == ["conv.Conv2dBackward.time_step", "tf_data.MapUnordered.track_cost"]
+
+
+def test_the_countdown_names_the_place_and_guesses_from_the_pace():
+    now = 0.0
+    countdown = Countdown(clock=lambda: now)
+    countdown.expect(11)
+    countdown.start()
+    assert str(countdown) == "scenario 1 of 11"
+    now = 60.0
+    countdown.start()
+    now = 90.0  # one and a half of eleven in 90 s: 9.5 minutes for the other nine and a half
+    assert str(countdown) == "scenario 2 of 11, about 10 min left in all"
+
+
+def selected() -> list[str]:
+    """The combinations of device and setting that asv would run on this machine."""
+    params = [["'CPU:0'", "'GPU:0'"], ["'default'", "'onednn=off+isa=AVX2'"]]
+    benchmark = {"name": "conv.Conv2dBackward.time_step", "params": params}
+    found = Benchmarks(SimpleNamespace(benchmark_dir="benchmarks"), [benchmark])
+    leave_out_unmeasured(found)
+    names = [f"{device} {setting}" for device in params[0] for setting in params[1]]
+    return [names[place] for place in found.benchmark_selection[benchmark["name"]]]
+
+
+@pytest.fixture
+def linux(monkeypatch):
+    monkeypatch.setattr(selection.sys, "platform", "linux")
+    monkeypatch.delenv("DETCOST_PROFILE", raising=False)
+
+
+def test_without_a_gpu_no_process_is_started_for_one(linux, monkeypatch):
+    monkeypatch.setattr(selection, "GPU_FILES", ("/no/such/device",))
+    assert selected() == ["'CPU:0' 'default'", "'CPU:0' 'onednn=off+isa=AVX2'"]
+
+
+def test_with_a_gpu_all_are_run(linux, monkeypatch):
+    monkeypatch.setattr(selection, "GPU_FILES", ("/dev/null",))
+    assert len(selected()) == 4
+
+
+def test_the_quick_profile_leaves_out_what_it_does_not_measure(linux, monkeypatch):
+    monkeypatch.setattr(selection, "GPU_FILES", ("/no/such/device",))
+    monkeypatch.setenv("DETCOST_PROFILE", "quick")
+    assert selected() == ["'CPU:0' 'default'"]
+
+
+def test_elsewhere_than_on_linux_nothing_is_known_of_devices(linux, monkeypatch):
+    monkeypatch.setattr(selection.sys, "platform", "darwin")
+    monkeypatch.setattr(selection, "GPU_FILES", ("/no/such/device",))
+    assert len(selected()) == 4

@@ -1,0 +1,969 @@
+"""The cheapest setting that survives is chosen, and what stands against the others is told."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import shlex
+
+import msgspec
+import pytest
+import typer
+from rich.console import Console
+
+import detcost
+from detcost.choosing import decision
+from detcost.choosing.decision import Choice
+from detcost.choosing.selection import LISTED, Question
+from detcost.cli import main
+from detcost.errors import UsageError
+from detcost.evidence.journal import Journal
+from detcost.evidence.schema import SCOPES, Control, Controls, Cost, Divergence
+from detcost.experiment import profiles
+from detcost.experiment.request import Request
+from detcost.intervals import upper_bound_of_zero
+from detcost.settings import grammar
+from detcost.tables import choice_tables
+from factories import cost, divergence, failed, racing, record
+
+STEADY = (0.999, 1.001, 1.0, 1.0005, 0.9995)
+NOISY = (1.2, 0.8, 1.0, 1.1, 0.9)
+OTHER_NOISE = (0.9, 1.1, 1.2, 0.8, 1.0)
+OLD = {"run_id": "old", "measured_at": "2025-01-01T00:00:00+00:00"}
+
+
+def clean(trials) -> Divergence:
+    """Return a scope in which nothing differed."""
+    return divergence(0, trials, 0.0, upper_bound_of_zero(trials))
+
+
+def seen(divergent, trials=20) -> Divergence:
+    return divergence(divergent, trials, 0.0, 1.0)
+
+
+def meaningless(reason="the scenario itself says how it is executed") -> Divergence:
+    return msgspec.structs.replace(divergence(0, 0), high=None, reason=reason)
+
+
+def cell(setting="default", ratio=1.0, noise=STEADY, *, scopes=None, **changes):
+    """Return the record of a cell that costs a ratio; ``scopes`` are added to the usual two."""
+    blocks = [ratio * factor for factor in noise]
+    found = {"repeat": clean(310), "process": clean(20), **(scopes or {})}
+    return record(
+        **{
+            "setting": setting,
+            "cost": Cost(None, None, None, len(blocks), blocks, "free"),
+            "divergence": found,
+            **changes,
+        }
+    )
+
+
+def races(setting="default", ratio=1.0, **changes):
+    return cell(setting, ratio, scopes={"repeat": seen(300, 310), "process": seen(20)}, **changes)
+
+
+def means_nothing(setting, **changes):
+    reason = f"{setting} means nothing to it"
+    return failed(setting=setting, status="not_applicable", reason=reason, **changes)
+
+
+def choose(*records, **question) -> Choice:
+    return decision.choose(records, Question(**question))
+
+
+def order(choice):
+    return [candidate.setting for candidate in choice.candidates]
+
+
+def named(choice, setting):
+    [candidate] = [each for each in choice.candidates if each.setting == setting]
+    return candidate
+
+
+def qualifying(choice):
+    return [each.setting for each in choice.candidates if each.qualifies]
+
+
+def tied(choice):
+    return {candidate.setting for candidate in choice.candidates if candidate.tied}
+
+
+# The cheapest that survives.
+
+
+def test_the_cheapest_setting_that_survives_is_chosen():
+    found = choose(
+        races(),
+        cell("threads=1", 1.6),
+        cell("op_determinism", 1.3),
+        races("xla", 0.5),
+    )
+    assert found.best == "op_determinism"
+    assert order(found) == ["op_determinism", "threads=1", "xla", "default"]
+    assert qualifying(found) == ["op_determinism", "threads=1"]
+    assert named(found, "threads=1").cost.ratio == pytest.approx(1.6, rel=1e-3)
+
+
+def test_one_divergence_in_thousands_is_one_too_many_at_whatever_rate():
+    """A high tolerable rate is for bounds on what nobody has seen."""
+    rare = cell("xla", 0.2, scopes={"repeat": divergence(1, 6100, 0.0, 0.0009)})
+    found = choose(cell(), rare, max_rate=1.0)
+    assert found.best == "default"
+    assert named(found, "xla").reasons == ("matmul_square, repeat: 1 of 6100 differed",)
+
+
+def test_only_scopes_asked_about_count():
+    evidence = cell(scopes={"threads": seen(5, 6)}), cell("xla", 1.2, scopes={"threads": clean(6)})
+    assert choose(*evidence).best == "default"
+    assert choose(*evidence, survive=("repeat", "process", "threads")).best == "xla"
+    assert choose(*evidence, survive=("process",)).survive == ("process",)
+
+
+@pytest.mark.parametrize("status", ["unimplemented", "timed_out", "crashed", "failed"])
+def test_a_cell_that_could_not_be_measured_never_qualifies_and_says_why(status):
+    found = choose(cell(ratio=1.0), failed(setting="xla", status=status, reason="no XLA here"))
+    assert found.best == "default"
+    [reason] = named(found, "xla").reasons
+    assert reason == f"matmul_square: {status.replace('_', ' ')} (no XLA here)"
+    assert named(found, "xla").findings == ()
+
+
+def test_a_setting_without_a_cost_is_never_the_cheapest():
+    found = choose(cell(), cell("xla", 0.5, cost=None), cell("threads=1", 1.5))
+    assert qualifying(found) == ["default", "threads=1"]
+    assert named(found, "xla").reasons == ("its cost is not known",)
+    assert named(found, "xla").cost is None
+
+
+def test_none_qualifies_where_each_has_something_against_it():
+    found = choose(races(), races("xla", 0.5), failed(setting="threads=1", reason="ValueError: no"))
+    assert found.best is None
+    assert found.snippets is None
+    assert order(found) == ["xla", "default", "threads=1"], "the cheapest first"
+    assert all(candidate.reasons for candidate in found.candidates)
+    assert tied(found) == set()
+    assert not decision.all_qualify(found)
+    assert "no setting measured survives repeat, process" in choice_tables.headline(found)
+
+
+# Bounds.
+
+
+@pytest.mark.parametrize(
+    ("scope", "trials", "max_rate", "advice"),
+    [
+        ("process", 6, 0.4, None),
+        ("process", 6, 0.2, "39 %; --profile standard would bound it at 14 %"),
+        ("process", 20, 0.14, None),
+        ("process", 20, 0.05, "14 %; --profile full would bound it at 4.9 %"),
+        ("process", 20, 0.01, "14 %; no profile bounds it at 1 %"),
+        ("repeat", 63, 0.01, "4.6 %; --profile standard would bound it at 0.97 %"),
+        ("repeat", 310, 0.001, "0.96 %; --profile full would bound it at 0.052 %"),
+        ("repeat", 310, 0.0001, "0.96 %; no profile bounds it at 0.01 %"),
+        ("threads", 6, 0.1, "39 %; --profile full would bound it at 4.9 %"),
+    ],
+)
+def test_a_bound_above_the_rate_asked_for_will_not_do(scope, trials, max_rate, advice):
+    found = choose(cell(scopes={scope: clean(trials)}), survive=(scope,), max_rate=max_rate)
+    if advice is None:
+        assert found.best == "default"
+    else:
+        assert found.best is None
+        said = f"0 of {trials} differed, which bounds the rate at {advice}"
+        assert found.candidates[0].reasons == (f"matmul_square, {scope}: {said}",)
+        assert not found.candidates[0].findings[0].survives
+
+
+@pytest.mark.parametrize("profile", profiles.PROFILES.values(), ids=lambda profile: profile.name)
+def test_a_profile_keeps_what_is_promised_of_it(profile):
+    """A cell measured with a profile has the bound that the advice named."""
+    bound = upper_bound_of_zero(profile.processes)
+    measured = cell(scopes={"process": clean(profile.processes)})
+    assert choose(measured, survive=("process",), max_rate=bound).best == "default"
+
+
+def test_without_a_rate_any_bound_will_do():
+    assert choose(cell(scopes={"process": clean(1)}), survive=("process",)).best == "default"
+
+
+def test_a_bound_nobody_knows_is_not_below_any():
+    unknown = cell(scopes={"process": divergence(0, 20, 0.0, None)})
+    assert choose(unknown).best == "default"
+    assert choose(unknown, max_rate=1.0).best is None
+
+
+def test_what_was_seen_to_diverge_is_told_before_what_is_not_bounded():
+    found = choose(cell(scopes={"repeat": clean(63), "process": seen(3)}), max_rate=0.01)
+    first, second = found.candidates[0].reasons
+    assert first == "matmul_square, process: 3 of 20 differed"
+    assert second.startswith("matmul_square, repeat: 0 of 63 differed")
+
+
+# Scopes that were not compared, or mean nothing.
+
+
+def test_a_scope_nobody_measured_is_not_survived():
+    found = choose(cell(), survive=("repeat", "isa"))
+    assert found.best is None
+    assert found.candidates[0].reasons == ("matmul_square, isa: not measured",)
+
+
+def test_a_scope_of_which_nothing_could_be_tried_is_not_survived():
+    nothing = msgspec.structs.replace(divergence(0, 0), skipped={"oneDNN=SSE41": "did not take"})
+    found = choose(cell(scopes={"isa": nothing}), survive=("isa",))
+    assert found.best is None
+    [reason] = found.candidates[0].reasons
+    assert reason == "matmul_square, isa: not measured (oneDNN=SSE41 could not be tried)"
+
+
+def test_a_scope_that_means_nothing_to_a_scenario_stands_against_nothing():
+    found = choose(cell(scopes={"execution": meaningless()}), survive=("process", "execution"))
+    assert found.best == "default"
+    finding = found.candidates[0].findings[1]
+    assert (finding.survives, finding.applies) == (None, False)
+    assert finding.why == "the scenario itself says how it is executed"
+    assert "| n/a |" in choice_tables.markdown(found)
+
+
+def test_what_a_setting_survives_beyond_what_was_asked_is_told():
+    more = {"threads": clean(6), "load": seen(1, 4), "isa": meaningless(), "execution": clean(3)}
+    found = choose(cell(scopes=more))
+    assert found.candidates[0].also_survives == ("threads", "execution")
+    assert choose(cell(scopes=more), max_rate=0.4).candidates[0].also_survives == ("threads",)
+    assert choose(races()).candidates[0].also_survives == ()
+
+
+# State, races, and costs of old.
+
+THREE = ("repeat", "process", "threads")
+
+
+def stateful(**changes):
+    return cell(carries_state=True, sequence=["a", "b", "c"], **changes)
+
+
+def test_a_cell_that_carries_state_is_kept_and_says_so():
+    found = choose(stateful())
+    assert found.best == "default"
+    repeat, process = found.candidates[0].findings
+    assert repeat.survives
+    assert (repeat.note, process.note) == ("carries state, its sequence repeats", None)
+    for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+        assert "the answer; repeat: carries state, its sequence repeats" in shown
+    listed = decision.choose_each([stateful()], Question())
+    said = "repeat 0/310 ≤ 0.96 % (carries state, its sequence repeats)"
+    assert said in choice_tables.markdown(listed)
+
+
+def test_of_several_scenarios_it_is_told_how_many_carry_state():
+    found = choose(stateful(scenario="a"), cell(scenario="b"))
+    said = "repeat: carries state, its sequence repeats in 1 of 2 scenarios"
+    assert said in choice_tables.markdown(found)
+
+
+def test_a_setting_that_fails_elsewhere_carries_state_all_the_same():
+    found = choose(stateful(scopes={"threads": seen(6, 6)}), survive=THREE)
+    assert "6 of 6 differed; repeat: carries state, its sequence repeats" in choice_tables.markdown(
+        found
+    )
+
+
+def test_a_sequence_that_differs_says_where_it_first_does():
+    parted = msgspec.structs.replace(seen(4, 6), first_call=7)
+    found = choose(stateful(scopes={"threads": parted, "repeat": parted}), survive=THREE)
+    assert found.best is None
+    repeat, _, threads = found.candidates[0].findings
+    assert repeat.why == "4 of 6 differed; first differs at call 7"
+    assert repeat.note is None
+    assert threads.why == "differs in repeat already"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "already"),
+    [
+        (racing(), "repeat"),
+        ({"repeat": clean(310), "process": seen(3)}, "process"),
+        ({"process": seen(3)}, "process"),
+    ],
+)
+@pytest.mark.parametrize("scope", ["threads", "load", "isa", "execution"])
+def test_what_differs_anyway_stands_against_a_setting_and_blames_no_scope(scopes, already, scope):
+    found = choose(cell(divergence={**scopes, scope: seen(6, 6)}), survive=(scope,))
+    assert found.best is None
+    assert found.candidates[0].reasons == (f"matmul_square, {scope}: differs in {already} already",)
+    assert found.candidates[0].findings[0].anyway
+    for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+        assert "(6/6)" in shown
+        assert "6 of 6" not in shown
+        assert "(k/n): the bits differ in repeat or process already" in " ".join(shown.split())
+
+
+def test_what_differs_nowhere_else_is_no_race():
+    found = choose(cell(scopes={"threads": seen(6, 6)}), survive=THREE)
+    assert found.candidates[0].reasons == ("matmul_square, threads: 6 of 6 differed",)
+    assert "(k/n)" not in choice_tables.markdown(found)
+
+
+def test_a_racing_cell_keeps_the_counts_of_its_own_scopes_and_of_what_stayed():
+    found = choose(cell(divergence=racing(threads=clean(6))), survive=THREE)
+    *_, row = rows(choice_tables.markdown(found))
+    assert row[2:5] == ["300/315", "20/20", "0/6 ≤ 39 %"]
+
+
+def test_of_several_scenarios_a_count_that_blames_stands_out():
+    evidence = [
+        cell(scenario="a", divergence=racing(threads=seen(6, 6))),
+        cell(scenario="b", scopes={"threads": seen(1, 6)}),
+        cell(scenario="c", scopes={"threads": clean(6)}),
+    ]
+    for asked, shown in ((evidence, "1/6"), (evidence[::2], "(6/6)")):
+        *_, row = rows(choice_tables.markdown(choose(*asked, survive=("threads",))))
+        assert row[3] == shown
+
+
+COLD = "cost: of steps after idleness, as detcost measured before schema 3"
+
+
+def test_costs_of_cold_steps_are_told():
+    found = choose(cell(), cell("xla", 0.5, schema=2))
+    listed = decision.choose_each([cell(schema=2)], Question())
+    assert found.source.cold
+    for answer in (found, listed):
+        assert COLD in choice_tables.markdown(answer)
+        assert COLD in " ".join(plain(terminal(answer)).split())
+    assert not choose(cell()).source.cold
+    assert COLD not in choice_tables.markdown(choose(cell()))
+
+
+# Ties.
+
+
+def test_of_settings_the_noise_cannot_tell_apart_the_simplest_is_best():
+    found = choose(
+        races(),
+        cell("op_determinism+threads=1+xla", 1.00, NOISY),
+        cell("op_determinism+xla", 1.01, OTHER_NOISE),
+        cell("op_determinism", 1.02),
+        cell("threads=1", 9.0),
+    )
+    assert found.best == "op_determinism"
+    assert tied(found) == {"op_determinism", "op_determinism+xla", "op_determinism+threads=1+xla"}
+    assert order(found) == [
+        "op_determinism",
+        "op_determinism+threads=1+xla",
+        "op_determinism+xla",
+        "threads=1",
+        "default",
+    ]
+
+
+def test_of_as_many_levers_the_cheaper_is_best():
+    assert choose(races(), cell("threads=1", 1.01), cell("xla", 1.00)).best == "xla"
+
+
+@pytest.mark.parametrize("same_run", [True, False])
+def test_within_a_run_a_clear_difference_is_none_of_noise(same_run):
+    """Blocks strayed by 20 %, alike for both: the two intervals overlap, the paired one is clear.
+
+    Of two runs the same figures tell nothing.
+    """
+    other = {} if same_run else OLD
+    found = choose(
+        races(),
+        cell("op_determinism+threads=1", 1.0, NOISY),
+        cell("xla", 1.05, NOISY, **other),
+    )
+    cheap, dear = named(found, "op_determinism+threads=1"), named(found, "xla")
+    assert dear.cost.low < cheap.cost.high
+    assert dear.tied == (not same_run)
+    assert found.best == ("op_determinism+threads=1" if same_run else "xla")
+
+
+@pytest.mark.parametrize(("ratio", "best"), [(1.019, "xla"), (1.021, "op_determinism+xla")])
+def test_a_difference_within_the_free_band_is_none(ratio, best):
+    found = choose(races(), cell("op_determinism+xla", 1.0), cell("xla", ratio))
+    assert found.best == best
+
+
+def test_tied_is_what_cannot_be_told_from_the_cheapest_not_from_the_best():
+    found = choose(
+        races(),
+        cell("op_determinism+threads=1+xla", 1.0),
+        cell("op_determinism+xla", 1.015),
+        cell("xla", 1.03),
+    )
+    assert found.best == "op_determinism+xla"
+    assert tied(found) == {"op_determinism+threads=1+xla", "op_determinism+xla"}
+
+
+def test_what_does_not_qualify_is_tied_with_nothing():
+    assert tied(choose(races(ratio=1.0), cell("xla", 1.0))) == {"xla"}
+
+
+def test_one_block_tells_nothing_apart():
+    found = choose(cell(noise=(1.0,)), cell("xla", 0.3, (1.0,)))
+    assert found.best == "default"
+    assert tied(found) == {"default", "xla"}
+    assert named(found, "xla").cost.low is None
+
+
+def test_the_default_that_is_free_wins_over_what_only_seems_faster():
+    assert choose(cell(), cell("xla", 0.98, NOISY)).best == "default"
+    assert choose(cell(), cell("xla", 0.9)).best == "xla"
+
+
+# Several scenarios.
+
+
+def two(setting, first, second, **changes):
+    a = {"scenario": "a", "family": "x", **changes}
+    b = {"scenario": "b", "family": "y", "run_id": "of b", **changes}
+    return [cell(setting, first, **a), cell(setting, second, **b)]
+
+
+def test_one_setting_for_all_is_the_one_with_the_least_geometric_mean():
+    found = choose(*two("default", 1, 1), *two("xla", 2.0, 0.25), *two("threads=1", 0.9, 0.9))
+    assert found.scenarios == ("a", "b")
+    assert found.best == "xla"
+    best = named(found, "xla")
+    assert best.cost.ratio == pytest.approx(math.sqrt(2.0 * 0.25), rel=1e-3)
+    assert best.worst.ratio == pytest.approx(2.0, rel=1e-3)
+    assert best.worst.low < best.worst.ratio < best.worst.high
+    assert len(best.findings) == 4
+    assert "its worst cost in a scenario: 2.00" in choice_tables.markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("failing", "reason"),
+    [
+        (races("xla", 0.5, scenario="b"), "b, repeat: 300 of 310 differed"),
+        (failed(setting="xla", scenario="b", reason="no"), "b: failed (no)"),
+        (None, "b: not measured"),
+    ],
+)
+def test_one_scenario_in_which_it_fails_disqualifies_a_setting(failing, reason):
+    evidence = [*two("default", 1, 1), cell("xla", 0.5, scenario="a"), failing]
+    found = choose(*filter(None, evidence))
+    assert found.best == "default"
+    assert named(found, "xla").reasons[0] == reason
+    assert choose(*filter(None, evidence), scenarios=("a",)).best == "xla"
+
+
+@pytest.mark.parametrize(
+    ("asked", "scenarios"),
+    [
+        (("all",), ("c", "a", "b")),
+        (("x",), ("a",)),
+        (("y",), ("c", "b")),
+        (("b", "a"), ("a", "b")),
+        (("x", "b"), ("a", "b")),
+        (("a", "a", "x"), ("a",)),
+    ],
+)
+def test_scenarios_are_asked_for_by_name_by_family_or_all(asked, scenarios):
+    """They come in the order measured."""
+    evidence = [cell(scenario="c", family="y"), *two("default", 1, 1)]
+    assert choose(*evidence, scenarios=asked).scenarios == scenarios
+
+
+def test_each_scenario_has_an_answer_of_its_own():
+    evidence = [*two("default", 1, 1), *two("xla", 0.5, 1.5)]
+    found = decision.choose_each(evidence, Question())
+    assert [(each.scenarios, each.best) for each in found] == [
+        (("a",), "xla"),
+        (("b",), "default"),
+    ]
+    assert decision.all_qualify(found)
+    broken = [*evidence, *two("threads=1", 1, 1), races(scenario="c")]
+    found = decision.choose_each(broken, Question())
+    assert [each.best for each in found] == ["xla", "default", None]
+    assert not decision.all_qualify(found)
+
+
+# Levers that mean nothing to a scenario.
+
+
+def pipeline(*levers, **changes):
+    """Return the cells of a pipeline, to which some levers and their combinations mean nothing."""
+    return [
+        *(means_nothing(lever, scenario="b", **changes) for lever in levers),
+        *(means_nothing(f"op_determinism+{lever}", scenario="b", **changes) for lever in levers),
+    ]
+
+
+def test_a_lever_that_means_nothing_to_a_scenario_is_looked_through():
+    found = choose(
+        *two("default", 1, 1),
+        *two("op_determinism", 1.2, 1.4),
+        cell("xla", 0.5, scenario="a"),
+        cell("op_determinism+xla", 0.4, scenario="a"),
+        *pipeline("xla"),
+    )
+    assert found.best == "xla"
+    assert named(found, "xla").worst.ratio == 1
+    both = named(found, "op_determinism+xla")
+    assert both.qualifies
+    assert both.cost.ratio == pytest.approx(math.sqrt(0.4 * 1.4), rel=1e-3)
+    assert found.commands == ()
+
+
+def test_what_stands_against_the_setting_without_the_lever_stands_against_it():
+    found = choose(
+        cell(scenario="a"), races(scenario="b"), cell("xla", 0.5, scenario="a"), *pipeline("xla")
+    )
+    assert found.best is None
+    assert "b, process: 20 of 20 differed" in named(found, "xla").reasons
+
+
+def test_settings_that_only_stand_for_others_are_not_listed():
+    evidence = [cell(scenario="b"), cell("op_determinism", scenario="b"), *pipeline("xla", "tf32")]
+    assert order(choose(*evidence)) == ["default", "op_determinism"]
+
+
+def test_what_is_known_to_mean_nothing_only_together_is_looked_through_by_nobody():
+    found = choose(cell(scenario="b"), means_nothing("op_determinism+xla", scenario="b"))
+    [reason] = named(found, "op_determinism+xla").reasons
+    assert reason == "b: not applicable (op_determinism+xla means nothing to it)"
+
+
+def test_what_is_left_without_the_lever_may_have_failed():
+    found = choose(
+        *two("default", 1, 1),
+        cell("tf32=off+xla", 0.5, scenario="a"),
+        means_nothing("xla", scenario="b"),
+        means_nothing("tf32=off+xla", scenario="b"),
+        failed(setting="tf32=off", scenario="b", reason="no"),
+    )
+    assert named(found, "tf32=off+xla").reasons == ("b: failed (no)",)
+
+
+def test_a_lever_nobody_implemented_is_not_looked_through():
+    lost = [
+        failed(setting=name, status="unimplemented", reason="no gradient")
+        for name in ("xla", "op_determinism+xla")
+    ]
+    found = choose(races(), cell("op_determinism", 1.3), *lost)
+    assert qualifying(found) == ["op_determinism"]
+    assert named(found, "op_determinism+xla").reasons[0].endswith("unimplemented (no gradient)")
+
+
+def test_on_a_device_that_was_not_there_nothing_qualifies():
+    absent = [
+        failed(setting=name, device="GPU:7", status="not_applicable", reason="no GPU:7 here")
+        for name in ("default", "xla", "op_determinism+xla")
+    ]
+    found = choose(*absent, device="GPU:7")
+    assert found.best is None
+    assert found.candidates[0].reasons == ("matmul_square: not applicable (no GPU:7 here)",)
+
+
+# What is missing.
+
+
+def parsed(command):
+    """Read a command as the command line and a measurement would, without running it."""
+    tool, name, *words = shlex.split(command)
+    assert (tool, name) == ("detcost", "measure")
+    measure = typer.main.get_command(main.app).commands["measure"]
+    asked = measure.make_context("measure", words).params
+    profile = profiles.find(asked["profile"] or "standard")
+    Request.parse(
+        asked["scenarios"],
+        asked["settings"],
+        asked["devices"],
+        scopes=asked["scopes"],
+        profile=profile,
+        **{option: asked[option] for option in ("size", "dtype", "seed")},
+    )
+    return asked
+
+
+def test_what_was_not_measured_is_told_as_the_command_that_would():
+    found = decision.choose(
+        [
+            cell(scopes={"threads": clean(6)}),
+            cell("op_determinism+threads=1", 1.3),
+            cell("xla", 0.5),
+        ],
+        Question(survive=("threads", "process")),
+        "my results/more.trials.jsonl",
+    )
+    [command] = found.commands
+    asked = parsed(command)
+    assert asked["scenarios"] == ["matmul_square"]
+    assert asked["settings"] == ["xla", "op_determinism+threads=1"]
+    assert asked["devices"] == ["CPU:0"]
+    assert asked["scopes"] == ["repeat", "process", "threads"], "what is known is measured again"
+    assert str(asked["out_file"]) == "my results/more.trials.jsonl"
+    assert (asked["size"], asked["dtype"]) == ("medium", None)
+    assert "not all was measured; this would: detcost measure" in choice_tables.markdown(found)
+
+
+def test_each_scenario_that_lacks_something_has_a_command():
+    evidence = [
+        cell(scenario="mlp_graph", size="small", dtype="bfloat16"),
+        cell("xla", scenario="mlp_graph", size="small", dtype="bfloat16"),
+        cell(size="small", dtype="bfloat16"),
+    ]
+    [command] = choose(*evidence).commands
+    asked = parsed(command)
+    assert (asked["scenarios"], asked["settings"]) == (["matmul_square"], ["xla"])
+    assert (asked["size"], asked["dtype"]) == ("small", "bfloat16")
+    commands = choose(*evidence, survive=("isa",)).commands
+    assert [parsed(each)["scenarios"] for each in commands] == [["mlp_graph"], ["matmul_square"]]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [[], [failed(setting="xla")], [means_nothing("xla")], [races("threads=1")]],
+)
+def test_where_all_was_tried_there_is_no_command(more):
+    assert choose(cell(), *more).commands == ()
+
+
+# Which evidence.
+
+
+def test_the_newest_record_of_a_cell_counts():
+    old = [cell(**OLD), cell("xla", 0.5, **OLD)]
+    assert choose(*old).best == "xla"
+    found = choose(*old, cell(), races("xla", 0.5))
+    assert found.best == "default"
+    assert len(found.candidates) == 2
+
+
+def test_of_several_machines_the_one_measured_last_counts_unless_another_is_named():
+    evidence = [cell(machine={"name": "here"}, **OLD), races(machine={"name": "there"})]
+    assert choose(*evidence).source.machine == "there"
+    assert choose(*reversed(evidence)).source.machine == "there"
+    assert choose(*evidence, machine="here").best == "default"
+    there = choose(*evidence, machine="there")
+    assert (there.best, there.source.machine) == (None, "there")
+
+
+def test_of_tensorflow_s_versions_the_one_measured_last_is_taken():
+    older = {"versions": {"tensorflow": "2.20.0"}, **OLD}
+    both = [cell(**older), cell("xla", 0.5, **older), cell(scenario="b", **older)]
+    both += [cell(), cell("xla", 1.5)]
+    newer = choose(*both)
+    assert (newer.best, newer.source.tensorflow, newer.scenarios) == (
+        "default",
+        "2.21.0",
+        ("matmul_square",),
+    )
+    old = choose(*both, tensorflow="2.20.0", scenarios=("matmul_square",))
+    assert (old.best, old.source.tensorflow) == ("xla", "2.20.0")
+
+
+@pytest.mark.parametrize(
+    ("field", "usual", "other"), [("size", "medium", "large"), ("dtype", "float32", "bfloat16")]
+)
+def test_the_usual_size_and_type_are_taken_where_none_is_named(field, usual, other):
+    evidence = [cell(**{field: usual}), races(**{field: other})]
+    assert getattr(choose(*evidence), field) == usual
+    named_one = choose(*evidence, **{field: other})
+    assert (getattr(named_one, field), named_one.best) == (other, None)
+    assert getattr(choose(evidence[1]), field) == other, "where there is nothing else"
+
+
+def test_devices_are_kept_apart():
+    evidence = [cell(), races(device="GPU:0")]
+    assert choose(*evidence).best == "default"
+    assert choose(*evidence, device="GPU:0").best is None
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ({"scenarios": ("matmul_sqare",)}, ['"matmul_sqare"', 'did you mean "matmul_square"?']),
+        ({"scenarios": ("matmull",)}, ['"matmull"', 'did you mean "matmul"?']),
+        ({"scenarios": ("qqqq",)}, ['"qqqq"', "there is matmul_square", "detcost measure qqqq"]),
+        ({"device": "CPU:1"}, ['"CPU:1"', 'did you mean "CPU:0"?', "there is CPU:0"]),
+        ({"machine": "bax"}, ['"bax"', 'did you mean "box"?', "there is box"]),
+        ({"tensorflow": "2.22.0"}, ['"2.22.0"', 'did you mean "2.21.0"?', "there is 2.21.0"]),
+        ({"size": "medum"}, ['"medum"', 'did you mean "medium"?', "there is medium"]),
+        ({"dtype": "float64"}, ['"float64"', 'did you mean "float32"?', "there is float32"]),
+        ({"survive": ("thread",)}, ['"thread"', 'did you mean "threads"?', ", ".join(SCOPES)]),
+        ({"survive": ()}, ["no scope to survive", ", ".join(SCOPES)]),
+        ({"max_rate": 0.0}, ["rate 0", "above 0", "0.05"]),
+        ({"max_rate": 5.0}, ["rate 5", "at most 1", "0.05"]),
+        ({"max_rate": math.nan}, ["rate nan", "0.05"]),
+    ],
+)
+def test_a_wrong_word_is_one_line_that_names_it_and_the_remedy(question, words):
+    with pytest.raises(UsageError) as mistake:
+        choose(cell(), **question)
+    [line] = str(mistake.value).splitlines()
+    for word in words:
+        assert word in line
+
+
+def test_many_names_are_not_all_listed():
+    evidence = [cell(scenario=f"number_{i}") for i in range(LISTED + 5)]
+    with pytest.raises(UsageError, match=f"number_{LISTED - 1} and 5 more"):
+        choose(*evidence, scenarios=("qqqq",))
+
+
+def test_without_evidence_it_is_said_how_to_get_some():
+    with pytest.raises(UsageError, match="detcost measure --out"):
+        choose()
+
+
+def test_python_users_give_a_folder_a_file_or_records(tmp_path):
+    evidence = [cell(), cell("xla", 0.5), races(device="GPU:0")]
+    path = tmp_path / "results" / "box" / "x.trials.jsonl"
+    Journal(path, "run").append(evidence)
+    found = detcost.choose("matmul", max_rate=0.2, results=tmp_path / "results")
+    assert isinstance(found, detcost.Choice)
+    assert (found.best, found.max_rate) == ("xla", 0.2)
+    for results in (str(path), evidence):
+        assert detcost.choose(["matmul_square"], max_rate=0.2, results=results) == found
+    assert detcost.choose(device="GPU:0", survive=["repeat"], results=evidence).best is None
+
+
+# What it rests on, and what to paste.
+
+
+def test_the_source_of_an_answer_is_told():
+    wide = Controls(cost(1.0, 0.9, 1.1), Control(20, 20, True), Control(0, 20, True))
+    found = choose(cell(**OLD), cell("xla", controls=wide), cell("threads=1", scenario="b"))
+    source = found.source
+    assert (source.machine, source.cpu) == ("box", "Some CPU @ 2.00GHz")
+    assert (source.tensorflow, source.profiles) == ("2.21.0", ("standard",))
+    assert source.runs == ("20260102T030405-0a1b2c3d", "old")
+    assert source.first_measured < "2026" < source.last_measured
+    assert (source.noise.low, source.noise.high) == (0.9, 1.1), "the widest"
+    assert source.failed_controls == ()
+
+
+FAILING = Controls(cost(1.2, 1.1, 1.3), Control(3, 20, False), Control(1, 20, False))
+
+
+def test_failed_controls_are_shouted():
+    found = choose(cell(), cell("xla", 0.5, controls=FAILING))
+    assert len(found.source.failed_controls) == 3
+    for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+        assert "CONTROLS FAILED: default against itself came out 1.200" in shown
+        assert "known to vary was not seen to" in shown
+        assert "known to be stable was seen to vary" in shown
+    assert "CONTROLS" not in plain(terminal(choose(cell())))
+
+
+def test_what_is_to_be_pasted_is_what_was_measured():
+    setting = grammar.parse("deterministic_ops_env+threads=1")
+    found = choose(races(seed=7), cell(setting.name, 1.5, seed=7)).snippets
+    assert found.python == setting.snippet(7)
+    assert "set_random_seed(7)" in found.python
+    assert found.environment == "export TF_DETERMINISTIC_OPS=1"
+    assert found.line is None
+    assert found.keras.endswith("model.compile(optimizer, loss, jit_compile=False)")
+    compiled = choose(cell(), cell("xla", 0.5)).snippets
+    assert compiled.line in compiled.python
+    assert compiled.keras.count("jit_compile") == compiled.keras.count("jit_compile=True") == 1
+
+
+def test_a_lever_of_a_newer_detcost_is_chosen_without_code():
+    found = choose(cell(), cell("warp=9", 0.5))
+    assert found.best == "warp=9"
+    assert found.snippets is None
+    assert "To paste" not in choice_tables.markdown(found)
+
+
+# As a person and as a program read it.
+
+
+def terminal(found) -> str:
+    console = Console(file=io.StringIO(), width=300, color_system="truecolor", force_terminal=True)
+    console.print(choice_tables.terminal(found))
+    return console.file.getvalue()
+
+
+def plain(text: str) -> str:
+    """Take rich's own styles away."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def rows(markdown: str) -> list[list[str]]:
+    """Read a table as GitHub does: an escaped bar is no border."""
+    return [
+        [word.strip() for word in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in markdown.split("\n")
+        if line.startswith("|")
+    ]
+
+
+def outside_code(markdown: str) -> str:
+    return re.sub(r"^```.*?^```$|`[^`\n]*`", "", markdown, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_a_table_tells_of_every_setting_what_it_costs_and_buys():
+    found = choose(
+        races(),
+        cell("op_determinism", 1.3, scopes={"threads": clean(6)}),
+        cell("op_determinism+xla", 1.3),
+        failed(setting="xla", reason="ValueError: no"),
+    )
+    table = rows(choice_tables.markdown(found))
+    assert table[0] == ["setting", "cost [95 %]", "repeat", "process", "what it buys, or why not"]
+    names, costs, repeat, process, words = zip(*table[2:], strict=True)
+    assert names == ("`op_determinism`", "`op_determinism+xla`", "`default`", "`xla`")
+    assert costs == (r"1.30 \[1.30, 1.30\]", r"1.30 \[1.30, 1.30\]", "1", "–")
+    assert repeat == ("0/310 ≤ 0.96 %", "0/310 ≤ 0.96 %", "300/310", "–")
+    assert process == ("0/20 ≤ 14 %", "0/20 ≤ 14 %", "20/20", "–")
+    assert words[0] == "the answer; survives threads as well"
+    assert words[1] == "tied: the noise does not tell its cost from the answer's"
+    assert words[2].startswith(r"matmul\_square, repeat: 300 of 310 differed; ")
+    assert words[3] == r"matmul\_square: failed (ValueError: no)"
+    shown = plain(terminal(found))
+    for word in (*table[0], *(name.strip("`") for name in names), "0/310 ≤ 0.96 %", "the answer"):
+        assert word in shown
+
+
+def test_many_reasons_are_counted():
+    evidence = [races(scenario=f"number_{i}") for i in range(3)]
+    assert "; and 3 more |" in choice_tables.markdown(choose(*evidence))
+
+
+def test_a_table_of_answers_has_a_row_a_scenario():
+    evidence = [*two("default", 1, 1), *two("xla", 0.5, 1.0), races(scenario="c")]
+    found = decision.choose_each(evidence, Question())
+    table = rows(choice_tables.markdown(found))
+    assert table[0] == ["scenario", "setting", "cost [95 %]", "bounds", "tied with it"]
+    bounds = "repeat 0/310 ≤ 0.96 %, process 0/20 ≤ 14 %"
+    assert table[2] == ["a", "xla", r"0.50 \[0.50, 0.50\]", bounds, ""]
+    assert table[3] == ["b", "default", r"1.00 \[1.00, 1.00\]", bounds, "xla"]
+    assert table[4][:3] == ["c", "none qualifies", "–"]
+    assert table[4][3].startswith("c, repeat: 300 of 310 differed")
+    shown = plain(terminal(found))
+    for words in ("survive repeat, process on CPU:0", "none qualifies", "0/310 ≤ 0.96 %"):
+        assert words in shown
+
+
+def test_nothing_is_called_deterministic():
+    for found in (choose(cell(), cell("op_determinism", 0.5)), choose(races())):
+        for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+            assert "deterministic" not in shown
+
+
+HOSTILE = [
+    *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<!-- x -->"),
+    *("x`|y", "a|b", "a\nb", "a\r\n| b |", "`|`", "a\\|b", "a\\", "x\n\n# Heading", "```\nx"),
+    *("[x](javascript:y)", "[red]x[/red]", "[/foo]", "[link=http://x]y", ":bug:"),
+    "a\x1b[2J\x1b]0;title\x07\rb\x9b\x1b]8;;http://x\x1b\\",
+]
+
+
+def hostile(text):
+    """Return evidence in which a stranger has written it wherever there is room for words."""
+    place = {"machine": {"name": text, "cpu": text}, "versions": {"tensorflow": text}}
+    place |= {"scenario": text, "size": text, "dtype": text, "device": text}
+    controls = Controls(cost(1.2, 1.1, 1.3), None, None)
+    odd = msgspec.structs.replace(divergence(0, 0), skipped={text: text})
+    return [
+        cell(controls=controls, **place),
+        cell(text, 0.5, **place),
+        failed(setting="xla", reason=text, **place),
+        failed(setting="tf32", status="not_applicable", reason=text, **place),
+        cell("threads=1", scopes={"isa": meaningless(text)}, **place),
+        cell("intra=1", scopes={"isa": odd}, **place),
+    ]
+
+
+def answered(text, survive):
+    """Return the answer to a question about such evidence, alone and in a list."""
+    question = Question(survive=survive, device=text, machine=text, size=text, dtype=text)
+    found = decision.choose(hostile(text), question)
+    return found, [found]
+
+
+@pytest.mark.parametrize("survive", [("process",), ("process", "isa")])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_stranger_s_words_are_nothing_but_words(text, survive):
+    for found, harmless in zip(answered(text, survive), answered("x", survive), strict=True):
+        shown = terminal(found)
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", plain(shown))
+        assert "\x1b]8;" not in shown, "a link"
+        markdown, usual = choice_tables.markdown(found), choice_tables.markdown(harmless)
+        assert len(markdown.splitlines()) == len(usual.splitlines())
+        assert [len(row) for row in rows(markdown)] == [len(row) for row in rows(usual)]
+        assert markdown.count("```") == usual.count("```")
+        prose = outside_code(markdown).replace("cost [95 %]", "")
+        assert not re.search(r"[<>]|(?<!\\)[\[\]]", prose), "HTML or a link"
+
+
+def test_a_stranger_s_name_in_a_command_is_one_word_of_it():
+    name = "a b; touch /tmp/x $(id) `id` '\""
+    [command] = choose(cell(scenario=name, divergence={})).commands
+    assert shlex.split(command)[:4] == ["detcost", "measure", name, "--settings"]
+
+
+@pytest.mark.parametrize("text", ["xla", *HOSTILE])
+def test_json_is_strict_and_read_again_as_the_same_choice(text):
+    found = choose(
+        cell(machine={"name": text}),
+        cell(text, 0.5, machine={"name": text}),
+        failed(setting="tf32", reason=text, machine={"name": text}),
+        cell("op_determinism", noise=(1.0,), run_id="one block", machine={"name": text}),
+        survive=("process", "isa"),
+        max_rate=0.5,
+    )
+    written = choice_tables.json_text(found)
+    json.loads(written, parse_constant=pytest.fail)
+    assert msgspec.json.decode(written, type=Choice, strict=True) == found
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", written)
+
+
+def test_answers_for_several_scenarios_are_a_list_in_json():
+    found = decision.choose_each([*two("default", 1, 1)], Question())
+    assert msgspec.json.decode(choice_tables.json_text(found), type=list[Choice]) == found
+
+
+def test_of_no_scenario_at_all_nothing_is_chosen():
+    with pytest.raises(UsageError):
+        choose(cell(), scenarios=())
+
+
+def test_a_scope_named_twice_counts_once():
+    assert len(choose(cell(), survive=("repeat", "repeat")).candidates[0].findings) == 1
+
+
+@pytest.mark.parametrize("cpu", [5, ["x"], {"a": 1}])
+def test_json_is_read_again_whatever_the_processor_is_called(cpu):
+    found = choose(cell(machine={"name": "box", "cpu": cpu}))
+    assert msgspec.json.decode(choice_tables.json_text(found), type=Choice) == found
+
+
+@pytest.mark.parametrize("field", ["scenario", "device", "size", "dtype"])
+def test_a_mistake_is_one_harmless_line_whatever_the_evidence_is_called(field):
+    asked = {"scenarios": ("q",)} if field == "scenario" else {field: "q"}
+    with pytest.raises(UsageError) as mistake:
+        choose(cell(**{field: "q\x1b[2J\nb"}), **asked)
+    assert str(mistake.value).isprintable()
+
+
+def test_failed_controls_are_shouted_under_a_table_of_answers():
+    found = decision.choose_each([cell(controls=FAILING)], Question())
+    for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+        assert "CONTROLS FAILED" in shown
+
+
+def test_default_costs_1_where_its_second_worker_was_lost():
+    assert choose(cell(cost=None), cell("xla", 0.5)).best == "xla"
+
+
+def test_a_scenario_is_no_option_of_a_command_to_paste():
+    assert choose(cell(scenario="--out=.bashrc", divergence={})).commands == ()
+
+
+def test_a_bare_address_is_no_link_in_markdown():
+    found = choose(cell(), failed(setting="xla", reason="see https://evil.example"))
+    assert "https://" not in outside_code(choice_tables.markdown(found))
+
+
+def test_the_advice_on_a_bound_is_told_whole():
+    name = "crop_and_resize_gradient"
+    shown = choice_tables.markdown(choose(cell(scenario=name), survive=("process",), max_rate=0.05))
+    assert "would bound it at 4.9 %" in shown

@@ -1,0 +1,250 @@
+"""Folklore: a verdict is what the evidence says, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+import pytest
+
+from detcost.claims import formatting, measuring, verdicts
+from detcost.claims.catalogue import CLAIMS, Claim
+from detcost.claims.hypotheses import (
+    AcrossVersions,
+    Cells,
+    Costs,
+    Differ,
+    Grows,
+    Same,
+    Seen,
+    Stays,
+    Varies,
+)
+from detcost.claims.verdicts import judge
+from detcost.evidence import reading, schema
+from detcost.evidence.schema import Cost, Evidence
+from detcost.outputs.severity import Severity
+from detcost.outputs.trajectory import Trajectory
+from detcost.scenarios.registry import built_in
+from detcost.settings.grammar import parse
+from factories import divergence, failed, racing, record
+from paths import ROOT
+
+CELL = ("matmul_square", "default")
+
+
+def put(ask, *records: Evidence) -> Seen:
+    return ask.put(Cells(records))
+
+
+def seen(divergent: int, scope: str = "repeat") -> Evidence:
+    return record(divergence={scope: divergence(divergent, 20)})
+
+
+# -- asks ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("divergent", "stays"), [(0, True), (1, False), (20, False)])
+def test_bits_stay_where_no_comparison_differed_and_vary_where_one_did(divergent, stays):
+    assert put(Stays(*CELL, "repeat"), seen(divergent)).holds is stays
+    assert put(Varies(*CELL, "repeat"), seen(divergent)).holds is not stays
+
+
+@pytest.mark.parametrize("ask", [Stays(*CELL, "process"), Varies(*CELL, "process")])
+@pytest.mark.parametrize("records", [[], [seen(0)], [failed()]], ids=["none", "scope", "failed"])
+def test_what_was_not_measured_is_no_answer(ask, records):
+    assert put(ask, *records).holds is None
+
+
+def test_a_reason_for_no_answer_is_told():
+    answer = put(Stays(*CELL, "repeat"), failed(status="unimplemented", reason="no kernel"))
+    assert "unimplemented (no kernel)" in answer.words
+
+
+@pytest.mark.parametrize("scope", ["threads", "execution"])
+def test_what_differs_anyway_does_not_stay_and_blames_no_scope(scope):
+    racy = record(divergence=racing(**{scope: divergence(6, 6)}))
+    assert put(Stays(*CELL, scope), racy).holds is False
+    answer = put(Varies(*CELL, scope), racy)
+    assert answer.holds is None
+    assert answer.words == f"matmul_square under default, {scope}: differs in repeat already"
+    assert put(Varies(*CELL, "process"), racy).holds is True
+
+
+def test_a_cell_that_carries_state_stays_and_its_words_say_so():
+    answer = put(Stays(*CELL, "repeat"), record(carries_state=True))
+    assert answer.holds is True
+    assert answer.words.endswith("0 of 315 differed (carries state, its sequence repeats)")
+
+
+def test_a_sequence_that_varies_says_from_which_call():
+    parted = msgspec.structs.replace(divergence(4, 20), first_call=7)
+    answer = put(Varies(*CELL, "process"), record(divergence={"process": parted}))
+    assert answer.words.endswith("4 of 20 differed; first differs at call 7")
+
+
+def test_costs_of_cold_steps_are_told_with_what_verdicts_rest_on():
+    words = "cost: of steps after idleness"
+    assert words in verdicts.source([record(), record(schema=2)])
+    assert words not in verdicts.source([record(), failed(schema=2)])
+
+
+def test_two_cells_are_the_same_where_their_digests_are():
+    one, same, other = record(), record(scenario="b"), record(scenario="c", digest="ff")
+    for scenario, equal in (("b", True), ("c", False)):
+        ask = (CELL, (scenario, "default"))
+        assert put(Same(*ask), one, same, other).holds is equal
+        assert put(Differ(*ask), one, same, other).holds is not equal
+    assert put(Same(CELL, ("d", "default")), one).holds is None
+
+
+def test_versions_are_compared_where_there_are_two():
+    ask = AcrossVersions(*CELL, same=False)
+    old = record(versions={"tensorflow": "2.20.0"})
+    assert put(ask, record()).holds is None
+    assert put(ask, record(), old).holds is False
+    assert put(ask, record(), msgspec.structs.replace(old, digest="ff")).holds is True
+
+
+def test_the_newest_tensorflow_counts_whenever_it_was_measured():
+    new = record(versions={"tensorflow": "2.21.0"}, divergence={"repeat": divergence(0, 9)})
+    old = record(
+        versions={"tensorflow": "2.9.0"},
+        measured_at="2027-01-01T00:00:00+00:00",
+        divergence={"repeat": divergence(9, 9)},
+    )
+    assert put(Stays(*CELL, "repeat"), new, old).holds is True
+
+
+@pytest.mark.parametrize(
+    ("verdict", "holds"), [("costs", True), ("free", False), ("faster", False), ("ambiguous", None)]
+)
+def test_a_cost_is_one_where_the_whole_interval_says_so(verdict, holds):
+    cost = Cost(1.3, 1.2, 1.4, 5, [1.3] * 5, verdict)
+    assert put(Costs(*CELL), record(cost=cost)).holds is holds
+
+
+@pytest.mark.parametrize(("last", "grows"), [(1e-3, True), (1.1e-8, False), (1e-9, False)])
+def test_a_difference_grows_where_it_ends_much_larger(last, grows):
+    path = Trajectory(3, [3, 9], [1e-8, last])
+    found = msgspec.structs.replace(divergence(1, 2), severity=Severity(1, 0.5, 1e-7, path))
+    assert put(Grows(*CELL, "process"), record(divergence={"process": found})).holds is grows
+    assert put(Grows(*CELL, "process"), record()).holds is None
+
+
+# -- verdicts ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "word"),
+    [
+        ([True, True], "holds"),
+        ([True, None], "holds"),
+        ([False], "does not hold"),
+        ([True, False, None], "depends on"),
+        ([None, None], "not testable here"),
+    ],
+)
+def test_a_verdict_follows_from_what_was_seen(answers, word):
+    claim = Claim("x", "y", ("z",), ())
+    found = judge(claim, [Seen(answer, str(i)) for i, answer in enumerate(answers)])
+    assert found.word == word
+    told = found.seen_for + found.seen_against + found.not_seen
+    assert sorted(told) == [str(i) for i in range(len(answers))]
+
+
+def test_without_evidence_nothing_is_judged():
+    assert {found.word for found in verdicts.verdicts([])} == {"not testable here"}
+
+
+# -- the catalogue -----------------------------------------------------------------------------
+
+
+def test_every_claim_has_a_source_and_asks_for_something():
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS) >= 25
+    assert all(claim.sources and claim.asks for claim in CLAIMS)
+    assert len({source for claim in CLAIMS for source in claim.sources}) == 5
+
+
+def test_what_claims_ask_about_exists():
+    for claim in CLAIMS:
+        for ask in claim.asks:
+            for scenario, setting in ask.cells:
+                assert scenario in built_in()
+                parse(setting)
+
+
+def test_everything_asked_is_measured():
+    """Every cell and scope of every claim that needs no device of its own."""
+    cells = {
+        (scenario, setting.name, scope)
+        for request in measuring.requests()
+        for scenario in request.scenarios
+        for setting in request.settings
+        for scope in request.scopes
+    }
+    for claim in CLAIMS:
+        for ask in claim.asks:
+            for scenario, setting in ask.cells:
+                scope = getattr(ask, "scope", "process")
+                assert (scenario, parse(setting).name, scope) in cells
+
+
+def test_intervals_are_made_where_a_claim_is_about_cost():
+    costs = {ask.scenario for claim in CLAIMS for ask in claim.asks if isinstance(ask, Costs)}
+    for request in measuring.requests():
+        if costs & set(request.scenarios):
+            assert request.profile.looks[-1] >= 5
+
+
+# -- what is committed ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def committed() -> list[Evidence]:
+    records, problems = reading.read(ROOT / "results", folklore=True)
+    assert problems == []
+    return records
+
+
+def test_every_claim_that_needs_no_gpu_has_a_verdict(committed):
+    for found in verdicts.verdicts(committed):
+        asks = next(claim.asks for claim in CLAIMS if claim.name == found.claim)
+        gpu = all("GPU" in repr(ask) for ask in asks)
+        assert (found.word == "not testable here") is gpu, found
+
+
+def test_the_document_says_what_the_evidence_says(committed):
+    text = (ROOT / "docs" / "folklore.md").read_text()
+    table = formatting.markdown_table(verdicts.verdicts(committed), verdicts.source(committed))
+    assert table in text, "docs/folklore.md is old: make readme"
+
+
+def test_every_claim_that_does_not_simply_hold_is_explained(committed):
+    text = (ROOT / "docs" / "folklore.md").read_text()
+    paragraphs = text.partition("## What is surprising")[2].partition("\n## ")[0]
+    explained = set(re.findall(r"`(\w+)`", paragraphs))
+    surprising = {"does not hold", "depends on"}
+    asked = {each.claim for each in verdicts.verdicts(committed) if each.word in surprising}
+    assert asked - explained == set()
+
+
+def test_every_example_of_the_pages_is_mapped_to_scenarios():
+    text = (ROOT / "docs" / "folklore.md").read_text()
+    rows = [line for line in text.splitlines() if re.match(r"\| example [A-Z]", line)]
+    assert len(rows) == 15
+    for row in rows:
+        named = re.findall(r"`(\w+)`", row.split("|")[3])
+        assert named
+        assert set(named) <= built_in().keys(), row
+
+
+def test_claims_evidence_is_not_chosen_by():
+    files, _ = reading.files(ROOT / "results")
+    assert not [file for file in files if file.name.endswith(schema.FOLKLORE)]
+
+
+def test_json_holds_all_that_was_seen(committed):
+    found = json.loads(formatting.json_text(verdicts.verdicts(committed)))
+    assert [each["claim"] for each in found] == [claim.name for claim in CLAIMS]

@@ -1,0 +1,467 @@
+"""A mistake is one line and exit code 2; a failed cell is a row and exit code 1."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+
+from detcost.cli import main
+from detcost.evidence import reading, schema
+from detcost.evidence.journal import Journal
+from detcost.settings import grammar
+from detcost.tables import evidence_tables, readme
+from factories import cost, record
+from paths import USER_SCENARIOS
+
+MAIN = [sys.executable, "-c", "from detcost.cli.main import main; main()"]
+QUICK = ["-s", "default", "--profile", "quick", "--size", "small"]
+
+
+@pytest.fixture
+def mistake(detcost):
+    """What is said to a mistake, which must be one line and exit code 2."""
+
+    def run(*words: str) -> str:
+        code, out, err = detcost(*words)
+        assert code == 2
+        assert out == ""
+        assert "Traceback" not in err
+        (line,) = err.splitlines()
+        assert line.startswith("detcost: ")
+        return line
+
+    return run
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Put a module in TensorFlow's place that loads at once, for what is found before any op."""
+    folder = tmp_path / "stand-in"
+    folder.mkdir()
+    (folder / "tensorflow.py").write_text(
+        "import sys, unittest.mock\nsys.modules[__name__] = unittest.mock.MagicMock()"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *sys.path]))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+# Mistakes.
+
+
+@pytest.mark.parametrize(
+    ("words", "thing", "remedy"),
+    [
+        (["measure", "matmul_sqare"], '"matmul_sqare"', 'did you mean "matmul_square"?'),
+        (["measure", "qqqq"], '"qqqq"', "detcost list scenarios"),
+        (["measure", "matmul_square", "-s", "xla,opdet"], '"opdet"', "op_determinism"),
+        (["measure", "matmul_square", "-s", "threads"], "threads", "threads=1"),
+        (["measure", "matmul_square", "-s", "threads=1+intra=4"], "intra", "keep one"),
+        (["measure", "matmul_square", "-d", "cpu"], '"cpu"', "detcost list devices"),
+        (["measure", "matmul_square", "--scopes", "repeat,loud"], '"loud"', "repeat, process"),
+        (["measure", "matmul_square", "--size", "big"], '"big"', "small, medium, large"),
+        (["measure", "matmul_square", "--profile", "quik"], '"quik"', '"quick"'),
+        (["measure", "matmul_square", "--dtype", "float33"], '"float33"', '"float32"'),
+        (["measure", "matmul_square", "--seed", "-1"], "-1", "from 0 to"),
+        (["measure", "matmul_square", "--out", "/proc/x/y.jsonl"], "/proc/x/y.jsonl", "--out"),
+        (["show", "--results", "/nowhere"], "/nowhere", "name one"),
+        (["list", "scenrios"], '"scenrios"', 'did you mean "scenarios"?'),
+    ],
+)
+def test_a_wrong_word_is_one_line_that_names_it_and_the_remedy(mistake, words, thing, remedy):
+    line = mistake(*words)
+    assert thing in line
+    assert remedy in line
+
+
+def test_a_wrong_profile_in_the_environment_is_one_line(mistake, monkeypatch):
+    monkeypatch.setenv("DETCOST_PROFILE", "quik")
+    assert "DETCOST_PROFILE" in mistake("measure", "matmul_square")
+
+
+@pytest.mark.parametrize("words", [["measure"], ["list"], ["nonsense"], ["measure", "--seed", "x"]])
+def test_a_command_cut_short_ends_with_2_and_shows_its_usage(detcost, words):
+    code, _, err = detcost(*words)
+    assert code == 2
+    assert "--help" in err
+    assert "Traceback" not in err
+
+
+FILES = {
+    "broken.py": "def (",
+    "binary.py": "\x00\x01",
+    "raises.py": "raise RuntimeError('first\\nsecond')",
+    "leaves.py": "import os; os._exit(3)",
+    "fine.py": "import detcost\n@detcost.scenario(family='x')\ndef mine(bench): ...",
+}
+
+
+@pytest.mark.parametrize(
+    ("reference", "what", "remedy"),
+    [
+        ("broken.py:mine", "SyntaxError", "run python broken.py"),
+        ("binary.py:mine", "SyntaxError", "run python binary.py"),
+        ("raises.py:mine", "RuntimeError: first", "run python raises.py"),
+        ("leaves.py:mine", "exited with code 3", "leaves.py"),
+        ("gone.py:mine", "no such file", "path/to/file.py:name"),
+        ("fine.py:mane", 'no scenario "mane"', 'did you mean "mine"?'),
+        ("no_package.module:mine", "No module named 'no_package'", "import no_package.module"),
+    ],
+)
+def test_a_file_that_gives_no_scenario_is_one_line(stand_in, mistake, reference, what, remedy):
+    for name, text in FILES.items():
+        Path(name).write_text(text)
+    line = mistake("measure", reference)
+    assert reference.rpartition(":")[0] in line
+    assert what in line
+    assert remedy in line
+
+
+def test_two_scenarios_that_results_would_call_the_same_are_refused(stand_in, mistake):
+    """The evidence of one would stand for both."""
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        Path(folder, "fine.py").write_text(FILES["fine.py"])
+    line = mistake("measure", "a/fine.py:mine", "b/fine.py:mine")
+    assert "a/fine.py:mine and b/fine.py:mine are both called fine.py:mine" in line
+
+
+def test_scenarios_of_two_folders_each_import_their_own_neighbours(stand_in, mistake):
+    """Both have a model.py: the second must not be given the first's."""
+    for folder, name in (("a", "Wide"), ("b", "Deep")):
+        Path(folder).mkdir()
+        Path(folder, "model.py").write_text(f"class {name}: ...")
+        Path(folder, f"of_{folder}.py").write_text(f"from model import {name}\n{FILES['fine.py']}")
+    line = mistake("measure", "a/of_a.py:mine", "b/of_b.py:mine", "gone.py:mine")
+    assert line.startswith("detcost: gone.py: no such file"), "which is looked at last"
+
+
+def test_an_interrupt_is_one_line_and_leaves_no_process(stand_in):
+    started = stand_in / "started"
+    (stand_in / "tensorflow.py").write_text(
+        f"import os, time\nopen({str(started)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
+    )
+    run = subprocess.Popen(
+        [*MAIN, "measure", "matmul_square"], stderr=subprocess.PIPE, text=True, process_group=0
+    )
+    end = time.monotonic() + 20
+    while not (started.exists() and started.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    os.kill(run.pid, signal.SIGINT)
+    _, err = run.communicate(timeout=20)
+    assert run.returncode == 130
+    (line,) = err.splitlines()
+    assert line.startswith("detcost: interrupted; ")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+
+
+# Options that are given several times.
+
+
+def lists() -> list[tuple[str, str]]:
+    """Return the command and the long name of every option that takes more than one word."""
+    return [
+        (name, max(option.opts, key=len))
+        for name, command in typer.main.get_command(main.app).commands.items()
+        for option in command.params
+        if getattr(option, "multiple", False)
+    ]
+
+
+def read(command: str, *words: str) -> dict[str, object]:
+    """Return what a command makes of its words, without running it."""
+    found = typer.main.get_command(main.app).commands[command]
+    return found.make_context(command, [*words, *(["x"] if command == "measure" else [])]).params
+
+
+def test_the_options_that_take_several_words_are_known():
+    assert set(lists()) == {
+        ("measure", "--settings"),
+        ("measure", "--devices"),
+        ("measure", "--scopes"),
+        ("choose", "--scenario"),
+        ("choose", "--survive"),
+        ("agreement", "--settings"),
+        ("agreement", "--scenario"),
+    }
+
+
+@pytest.mark.parametrize(("command", "option"), lists())
+@pytest.mark.parametrize("values", [["a,b,c"], ["a", "b", "c"], ["a, b", "c"], [" a ,b,a", "c,b"]])
+def test_several_words_add_up_however_they_are_given(command, option, values):
+    words = [word for value in values for word in (option, value)]
+    assert read(command, *words)[option.strip("-")] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("command", "option"), lists())
+@pytest.mark.parametrize("value", ["", " ", "a,,b", "a,", ","])
+def test_an_empty_word_is_one_line_that_says_what_to_do(mistake, command, option, value):
+    line = mistake(command, *(["matmul_square"] if command == "measure" else []), option, value)
+    assert f'{option} "{value}"' in line
+    assert f"leave {option} out" in line
+
+
+def test_a_measurement_gets_all_the_words(detcost, monkeypatch):
+    asked = {}
+
+    def measure(scenarios, settings, devices, **rest):
+        asked.update(settings=settings, devices=devices, scopes=rest["scopes"])
+
+    monkeypatch.setattr("detcost.measure", measure, raising=False)
+    words = ["-s", "xla", "--settings", "threads=1, default", "-d", "CPU:0", "-d", "GPU:0"]
+    assert detcost("measure", "x", *words, "--scopes", "threads", "--scopes", "load")[0] == 0
+    assert asked == {
+        "settings": ["xla", "threads=1", "default"],
+        "devices": ["CPU:0", "GPU:0"],
+        "scopes": ["threads", "load"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["measure", "x", "--size", "small", "--size", "large"], "--size"),
+        (["measure", "x", "--profile", "quick", "--profile=full"], "--profile"),
+        (["choose", "--device", "CPU:0", "--device", "GPU:0"], "--device"),
+        (["show", "--results", "a", "--results", "b"], "--results"),
+    ],
+)
+def test_a_second_value_where_one_counts_is_refused(mistake, words, option):
+    """The first would be dropped without a word."""
+    assert f"{option} is given 2 times" in mistake(*words)
+
+
+@pytest.mark.parametrize("command", ["choose", "folklore", "agreement"])
+@pytest.mark.parametrize("other", [["--markdown"], ["--write", "README.md"]])
+def test_json_and_markdown_are_refused_before_any_work(mistake, monkeypatch, command, other):
+    """A folklore run takes five minutes."""
+    monkeypatch.setattr("detcost.claims.measuring.measure", pytest.fail)
+    monkeypatch.setattr("detcost.evidence.reading.read", pytest.fail)
+    line = mistake(command, "--json", *other)
+    assert other[0] in line
+    assert "choose one" in line
+
+
+# What is shown.
+
+
+@pytest.fixture
+def results(tmp_path):
+    folder = tmp_path / "results"
+    journal = Journal(folder / "box" / "x.trials.jsonl", "run")
+    old = {"run_id": "old", "measured_at": "2025-01-01T00:00:00+00:00"}
+    journal.append([record(), record(setting="op_determinism")])
+    journal.append([record(cost=cost(9.99, 9.0, 11.0), **old), record(scenario="mine", **old)])
+    return folder
+
+
+def test_show_prints_the_newest_of_every_cell(detcost, results):
+    code, out, err = detcost("show", "--results", str(results))
+    assert (code, err) == (0, "")
+    assert re.search(r"matmul_square\s", out)
+    assert re.search(r"op_determinism .*1.34 \[1.29, 1.40\]", out)
+    assert re.search(r"mine\s", out)
+    assert "9.99" not in out
+
+
+def test_show_reads_one_file_as_well_as_a_folder(detcost, results):
+    whole = detcost("show", "--results", str(results))
+    assert detcost("show", "--results", str(results / "box" / "x.trials.jsonl")) == whole
+
+
+def test_show_as_markdown_prints_the_table_alone(detcost, results):
+    code, out, err = detcost("show", "--results", str(results), "--markdown")
+    assert (code, err) == (0, "")
+    assert all(line.startswith("| ") and line.endswith(" |") for line in out.splitlines())
+    # The head's two lines, and two scenarios under the overview's settings.
+    assert len(out.splitlines()) == 2 + 2 * len(evidence_tables.OVERVIEW)
+
+
+def test_show_writes_the_table_into_a_file(detcost, results, tmp_path):
+    path = tmp_path / "README.md"
+    begin, end = readme.marks("show")
+    path.write_text(f"before\n{begin}\n{end}\nafter\n")
+    code, out, err = detcost("show", "--results", str(results), "--write", str(path))
+    assert (code, out, err) == (0, "", "")
+    text = path.read_text()
+    assert text.startswith(f"before\n{begin}\n\n| scenario |")
+    assert text.endswith(f"{end}\nafter\n")
+
+
+def test_show_writes_into_no_file_without_marks(mistake, results, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    line = mistake("show", "--results", str(results), "--write", str(tmp_path / "README.md"))
+    assert "README.md" in line
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_show_skips_a_line_it_cannot_read_and_says_which(detcost, results):
+    path = results / "box" / "x.trials.jsonl"
+    path.write_bytes(path.read_bytes() + b"\n" * 95 + b'{"schema": 99}\n{"half')
+    code, out, err = detcost("show", "--results", str(results))
+    assert code == 0
+    assert "matmul_square" in out
+    newer, half = err.splitlines()
+    assert newer.startswith(f"skipped {path}:100: schema 99 is newer than {schema.SCHEMA}"), (
+        "and no emoji"
+    )
+    assert half.startswith(f"skipped {path}:101: ")
+
+
+def test_show_of_an_empty_folder_says_what_to_do(mistake, tmp_path):
+    assert "detcost measure --out" in mistake("show", "--results", str(tmp_path))
+
+
+def test_scenarios_are_listed_whole_where_there_is_no_terminal(detcost):
+    code, out, err = detcost("list", "scenarios")
+    assert (code, err) == (0, "")
+    assert re.search(r"matmul_square .*matmul .*yes .*float32 bfloat16", out)
+    assert "…" not in out
+
+
+def test_the_code_to_paste_is_listed_whole(detcost):
+    code, out, err = detcost("list", "settings")
+    assert (code, err) == (0, "")
+    assert "…" not in out
+    for word in grammar.spellings():
+        assert f" {word} " in out
+        for line in grammar.parse(word.replace("=N", "=1")).snippet().splitlines():
+            assert line in out
+
+
+# Real TensorFlow.
+
+OWN = '''
+import os
+import detcost, tensorflow as tf
+
+@detcost.scenario(family="mine")
+def square(bench):
+    """A product of my own."""
+    x = bench.normal((64, 64))
+
+    @bench.function
+    def step():
+        return x @ x
+    return step
+
+@detcost.scenario(family="mine")
+def reads(bench):
+    """Fails with a file's name that is no Unicode."""
+    raise FileNotFoundError(os.fsdecode(b"data-\\xff.csv"))
+'''
+
+
+def measured(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    (folder / "mine").mkdir()
+    (folder / "mine" / "__init__.py").write_text("")
+    for path in (folder / "own.py", folder / "mine" / "own.py"):
+        path.write_text(OWN)
+    return subprocess.run(
+        [*MAIN, "measure", *words, *QUICK, "--out", "mine.trials.jsonl"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A run in which all goes well: one's own scenarios, and a device that is not here."""
+    folder = tmp_path_factory.mktemp("good")
+    words = ["own.py:square", "mine.own:square", "-s", "op_determinism", "-d", "CPU:0,GPU:7"]
+    return measured(folder, *words), *reading.read(folder)
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory):
+    """A run that measures one scenario and then fails at many."""
+    folder = tmp_path_factory.mktemp("bad")
+    trouble = ("raises", "returns_nothing", "changes_shape", "prints", "forks", "exits")
+    words = [f"{USER_SCENARIOS}:{name}" for name in trouble]
+    run = measured(folder, "control_stable", *words, "own.py:reads", "-d", "CPU:0")
+    return run, *reading.read(folder)
+
+
+@pytest.mark.tensorflow
+def test_one_s_own_scenario_is_measured_by_path_and_by_module(good):
+    run, records, problems = good
+    assert (run.returncode, run.stderr) == (0, "")
+    assert problems == []
+    cells = {(r.scenario, r.setting): r for r in records if r.device == "CPU:0"}
+    assert set(cells) == {
+        (scenario, setting)
+        for scenario in ("own.py:square", "mine.own:square")
+        for setting in ("default", "op_determinism")
+    }
+    assert len({kept.digest for kept in cells.values()}) == 1
+    for kept in cells.values():
+        assert (kept.status, kept.family, kept.size) == ("ok", "mine", "small")
+        assert kept.divergence["repeat"].trials >= 60
+        assert kept.divergence["process"].trials >= 6
+        assert kept.cost.low <= kept.cost.ratio <= kept.cost.high
+        assert kept.applied["op_determinism"] == (kept.setting == "op_determinism")
+
+
+@pytest.mark.tensorflow
+def test_a_device_that_is_not_here_is_no_failure(good):
+    run, records, _ = good
+    absent = [kept for kept in records if kept.device == "GPU:7"]
+    assert len(absent) == 4
+    assert {kept.status for kept in absent} == {"not_applicable"}
+    assert "no GPU:7 here" in absent[0].reason
+    assert re.search(r"default .*no GPU:7 here.*\n.*not applicable", run.stdout)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("name", "status", "reason"),
+    [
+        ("raises", "failed", "ValueError: a wrong shape somewhere"),
+        ("returns_nothing", "failed", "step() returned nothing"),
+        ("changes_shape", "failed", "it must give one shape"),
+        ("prints", "failed", "step() prints"),
+        ("forks", "failed", "forked"),
+        ("exits", "crashed", "exited with code 3"),
+        ("reads", "failed", "FileNotFoundError: data-"),
+    ],
+)
+def test_a_scenario_that_misbehaves_is_a_row_with_the_reason(bad, name, status, reason):
+    run, records, _ = bad
+    (kept,) = (kept for kept in records if kept.scenario.endswith(f":{name}"))
+    assert kept.status == status
+    assert reason in kept.reason
+    table = run.stdout.partition(f":{name} ")[2].partition("default against itself")[0]
+    assert status in table
+    assert reason.split()[0] in table
+
+
+@pytest.mark.tensorflow
+def test_a_failed_cell_is_exit_code_1_and_costs_nothing_measured_before(bad):
+    run, records, problems = bad
+    assert (run.returncode, run.stderr, problems) == (1, "", [])
+    assert len(records) == 8
+    stable = next(kept for kept in records if kept.scenario == "control_stable")
+    assert stable.status == "ok"
+    assert stable.divergence["repeat"].divergent == 0
+    assert re.search(r"control_stable\s", run.stdout)
+
+
+@pytest.mark.tensorflow
+def test_the_devices_here_are_listed(detcost):
+    code, out, _ = detcost("list", "devices")
+    assert code == 0
+    assert " CPU:0 " in out

@@ -1,0 +1,327 @@
+"""Settings are compared within the blocks they shared, and the intervals hold the truth."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import stats
+
+from detcost import intervals
+from detcost.comparison import contrasts
+from detcost.comparison.contrasts import LARGEST_RATIO, MOST_BLOCKS
+from detcost.evidence.schema import Cost
+from factories import failed, record
+
+LATER = {"run_id": "later"}
+
+
+def cell(setting, logs, **changes):
+    """Write the log ratios of a cell's blocks as its record."""
+    ratios = np.exp(logs).tolist()
+    return record(
+        setting=setting, cost=Cost(None, None, None, len(ratios), ratios, "free"), **changes
+    )
+
+
+def default(blocks, **changes):
+    """Write the record of ``default``, whose ratios are those of the A/A arm."""
+    return cell("default", [0.7] * blocks, **changes)
+
+
+def ends(estimate):
+    return estimate.low, estimate.ratio, estimate.high
+
+
+def between(records):
+    """Compare the settings of one scenario."""
+    return contrasts.combine(contrasts.between([records]))
+
+
+def over(*scenarios):
+    """Compare the settings of several scenarios, all together."""
+    return contrasts.combine(contrasts.between(scenarios))
+
+
+def estimates(found, against):
+    return contrasts.estimates(found.ratios(against))
+
+
+def expected(logs):
+    return pytest.approx(ends(intervals.ratio(logs)))
+
+
+def estimate(*records):
+    """Return the first record's ratio to the second."""
+    return estimates(between(records), 1)[0]
+
+
+# Of one run.
+
+
+@pytest.mark.parametrize("logs", [[0.1, 0.2], [0.3, 0.29, 0.35, 0.28, 0.31], [-1.0, 0.0, 1.0]])
+def test_the_ratio_to_default_is_that_of_statistics(logs):
+    assert ends(estimate(cell("xla", logs), default(len(logs)))) == expected(logs)
+
+
+def test_what_two_settings_share_in_a_block_cancels():
+    shared = np.array([0.3, -0.4, 0.1, 0.5, -0.2])
+    own = np.array([0.051, 0.049, 0.050, 0.052, 0.048])
+    one, other = cell("xla", shared + own), cell("threads=1", shared)
+    paired = estimate(one, other)
+    assert ends(paired) == expected(own)
+    apart = estimate(one, msgspec.structs.replace(other, **LATER))
+    assert apart.ratio == pytest.approx(paired.ratio)
+    assert paired.low > 1.04
+    assert apart.low < 0.7, "without the blocks they shared nothing could be told"
+
+
+def test_a_ratio_and_its_inverse_are_one():
+    rng = np.random.default_rng(1)
+    cells = [cell(name, rng.normal(0.2, 0.1, 6)) for name in ("xla", "threads=1", "op_determinism")]
+    alien = cell("onednn=off", rng.normal(0.2, 0.1, 9), **LATER)
+    found = between([*cells, alien])
+    for i, j in itertools.combinations(range(4), 2):
+        low, ratio, high = ends(estimates(found, j)[i])
+        assert ends(estimates(found, i)[j]) == pytest.approx((1 / high, 1 / ratio, 1 / low))
+
+
+def test_default_is_1_whatever_its_own_record_says():
+    found = estimates(between([default(5), cell("xla", [0.1, 0.2, 0.1, 0.2, 0.3])]), 0)
+    assert ends(found[0]) == (1, 1, 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_nothing_varies_the_interval_is_the_ratio_itself():
+    twice = [default(4), cell("xla", [math.log(2)] * 4), cell("threads=1", [0.0] * 4, **LATER)]
+    for found in (between(twice), over(*[twice] * 3)):
+        assert [ends(each) for each in estimates(found, 0)] == [
+            (1, 1, 1),
+            pytest.approx((2, 2, 2)),
+            (1, 1, 1),
+        ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_block_gives_a_ratio_without_an_interval():
+    found = between([default(1), cell("xla", [0.5]), cell("threads=1", [0.2], **LATER)])
+    ratios = [ends(each) for each in estimates(found, 0)]
+    assert ratios[0] == (1, 1, 1), "which it is by definition"
+    assert ratios[1] == (None, pytest.approx(math.exp(0.5)), None)
+    assert ratios[2] == (None, pytest.approx(math.exp(0.2)), None)
+    assert ends(estimates(found, 1)[2]) == (None, pytest.approx(math.exp(-0.3)), None)
+
+
+# Of two runs.
+
+THREE, FIVE = [0.1, 0.2, 0.3], [0.0, 0.1, 0.2, 0.1, 0.1]
+
+
+def test_of_unequally_many_blocks_the_first_are_shared():
+    """By hand: variances of the means 1/300 and 1/1000, and what the first three share."""
+    found = between([cell("xla", THREE), cell("threads=1", FIVE), default(3)])
+    shared = np.dot(np.subtract(THREE, np.mean(THREE)), np.subtract(FIVE[:3], np.mean(FIVE)))
+    assert found.mean[0, 1] == pytest.approx(0.1)
+    assert found.variance[0, 1] == pytest.approx(1 / 300 + 1 / 1000 - 2 * shared / 2 / 5)
+    assert found.freedom[0, 1] == 2
+    assert ends(estimates(found, 2)[1]) == expected(FIVE)
+
+
+def test_blocks_of_two_runs_are_compared_as_welch_does():
+    """By hand: variances of the means 1/300 and 1/1000, with 2 and 4 degrees of freedom."""
+    one, other = cell("xla", THREE), cell("threads=1", FIVE, **LATER)
+    found = between([one, other])
+    assert found.mean[0, 1] == pytest.approx(0.1)
+    assert found.variance[0, 1] == pytest.approx(13 / 3000)
+    assert found.freedom[0, 1] == pytest.approx(3.23445, rel=1e-6)
+    welch = stats.ttest_ind(THREE, FIVE, equal_var=False).confidence_interval(0.95)
+    apart = estimates(found, 1)[0]
+    assert ends(apart) == pytest.approx((math.exp(welch.low), math.exp(0.1), math.exp(welch.high)))
+
+
+def test_as_many_blocks_of_another_run_are_not_paired():
+    one, other = cell("xla", THREE), cell("threads=1", THREE, **LATER)
+    assert ends(estimate(one, other)) != (1, 1, 1)
+    assert ends(estimate(one, msgspec.structs.replace(other, run_id=one.run_id))) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("blocks", [3, 8])
+def test_a_newer_default_leaves_a_setting_its_ratio_to_its_own(blocks):
+    assert ends(estimate(cell("xla", THREE), default(blocks, **LATER))) == expected(THREE)
+
+
+def test_a_stranger_to_the_blocks_unpairs_no_others():
+    pair = [cell("xla", THREE), cell("threads=1", [0.2, 0.2, 0.2])]
+    alone = between(pair)
+    beside = between([*pair, cell("onednn=off", FIVE, **LATER)])
+    assert beside.mean[:2, :2] == pytest.approx(alone.mean)
+    assert beside.variance[:2, :2] == pytest.approx(alone.variance)
+
+
+# Of several scenarios.
+
+
+def test_the_geometric_mean_of_two_scenarios_has_the_interval_of_welch_and_satterthwaite():
+    """The mean of THREE's and FIVE's means is half of what THREE has more than −FIVE."""
+    together = over(*([cell("xla", logs), default(len(logs))] for logs in (THREE, FIVE)))
+    assert together.mean[0, 1] == pytest.approx((0.2 + 0.1) / 2)
+    assert together.variance[0, 1] == pytest.approx(13 / 3000 / 4)
+    assert together.freedom[0, 1] == pytest.approx(3.23445, rel=1e-6)
+    welch = stats.ttest_ind(THREE, -np.array(FIVE), equal_var=False).confidence_interval(0.95)
+    assert ends(estimates(together, 1)[0]) == pytest.approx(
+        (math.exp(welch.low / 2), math.exp(0.15), math.exp(welch.high / 2))
+    )
+
+
+def test_a_scenario_s_figures_are_the_same_to_the_last_bit_whatever_stands_beside_it():
+    rng = np.random.default_rng(4)
+    rows = [[default(n), cell("xla", rng.normal(0.3, 0.1, n))] for n in (3, 9, 40)]
+    together = contrasts.between(rows)
+    for place, row in enumerate(rows):
+        for field in ("mean", "variance", "freedom", "margin"):
+            alone = getattr(contrasts.between([row]), field)[0]
+            np.testing.assert_array_equal(getattr(together, field)[place], alone)
+
+
+def test_each_scenario_weighs_the_same_however_many_blocks_it_has():
+    each = [
+        [cell("xla", np.full(n, math.log(ratio))), default(n)]
+        for n, ratio in ((2, 8.0), (40, 1.0), (5, 1.0))
+    ]
+    assert estimates(over(*each), 1)[0].ratio == pytest.approx(2)
+
+
+def test_of_one_scenario_the_mean_is_its_own():
+    found = contrasts.between([[cell("xla", THREE), default(3)]])
+    np.testing.assert_array_equal(contrasts.combine(found).ratios(1), found.ratios(1)[0])
+
+
+def test_a_setting_without_a_cost_in_one_scenario_has_none_over_all():
+    whole = [default(3), cell("xla", THREE), cell("threads=1", THREE)]
+    lacking = [default(3), None, cell("threads=1", THREE)]
+    found = estimates(over(whole, lacking), 0)
+    assert [each is None for each in found] == [False, True, False]
+
+
+def test_a_scenario_of_one_block_leaves_the_mean_without_an_interval():
+    found = over(*([default(n), cell("xla", [0.3] * n)] for n in (1, 5)))
+    assert ends(estimates(found, 0)[1]) == (
+        None,
+        pytest.approx(math.exp(0.3)),
+        None,
+    )
+
+
+# The intervals hold the truth.
+
+RUNS = 2000
+#: Three standard errors of a share of 95 % in so many runs.
+MARGIN = 3 * math.sqrt(0.95 * 0.05 / RUNS)
+TRUTH = {"default": 0.0, "xla": -0.3, "threads=1": 0.4}
+#: Blocks of a scenario, and the spread between the processes in them.
+SCENARIOS = ((5, 0.02), (7, 0.05), (10, 0.01))
+
+
+def measured(rng, blocks, spread, truth):
+    """Measure a scenario; the machine drifts, and default's noise is in every ratio."""
+    times = np.array(list(truth.values()))[:, None] + rng.normal(0, spread, (len(truth), blocks))
+    times += rng.normal(0, 0.3, blocks)
+    return [cell(name, logs) for name, logs in zip(truth, times - times[0], strict=True)]
+
+
+def share_that_holds(found, truth):
+    """Return how many of the runs' intervals hold the true ratio, by pair of settings."""
+    logs = list(truth.values())
+    against = [[estimates(run, j) for run in found] for j in range(len(logs))]
+    return {
+        (i, j): np.mean([run[i].holds(math.exp(logs[i] - logs[j])) for run in against[j]])
+        for i, j in itertools.combinations(range(len(logs)), 2)
+    }
+
+
+def test_the_interval_of_a_geometric_mean_holds_it_in_95_percent_of_runs():
+    rng = np.random.default_rng(2)
+    found = [
+        over(*(measured(rng, *scenario, TRUTH) for scenario in SCENARIOS)) for _ in range(RUNS)
+    ]
+    for share in share_that_holds(found, TRUTH).values():
+        assert share == pytest.approx(0.95, abs=MARGIN)
+    off = [abs(run.mean[1, 0] - TRUTH["xla"]) / math.sqrt(run.variance[1, 0]) for run in found]
+    assert np.mean(np.array(off) < 1.96) < 0.95 - MARGIN, "a normal quantile would not do"
+
+
+def test_where_one_took_part_in_the_first_blocks_only_the_interval_holds():
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(RUNS):
+        first, xla, other = measured(rng, 12, 0.03, TRUTH)
+        few = cell("xla", np.log(xla.cost.block_ratios[:5]))
+        found.append(between([first, few, other]))
+    for share in share_that_holds(found, TRUTH).values():
+        assert 0.95 - MARGIN <= share < 0.99  # few blocks have few degrees of freedom
+
+
+def test_the_interval_across_two_runs_holds_the_ratio_in_95_percent_of_runs():
+    rng = np.random.default_rng(3)
+    truth = {"xla": -0.3, "threads=1": 0.4}
+    found = []
+    for _ in range(RUNS):
+        xla = cell("xla", rng.normal(truth["xla"], 0.02, 5))
+        one = cell("threads=1", rng.normal(truth["threads=1"], 0.06, 12), **LATER)
+        found.append(between([xla, one]))
+    [share] = share_that_holds(found, truth).values()
+    assert share == pytest.approx(0.95, abs=MARGIN)
+
+
+# What strangers write.
+
+JUNK = [None, 0.0, -1.0, math.nan, math.inf, 5e-324, 1e300, 2 * LARGEST_RATIO]
+
+
+def junk(ratios, blocks=None):
+    count = len(ratios) if blocks is None else blocks
+    return record(setting="xla", cost=Cost(1.0, 1.0, 1.0, count, ratios, "free"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "lost",
+    [
+        *(junk([1.0, 1.0, ratio]) for ratio in JUNK),
+        junk([1.0, 1.0], blocks=3),
+        junk([], blocks=0),
+        junk([], blocks=3),
+        junk([1.0] * (MOST_BLOCKS + 1)),
+        record(setting="xla", cost=None),
+        failed(setting="xla"),
+        record(setting="xla", status="timed_out"),
+        None,
+    ],
+)
+def test_figures_no_measurement_gives_are_no_cost_and_harm_no_other(lost):
+    one = cell("threads=1", THREE)
+    found = between([default(3), lost, one])
+    assert estimates(found, 0)[1] is None
+    assert estimates(found, 1) == [None, None, None]
+    assert ends(estimates(found, 0)[2]) == expected(THREE)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_widest_interval_there_can_be_is_still_a_number():
+    widest = [0.999 * math.log(LARGEST_RATIO), -0.999 * math.log(LARGEST_RATIO)]
+    one, other = cell("xla", widest), cell("threads=1", widest[::-1])
+    for found in (
+        estimate(one, other),
+        estimate(one, msgspec.structs.replace(other, **LATER)),
+        estimates(over(*[[one, other]] * 2), 1)[0],
+    ):
+        assert 0 < found.low < found.ratio < found.high < math.inf
+
+
+def test_of_nothing_there_is_nothing_to_compare():
+    assert contrasts.between([]).mean.shape == (0, 0, 0)
+    assert between([]).mean.shape == (0, 0)
+    assert estimates(between([None]), 0) == [None]

@@ -1,0 +1,169 @@
+"""Old evidence compared ``execution`` with default's output; what is read is the cell's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from detcost.evidence import reading, schema
+from detcost.evidence.schema import Divergence, Evidence, Variant
+from detcost.experiment.arm import Tally
+from detcost.experiment.sequences import Outcome
+from detcost.outputs.severity import Severity
+from detcost.report.projection import Glance
+from factories import divergence, record
+
+OWN, DEFAULTS, OTHER = "own", "default's", "another"
+FAR, NEAR, UNKNOWN = Severity(9, 0.5, 1e-3), Severity(3, 0.25, 1e-7), Severity(None, None, None)
+OLD = {"schema": 2, "setting": "xla", "digest": OWN}
+
+
+def execution(
+    outputs: dict[str, list[str]], reference: str, severity: Severity | None = FAR
+) -> Divergence:
+    """Return what a run counts of some outputs, by how they were run."""
+    tally = Tally()
+    for label, digests in outputs.items():
+        for digest in digests:
+            tally.add(Outcome(label, digest, reference))
+    if tally.divergent and severity:
+        tally.add_severity(severity)
+    return tally.summary()
+
+
+def old(outputs: dict[str, list[str]], **changes: object) -> Evidence:
+    """Return a record as schema 2 had it: compared with the output of ``default``."""
+    found = execution(outputs, DEFAULTS)
+    repeat = msgspec.structs.replace(divergence(0, 315), severity=NEAR)
+    scopes = {"repeat": repeat, "execution": found}
+    return record(**{**OLD, "divergence": scopes, "severity": FAR, **changes})
+
+
+def read(folder: Path, *records: Evidence, kind: type = Evidence):
+    path = folder / "old.trials.jsonl"
+    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in records))
+    return reading.read_files([path], kind)
+
+
+ALIKE = {"eager": [OWN], "graph": [OWN], "xla": [OWN]}
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        ALIKE,
+        {"eager": [DEFAULTS], "graph": [DEFAULTS], "xla": [OWN]},
+        {"eager": [OWN] * 20, "graph": [OTHER] * 20, "xla": [DEFAULTS] * 20},
+        {"graph": [OWN], "xla": [OTHER]},
+        {"eager": [DEFAULTS], "graph": [DEFAULTS], "xla": [DEFAULTS]},
+    ],
+    ids=["always compiled", "compiled", "of many trials", "not eagerly", "like default"],
+)
+def test_it_is_what_a_run_would_have_counted_against_the_cell_s_own_output(tmp_path, outputs):
+    [found], problems = read(tmp_path, old(outputs))
+    assert problems == []
+    counted = found.divergence["execution"]
+    assert msgspec.structs.replace(counted, severity=None) == execution(outputs, OWN, None)
+
+
+def test_what_no_longer_differs_has_no_severity(tmp_path):
+    [found], _ = read(tmp_path, old(ALIKE))
+    assert found.divergence["execution"].severity is None
+    assert found.severity == NEAR, "the worst of the other scopes"
+
+
+def test_what_still_differs_keeps_its_severity(tmp_path):
+    [found], _ = read(tmp_path, old({"eager": [OWN], "xla": [OTHER]}))
+    assert found.divergence["execution"].severity == found.severity == FAR
+
+
+def test_how_far_apart_is_unknown_where_nobody_compared_the_two(tmp_path):
+    [found], _ = read(tmp_path, old({"eager": [DEFAULTS], "xla": [DEFAULTS]}))
+    assert found.divergence["execution"].severity == found.severity == UNKNOWN
+
+
+def test_where_trials_varied_all_of_them_count(tmp_path):
+    outputs = {"eager": [OWN, OTHER, OTHER], "graph": [OWN, OWN, OWN]}
+    [found], _ = read(tmp_path, old(outputs))
+    counted = found.divergence["execution"]
+    assert (counted.divergent, counted.trials, counted.rate) == (3, 6, 0.5)
+    assert [variant.divergent for variant in counted.variants] == [3, 0]
+    assert counted.low < 0.5 < counted.high
+
+
+def test_all_else_stays_and_it_is_still_old(tmp_path):
+    before = old(ALIKE)
+    [after], _ = read(tmp_path, before)
+    kept = {"divergence": before.divergence, "severity": before.severity}
+    assert msgspec.structs.replace(after, **kept) == before
+    assert after.cold
+    assert after.divergence["repeat"] == before.divergence["repeat"]
+    assert read(tmp_path, after) == ([after], []), "once more changes nothing"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema": schema.SCHEMA},
+        {"setting": "default"},
+        {"setting": "seeding=stateless+xla"},
+    ],
+    ids=["of today", "default", "seeded otherwise"],
+)
+def test_what_was_compared_with_itself_is_left_alone(tmp_path, changes):
+    kept = old({"eager": [DEFAULTS], "xla": [OWN, OTHER]}, **changes)
+    assert read(tmp_path, kept) == ([kept], [])
+
+
+def test_a_scope_that_means_nothing_stays_so(tmp_path):
+    nothing = msgspec.structs.replace(divergence(0, 0), reason="the scenario itself says")
+    kept = record(**OLD, divergence={"execution": nothing})
+    assert read(tmp_path, kept) == ([kept], [])
+
+
+def test_a_cell_without_an_output_was_compared_with_nothing(tmp_path):
+    [found], problems = read(tmp_path, old(ALIKE, digest=None))
+    counted = found.divergence["execution"]
+    assert problems == []
+    assert (counted.divergent, counted.trials, counted.rate) == (0, 0, None)
+    assert set(counted.skipped) == {"eager", "graph", "xla"}
+    assert "no output of its own" in counted.skipped["eager"]
+
+
+@pytest.mark.parametrize(
+    "variants",
+    [
+        [],
+        [Variant("eager", 0, 2, 1, OWN)],
+        [Variant("eager", 0, -1, 1, OWN), Variant("xla", 0, 4, 1, OTHER)],
+        [Variant("eager", 0, 2**63, 1, OWN)],
+    ],
+    ids=["none", "too few", "fewer than none", "too many"],
+)
+def test_circumstances_that_do_not_add_up_are_a_problem_and_no_exception(tmp_path, variants):
+    odd = msgspec.structs.replace(execution(ALIKE, DEFAULTS), variants=variants)
+    good = record()
+    found, [problem] = read(tmp_path, old(ALIKE, divergence={"execution": odd}), good)
+    assert found == [good]
+    assert (problem.line, "do not add up" in problem.why) == (1, True)
+
+
+def test_the_page_reads_what_the_command_reads(tmp_path):
+    """Though it keeps no circumstances: the counts, what agrees, and the severity."""
+    outputs = {"eager": [OTHER], "graph": [OWN], "xla": [OWN]}
+    records = [old(ALIKE), old(outputs, setting="op_determinism"), old(outputs, setting="default")]
+    whole, _ = read(tmp_path, *records)
+    glances, problems = read(tmp_path, *records, kind=Glance)
+    assert problems == []
+    for full, glance in zip(whole, glances, strict=True):
+        counted, seen = full.divergence["execution"], glance.divergence["execution"]
+        for name in ("divergent", "trials", "rate", "low", "high", "distinct"):
+            assert getattr(seen, name) == getattr(counted, name)
+        assert glance.severity == full.severity
+    assert [each.divergence["execution"].partition for each in glances] == [
+        "",
+        "eager | graph, xla",
+        "eager | graph, xla",
+    ]

@@ -1,0 +1,275 @@
+"""Scopes on fake workers: each varies one thing, in numbers fixed beforehand, and loses nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+import pytest
+from scipy.stats import binomtest
+
+from detcost.evidence.schema import SCOPES, partition
+from detcost.experiment import perturbations, profiles
+from detcost.experiment.arm import TRIES, Arm
+from detcost.experiment.experiment import Experiment
+from detcost.experiment.profiles import Profile
+from detcost.experiment.scopes import POOL_SIZES, variants
+from detcost.host.noisy_neighbours import KINDS as NEIGHBOURS
+from detcost.settings import grammar
+from detcost.workers.contract import QUIET, Cell, CellError, Circumstances, WorkerLost
+from fake_workers import Behaviour, FakeWorkers
+
+STANDARD = profiles.PROFILES["standard"]
+#: One look at few blocks: what is tested here comes after them.
+SHORT = msgspec.structs.replace(STANDARD, looks=(5,), rounds=3, perturbed=6, trials=6)
+AVX2 = ("sse4_1", "sse4_2", "avx", "avx2", "fma")
+
+
+def run(
+    pool: FakeWorkers,
+    names: str = "",
+    *,
+    profile: Profile = SHORT,
+    scopes: tuple[str, ...] = SCOPES,
+    seed: int = 1,
+    fixed_execution: bool = False,
+    cpu_flags: tuple[str, ...] = AVX2,
+) -> Experiment:
+    chosen = ["default", *names.split()]
+    cells = [Cell("fake", grammar.parse(name), "CPU:0", seed=seed) for name in chosen]
+    ways = variants(cpu_flags, fixed_execution)
+    wanted = {scope: ways[scope] for scope in scopes if scope in ways}
+    experiment = Experiment(cells, profile, pool, scopes=wanted, clock=pool.clock)
+    experiment.run()
+    return experiment
+
+
+def seen(arm: Arm, scope: str):
+    return arm.divergence()[scope]
+
+
+# -- what is varied ------------------------------------------------------------------
+
+
+def test_a_scope_changes_one_thing_and_nothing_else():
+    pool = FakeWorkers()
+    run(pool)
+    usual = msgspec.structs.asdict(QUIET)
+    for _, circumstances, _ in pool.circumstances:
+        changed = {
+            key
+            for key, value in msgspec.structs.asdict(circumstances).items()
+            if key != "label" and value != usual[key]
+        }
+        assert len(changed) <= 1
+
+
+def test_every_variant_of_a_scope_is_tried_equally_often():
+    pool = FakeWorkers()
+    found = run(pool).arms[0].divergence()
+    assert {v.label: v.trials for v in found["threads"].variants} == {
+        str(size): 1 for size in POOL_SIZES
+    }
+    assert {v.label: v.trials for v in found["load"].variants} == dict.fromkeys(NEIGHBOURS, 3)
+    assert {v.label: v.trials for v in found["execution"].variants} == dict.fromkeys(
+        ("eager", "graph", "xla"), 2
+    )
+    assert len({v.trials for v in found["isa"].variants}) == 1
+    assert found["isa"].trials >= SHORT.trials
+
+
+def test_variants_are_told_in_their_own_order_whatever_order_they_were_tried_in():
+    for seed in range(5):
+        arm = run(FakeWorkers(), seed=seed).arms[0]
+        labels = [variant.label for variant in seen(arm, "threads").variants]
+        assert labels == [str(size) for size in POOL_SIZES]
+
+
+def test_trials_under_load_run_beside_that_neighbour_and_all_others_beside_none():
+    pool = FakeWorkers()
+    run(pool)
+    assert {(c.neighbour or "") == beside for _, c, beside in pool.circumstances} == {True}
+    assert {beside for _, _, beside in pool.circumstances} == {"", *NEIGHBOURS}
+
+
+def test_a_setting_that_was_given_up_has_no_trials():
+    def errors(verb: str, number: int) -> CellError | None:
+        return CellError("unimplemented", "no kernel") if verb == "build" else None
+
+    pool = FakeWorkers({"xla": Behaviour(errors=errors)})
+    experiment = run(pool, "xla")
+    assert experiment.arms[1].divergence() == {}
+    assert set(experiment.arms[0].divergence()) == set(SCOPES)
+
+
+# -- what is compared ----------------------------------------------------------------
+
+
+def by_pool_size(circumstances: Circumstances) -> str:
+    """Equal bits with four threads and more, as a kernel that splits its work in four at most."""
+    return f"split in {min(circumstances.pool_size or 2, 4)}"
+
+
+def test_the_partition_says_which_pool_sizes_agree():
+    arm = run(FakeWorkers({"default": Behaviour(output=by_pool_size)})).arms[0]
+    threads = seen(arm, "threads")
+    assert partition(threads.variants) == [["1"], ["2"], ["3"], ["4", "8", "16"]]
+    assert (threads.divergent, threads.trials, threads.distinct) == (5, 6, 4)
+    assert seen(arm, "process").divergent == seen(arm, "load").divergent == 0
+    assert threads.severity is not None
+    assert seen(arm, "process").severity is None
+
+
+def test_a_variant_whose_own_trials_differ_agrees_with_none():
+    pool = FakeWorkers({"default": Behaviour(process_flips=1.0)})
+    often = msgspec.structs.replace(SHORT, trials=12)
+    threads = seen(run(pool, profile=often).arms[0], "threads")
+    assert partition(threads.variants) == [[str(size)] for size in POOL_SIZES]
+    assert {variant.digest for variant in threads.variants} == {None}
+
+
+def test_execution_is_compared_with_the_cells_own_output():
+    """A setting that compiles whatever one asks gives its own bits in every execution."""
+    pool = FakeWorkers(
+        {
+            "xla": Behaviour(output=lambda circumstances: "compiled"),
+            "default": Behaviour(output=lambda c: "compiled" if c.execution == "xla" else "output"),
+        }
+    )
+    default, xla = run(pool, "xla").arms
+    assert (seen(default, "execution").divergent, seen(default, "execution").trials) == (2, 6)
+    assert partition(seen(default, "execution").variants) == [["eager", "graph"], ["xla"]]
+    assert (seen(xla, "execution").divergent, seen(xla, "execution").trials) == (0, 6)
+    assert xla.same_bits_as(default) == "no"
+
+
+@pytest.mark.parametrize("scope", ["process", "threads", "load", "isa", "execution"])
+@pytest.mark.parametrize("probability", [0.0, 0.01, 0.2, 1.0])
+def test_a_known_rate_is_found_in_every_scope(scope, probability):
+    """The interval of 300 trials must not be shown to hold p in fewer than 90 % of runs."""
+    profile = msgspec.structs.replace(
+        SHORT, looks=(1,), rounds=1, trials=300, processes=300, perturbed=0
+    )
+    held = []
+    for seed in range(15):
+        pool = FakeWorkers({"default": Behaviour(process_flips=probability)}, seed=seed)
+        arm = run(pool, profile=profile, scopes=(scope,), seed=seed).arms[0]
+        # Where the reference itself is the odd one out, all others differ from it, as they should.
+        if arm.sequences.reference[0] == "output" or probability == 1:
+            found = seen(arm, scope)
+            assert found.trials >= 300
+            held.append(found.low <= probability <= found.high)
+    assert binomtest(sum(held), len(held)).proportion_ci(0.95).high >= 0.90
+
+
+# -- what cannot be tried ------------------------------------------------------------
+
+
+def test_a_scope_that_means_nothing_says_why():
+    arm = run(FakeWorkers(), fixed_execution=True, cpu_flags=()).arms[0]
+    assert seen(arm, "execution").reason == "the scenario itself says how it is executed"
+    assert "no library" in seen(arm, "isa").reason
+    assert (seen(arm, "isa").trials, seen(arm, "isa").rate) == (0, None)
+
+
+def test_a_variant_that_cannot_run_is_skipped_with_its_reason_and_no_other_is():
+    def refuses(circumstances: Circumstances) -> CellError | None:
+        compiled = circumstances.execution == "xla"
+        return CellError("unimplemented", "XLA has no such op") if compiled else None
+
+    arm = run(FakeWorkers({"default": Behaviour(refuses=refuses)})).arms[0]
+    found = seen(arm, "execution")
+    assert arm.status == "ok"
+    assert found.skipped == {"xla": "XLA has no such op"}
+    assert {variant.label: variant.trials for variant in found.variants} == {"eager": 2, "graph": 2}
+
+
+def test_a_variant_that_keeps_losing_workers_is_given_up_and_the_cell_is_not():
+    attempts = []
+
+    def refuses(circumstances: Circumstances) -> CellError | None:
+        if circumstances.pool_size != 16:
+            return None
+        attempts.append(circumstances)
+        return WorkerLost("crashed", "killed by SIGSEGV")
+
+    arm = run(FakeWorkers({"default": Behaviour(refuses=refuses)})).arms[0]
+    assert arm.status == "ok"
+    assert len(attempts) == TRIES
+    assert f"given up after {TRIES} workers" in seen(arm, "threads").skipped["16"]
+    assert seen(arm, "threads").trials == 5
+
+
+def test_trials_whose_neighbour_was_lost_do_not_count():
+    pool = FakeWorkers(lost_neighbours={"busy_cores"})
+    arm = run(pool).arms[0]
+    found = seen(arm, "load")
+    assert [variant.label for variant in found.variants] == ["memory_bandwidth"]
+    assert found.skipped == {"busy_cores": "a busy_cores neighbour was killed by SIGKILL"}
+    assert "busy_cores" in seen(arm, "process").skipped
+    assert "busy_cores" not in {variant.label for variant in seen(arm, "repeat").variants}
+
+
+def test_without_an_output_of_default_execution_is_compared_all_the_same():
+    def errors(verb: str, number: int) -> CellError | None:
+        return CellError("failed", "no") if verb == "build" else None
+
+    pool = FakeWorkers({"default": Behaviour(errors=errors)})
+    default, xla = run(pool, "xla").arms
+    assert seen(xla, "execution").trials == 6
+    assert xla.same_bits_as(default) is None
+
+
+# -- perturbations -------------------------------------------------------------------
+
+
+def test_perturbed_trials_count_for_process_and_repeat_under_their_own_label():
+    arm = run(FakeWorkers(), scopes=("repeat", "process")).arms[0]
+    for scope in ("process", "repeat"):
+        labels = Counter(variant.label.partition("=")[0] for variant in seen(arm, scope).variants)
+        assert labels == Counter(["quiet", *perturbations.KINDS])
+    by_label = {variant.label: variant.trials for variant in seen(arm, "process").variants}
+    assert by_label.pop("quiet") == SHORT.processes - SHORT.perturbed
+    assert set(by_label.values()) == {1}
+    assert seen(arm, "process").trials == SHORT.processes
+
+
+def test_a_perturbed_worker_is_never_timed():
+    pool = FakeWorkers()
+    run(pool)
+    perturbed = {n for n, (_, c, _) in enumerate(pool.circumstances) if c != QUIET}
+    assert perturbed
+    assert not {n for _, n, verb in pool.log if verb == "burst"} & perturbed
+
+
+def test_a_divergence_that_only_a_perturbation_provokes_is_found_and_told():
+    pool = FakeWorkers(
+        {"default": Behaviour(output=lambda c: f"with {bool(c.busy_threads)}")}, seed=3
+    )
+    found = seen(run(pool).arms[0], "process")
+    divergent = {v.label.partition("=")[0] for v in found.variants if v.divergent}
+    assert divergent == {"oversubscription"}
+    assert found.divergent == 1
+
+
+def test_a_plan_has_every_kind_equally_often_and_the_seed_reproduces_it():
+    plan = perturbations.plan(3 * len(perturbations.KINDS), seed=7)
+    kinds = Counter(each.label.partition("=")[0] for each in plan)
+    assert kinds == dict.fromkeys(perturbations.KINDS, 3)
+    assert plan == perturbations.plan(len(plan), seed=7)
+    assert plan != perturbations.plan(len(plan), seed=8)
+
+
+def test_a_run_starts_one_more_python_for_a_kind_at_most():
+    """Each set of variables costs TensorFlow's import; too few trials for all kinds start none."""
+    environments = {each.environment for each in perturbations.plan(60, seed=7)}
+    assert len(environments - {()}) == 1
+    assert {each.environment for each in perturbations.plan(2, seed=7)} == {()}
+
+
+def test_an_affinity_leaves_out_a_core_and_an_offset_stays_in_a_cache_line(monkeypatch):
+    monkeypatch.setattr(perturbations, "usable_core_numbers", lambda: [2, 3, 5, 7])
+    for number in range(50):
+        cores = perturbations.draw("cpu_affinity", 1, number).cores
+        assert set(cores) < {2, 3, 5, 7}
+        assert 1 <= perturbations.draw("allocation_offset", 1, number).input_offset <= 64

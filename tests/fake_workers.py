@@ -1,0 +1,181 @@
+"""Workers made of numbers: the whole experiment without a process or a real second."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from detcost.host.noisy_neighbours import NeighbourLost
+from detcost.outputs.severity import Severity
+from detcost.settings.grammar import Setting
+from detcost.workers.contract import QUIET, Built, Burst, Cell, CellError, Circumstances, Usage
+
+Noise = Callable[[random.Random], float]
+
+
+@dataclass
+class Behaviour:
+    """How a setting's workers behave.
+
+    ``spread`` is the standard deviation of a process's own speed, ``noise`` multiplies each
+    burst, ``flips`` is the probability that a repeat differs, ``process_flips`` that a
+    process has an output of its own, which it then repeats. ``output`` is what circumstances
+    give otherwise, ``state`` whether it moves on with every call, ``python_output`` what the
+    Python a worker is from makes of it. After idleness a step takes ``cold`` times as long at
+    first, and half as much of that after ``warms`` seconds. ``errors`` is asked before each
+    request and may return what to raise, ``refuses`` once the circumstances are known.
+    """
+
+    seconds: float = 0.005
+    spread: float = 0.0
+    noise: Noise = lambda rng: 1.0
+    flips: float = 0.0
+    process_flips: float = 0.0
+    output: Callable[[Circumstances], str] = lambda circumstances: "output"
+    python_output: Callable[[int], str] = lambda python: ""
+    state: bool = False
+    cold: float = 1.0
+    warms: float = 0.004
+    errors: Callable[[str, int], CellError | None] = lambda verb, worker: None
+    refuses: Callable[[Circumstances], CellError | None] = lambda circumstances: None
+
+
+@dataclass
+class FakeWorkers:
+    """Starts fake workers, keeps a log of all they were asked, and owns the clock."""
+
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    seed: int = 0
+    drift: float = 0.0
+    start_seconds: float = 0.1
+    now: float = 0.0
+    log: list[tuple[str, int, str]] = field(default_factory=list)
+    circumstances: list[tuple[str, Circumstances, str]] = field(default_factory=list)
+    pythons: list[tuple[str, int]] = field(default_factory=list)
+    lost_neighbours: set[str] = field(default_factory=set)
+    alive: Counter[str] = field(default_factory=Counter)
+    most_alive: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self._numbers = itertools.count()
+        self._beside = ""
+
+    def start(
+        self, cell: Cell, circumstances: Circumstances = QUIET, *, python: int = 0
+    ) -> FakeWorker:
+        self.circumstances.append((cell.setting.name, circumstances, self._beside))
+        self.pythons.append((cell.setting.name, python))
+        return FakeWorker(self, cell.setting, circumstances, python, next(self._numbers))
+
+    @contextmanager
+    def neighbour(self, kind: str) -> Iterator[None]:
+        self._beside = kind
+        try:
+            yield
+        finally:
+            self._beside = ""
+        if kind in self.lost_neighbours:
+            raise NeighbourLost(f"a {kind} neighbour was killed by SIGKILL")
+
+    def close(self) -> None:
+        pass
+
+    def clock(self) -> float:
+        return self.now
+
+    def behaviour(self, setting: Setting) -> Behaviour:
+        return self.behaviours.get(setting.name, Behaviour())
+
+
+class FakeWorker:
+    def __init__(
+        self,
+        pool: FakeWorkers,
+        setting: Setting,
+        circumstances: Circumstances,
+        python: int,
+        number: int,
+    ):
+        self.pool, self.setting, self.number = pool, setting, number
+        self.circumstances = circumstances
+        self.behaviour = pool.behaviour(setting)
+        self.speed = math.exp(self.behaviour.spread * pool.random.gauss(0, 1))
+        usual = self.behaviour.output(circumstances) + self.behaviour.python_output(python)
+        self.output = self._maybe_other(self.behaviour.process_flips, usual)
+        self.calls = 0
+        self.closed = False
+        pool.alive[setting.name] += 1
+        pool.most_alive = max(pool.most_alive, pool.alive.total())
+
+    def build(self) -> Built:
+        self._ask("build")
+        if refusal := self.behaviour.refuses(self.circumstances):
+            raise refusal
+        self.pool.now += self.pool.start_seconds
+        return Built(0.1, self._next_output(flips=0.0), {})
+
+    def repeat(self, times: int) -> list[str]:
+        self._ask("repeat")
+        return [self._next_output(self.behaviour.flips) for _ in range(times)]
+
+    def burst(self, settle: float, seconds: float) -> Burst:
+        self._ask("burst")
+        step, cold = self.behaviour.seconds, self.behaviour.cold
+        spent, first = 0.0, step * cold
+        while spent < settle:
+            spent += self._warming(spent)
+        times = [self._warming(spent)]
+        while sum(times) < seconds:
+            times.append(self._warming(spent + sum(times)))
+        slow = 1 + self.pool.drift * self.pool.now
+        factor = self.speed * slow * self.behaviour.noise(self.pool.random)
+        self.pool.now += spent + sum(times)
+        return Burst(factor * sum(times) / len(times), first)
+
+    def _warming(self, after: float) -> float:
+        """Seconds of a step that begins so long after idleness."""
+        excess = (self.behaviour.cold - 1) * 0.5 ** (after / self.behaviour.warms)
+        return self.behaviour.seconds * (1 + excess)
+
+    def _next_output(self, flips: float) -> str:
+        self.calls += 1
+        usual = f"{self.output} {self.calls}" if self.behaviour.state else self.output
+        return self._maybe_other(flips, usual)
+
+    def save_outputs(self, path: str) -> None:
+        self._ask("save_outputs")
+
+    def severity(self, path: str) -> Severity:
+        self._ask("severity")
+        return Severity(max_ulp=1, fraction_differing=0.5, mean_relative=1e-7)
+
+    def accuracy(self, path: str) -> float:
+        self._ask("accuracy")
+        return 1e-7
+
+    def usage(self) -> Usage:
+        self._ask("usage")
+        return Usage(1 << 28, None, 1)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.pool.alive[self.setting.name] -= 1
+        self.closed = True
+
+    def _ask(self, verb: str) -> None:
+        assert not self.closed, "a dead worker was asked"
+        self.pool.log.append((self.setting.name, self.number, verb))
+        error = self.behaviour.errors(verb, self.number)
+        if error:
+            raise error
+
+    def _maybe_other(self, probability: float, usual: str) -> str:
+        if self.pool.random.random() < probability:
+            return f"other-{self.pool.random.random()}"
+        return usual

@@ -1,0 +1,324 @@
+"""Equal bytes give equal digests, any other byte another, and nothing is compared by mistake."""
+
+import itertools
+import math
+import subprocess
+import sys
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from detcost.outputs.digests import Leaf, UnusableOutput, digest, leaves, load, save, signature
+
+EXTENDED = ["bfloat16", "float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "int4", "uint4"]
+ARRAYS = [
+    *(np.array([0, 1, 0, 1], dtype) for dtype in "?bBhHiIqQefdFD"),
+    *(np.array([0, 1, 0, 1]).astype(getattr(ml_dtypes, name)) for name in EXTENDED),
+]
+
+
+def of(*outputs):
+    return digest(leaves(outputs))
+
+
+# -- digests ---------------------------------------------------------------------------
+
+
+def test_a_digest_is_32_hex_digits():
+    assert len(of(1.0)) == 32
+    int(of(1.0), 16)
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: array.dtype.name)
+def test_every_single_bit_of_every_type_counts(array):
+    original = of(array)
+    assert of(array.copy()) == original
+    for byte, bit in itertools.product(range(array.nbytes), range(8)):
+        changed = array.copy()
+        changed.view(np.uint8)[byte] ^= 1 << bit
+        assert of(changed) != original
+
+
+def test_the_same_bytes_as_another_type_shape_or_split_are_other_outputs():
+    zeros = np.zeros(4, np.float32)
+    alike = [
+        (zeros,),
+        (zeros.view(np.int32),),
+        (zeros.reshape(2, 2),),
+        (zeros.reshape(4, 1),),
+        (zeros[:2], zeros[2:]),
+        (zeros[:1], zeros[1:]),
+        (zeros, zeros[:0]),
+        (zeros[:0], zeros),
+    ]
+    assert len({of(*outputs) for outputs in alike}) == len(alike)
+
+
+def test_the_order_of_outputs_counts():
+    assert of(1.0, 2.0) != of(2.0, 1.0)
+
+
+def test_nan_payloads_and_the_sign_of_zero_compare_as_bytes():
+    quiet, other = np.array([0x7FC00000, 0x7FC00001], np.uint32).view(np.float32)
+    assert math.isnan(quiet)
+    assert math.isnan(other)
+    assert of(np.array([quiet])) == of(np.array([quiet]))
+    assert of(np.array([quiet])) != of(np.array([other]))
+    assert of(0.0) != of(-0.0)
+
+
+def test_where_one_string_ends_counts():
+    texts = [["ab", "c"], ["a", "bc"], ["abc", ""], ["", "abc"], ["abc"], ["c", "ab"]]
+    assert len({of(np.array(text, object)) for text in texts}) == len(texts)
+
+
+def test_how_an_array_lies_in_memory_does_not_count():
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert of(np.asfortranarray(array)) == of(array)
+    assert of(np.repeat(array, 2, axis=1)[:, ::2]) == of(array)
+    assert of(array.astype(">f4")) == of(array)
+
+
+def test_text_is_the_same_however_python_and_numpy_hold_it():
+    texts = ["é", "é".encode(), np.array("é"), np.array("é", object), np.array("é".encode())]
+    assert len({of(text) for text in texts}) == 1
+
+
+# -- leaves ----------------------------------------------------------------------------
+
+
+def test_a_signature_names_type_and_shape_of_each_output_in_order():
+    outputs = {"b": [np.zeros((8, 32), np.float32), True], "a": (1, "text", 1j)}
+    assert signature(leaves(outputs)) == (
+        *("int64[]", "string[]", "complex128[]"),
+        *("float32[8,32]", "bool[]"),
+    )
+
+
+def test_a_leaf_knows_where_it_stands_in_what_the_step_returned():
+    outputs = (1.0, {"loss": [2.0, 3.0], "accuracy": 4.0})
+    assert [leaf.path for leaf in leaves(outputs)] == [
+        *("step()[0]", "step()[1]['accuracy']", "step()[1]['loss'][0]", "step()[1]['loss'][1]")
+    ]
+    assert [leaf.path for leaf in leaves("text")] == ["step()"]
+
+
+def test_dicts_are_sorted_by_key_so_that_the_order_of_insertion_does_not_count():
+    assert of({"a": 1, "b": 2}) == of({"b": 2, "a": 1})
+
+
+def test_empty_arrays_can_be_compared():
+    assert signature(leaves(np.zeros((0, 3)))) == ("float64[0,3]",)
+    assert of(np.zeros((0, 3))) != of(np.zeros((3, 0)))
+
+
+def test_numpy_arrays_are_viewed_and_not_copied():
+    array = np.zeros(8)
+    assert np.shares_memory(leaves(array)[0].data, array)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (None, "step() returned nothing; return the tensors to compare"),
+        ([], "step() returned an empty nest; return the tensors to compare"),
+        ({"a": ()}, "step() returned an empty nest; return the tensors to compare"),
+        (
+            {"loss": 1.0, "gradients": [2.0, None]},
+            "step()['gradients'][1] is None; return only the tensors to compare",
+        ),
+        (
+            len,
+            "step() returned a <class 'builtin_function_or_method'>, which cannot be "
+            "compared; return tensors",
+        ),
+        ([{1, 2}], "step()[0] is a <class 'set'>, which cannot be compared; return tensors"),
+        (
+            np.zeros(1, np.longdouble),
+            f"step() returned an array of {np.dtype(np.longdouble)}, which cannot be "
+            "compared; return tensors",
+        ),
+        (
+            np.array([{}]),
+            "step() returned an array holding a <class 'dict'>, which cannot be compared; "
+            "return tensors",
+        ),
+        (
+            np.zeros(1, "datetime64[s]"),
+            "step() returned an array of datetime64[s], which cannot be compared; return tensors",
+        ),
+        (
+            np.zeros(1, [("x", "f4")]),
+            "step() returned an array of [('x', '<f4')], which cannot be compared; return tensors",
+        ),
+        ({1: 1.0, "a": 2.0}, "the keys of step() cannot be sorted; use strings"),
+    ],
+)
+def test_what_cannot_be_compared_is_named_in_one_line_that_says_what_to_do(outputs, message):
+    with pytest.raises(UnusableOutput) as caught:
+        leaves(outputs)
+    assert str(caught.value) == message
+
+
+def test_importing_the_module_does_not_load_tensorflow():
+    code = (
+        "import sys, numpy, detcost.outputs.digests as d, detcost.outputs.severity;"
+        "d.leaves([numpy.zeros(1), 'text']); sys.exit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# -- files -----------------------------------------------------------------------------
+
+
+def test_saved_leaves_come_back_byte_for_byte_and_aligned(tmp_path):
+    originals = leaves([*ARRAYS, np.array([["ab", ""], ["c", "é"]], object), np.zeros((0, 2)), 1.5])
+    save(originals, tmp_path / "outputs")
+    loaded = load(tmp_path / "outputs")
+    assert signature(loaded) == signature(originals)
+    assert digest(loaded) == digest(originals)
+    assert [leaf.path for leaf in loaded] == [leaf.path for leaf in originals]
+    assert all(leaf.data.ctypes.data % 64 == 0 for leaf in loaded if leaf.data.size)
+
+
+def test_loading_maps_the_file_and_cannot_change_it(tmp_path):
+    save(leaves(np.zeros(8)), tmp_path / "outputs")
+    (leaf,) = load(tmp_path / "outputs")
+    assert not leaf.data.flags.writeable
+    assert not leaf.data.flags.owndata
+
+
+def test_saving_again_leaves_those_who_read_the_former_file_alone(tmp_path):
+    path = tmp_path / "outputs"
+    save(leaves(np.zeros(1 << 16)), path)
+    former = load(path)
+    expected = digest(former)
+    save(leaves(1.0), path)
+    assert digest(former) == expected
+    assert digest(load(path)) == digest(leaves(1.0))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_cut_off_or_not_ours_is_refused(tmp_path):
+    path = tmp_path / "outputs"
+    save(leaves(np.zeros(800)), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with pytest.raises(ValueError, match=f"cut off: {len(whole) - 1} of {len(whole)} bytes"):
+        load(path)
+    path.write_bytes(whole[:20])
+    with pytest.raises(ValueError, match="cut off"):
+        load(path)
+    path.write_bytes(b"something else altogether")
+    with pytest.raises(ValueError, match="does not hold outputs"):
+        load(path)
+
+
+def test_elements_come_back_from_the_bytes():
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert np.array_equal(leaves(array)[0].array, array)
+    assert list(leaves(np.array([["ab", ""], ["c", "é"]], object))[0].strings()) == [
+        *(b"ab", b"", b"c", "é".encode())
+    ]
+
+
+# -- TensorFlow ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tf():
+    return pytest.importorskip("tensorflow")
+
+
+@pytest.mark.tensorflow
+def test_tensors_are_viewed_and_not_copied(tf):
+    tensor = tf.zeros((1000,))
+    (leaf,) = leaves(tensor)
+    assert np.shares_memory(leaf.data, np.asarray(tensor))
+    assert isinstance(leaf, Leaf)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["bfloat16", "half", "float64", "complex64", "bool", "uint8"])
+def test_a_tensor_and_the_array_of_its_values_have_one_digest(tf, name):
+    tensor = tf.cast([0, 1, 1], name)
+    assert of(tensor) == of(tensor.numpy())
+    assert of(tensor) == of(tf.Variable(tensor))
+
+
+@pytest.mark.tensorflow
+def test_types_numpy_lacks_are_compared(tf):
+    float8 = tf.cast([1.0, -2.0], "float8_e5m2")
+    four_bits = tf.cast([1, 2], "int4")
+    quantised = tf.bitcast(tf.constant([1, 200], tf.uint8), tf.qint8)
+    names = signature(leaves([float8, four_bits, quantised]))
+    assert names == ("float8_e5m2[2]", "int4[2]", "int8[2]")
+
+
+@pytest.mark.tensorflow
+def test_composite_tensors_are_compared_with_all_their_parts(tf):
+    ragged = [tf.ragged.constant([[1], [2, 3]]), tf.ragged.constant([[1, 2], [3]])]
+    sparse = [tf.sparse.from_dense([[1, 0]]), tf.sparse.from_dense([[0, 1]])]
+    slices = [tf.IndexedSlices(tf.constant([1.0]), tf.constant([i])) for i in (0, 1)]
+    for one, other in (ragged, sparse, slices):
+        assert len(leaves(one)) > 1
+        assert {leaf.path for leaf in leaves([one])} == {"step()[0]"}
+        assert of(one) == of(one)
+        assert of(one) != of(other)
+
+
+@pytest.mark.tensorflow
+def test_outputs_come_in_the_order_of_tf_nest(tf):
+    nest = {"b": (tf.constant(1.0), [tf.constant(2)]), "a": tf.ragged.constant([["x"]])}
+    flat = tf.nest.flatten(nest, expand_composites=True)
+    assert digest(leaves(nest)) == digest(leaves(flat))
+
+
+@pytest.mark.tensorflow
+def test_string_tensors_are_compared(tf):
+    assert of(tf.constant([["a", "bc"]])) == of(tf.constant([["a", "bc"]]))
+    assert of(tf.constant(["ab", "c"])) != of(tf.constant(["a", "bc"]))
+    assert signature(leaves(tf.constant("text"))) == ("string[]",)
+
+
+@pytest.mark.tensorflow
+def test_keras_variables_are_compared(tf):
+    ones = tf.keras.Variable(np.ones(3, np.float32))
+    assert of(ones) == of(np.ones(3, np.float32))
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("how", ["assign_add", "scatter_add"])
+def test_a_later_step_that_updates_a_variable_leaves_its_earlier_leaf_alone(tf, how):
+    variable = tf.Variable(np.ones(1 << 16, np.float32))
+    before = leaves(variable)
+    expected = digest(before)
+    if how == "assign_add":
+        variable.assign_add(tf.ones_like(variable))
+    else:
+        variable.scatter_add(tf.IndexedSlices(tf.constant([1.0]), tf.constant([0])))
+    assert digest(before) == expected
+    assert digest(leaves(variable)) != expected
+
+
+@pytest.mark.tensorflow
+def test_tensors_without_bytes_are_unusable(tf):
+    caught = []
+
+    @tf.function
+    def trace():
+        with pytest.raises(UnusableOutput) as refused:
+            leaves({"loss": tf.constant(1.0) + 1})
+        caught.append(str(refused.value))
+        return tf.constant(0)
+
+    trace()
+    assert caught[0].startswith("step()['loss'] is a <class 'tensorflow.")
+    assert caught[0].endswith("without a value, which cannot be compared; return tensors")
+    with pytest.raises(UnusableOutput, match="returned a tensor of <dtype: 'variant'>"):
+        leaves(tf.data.Dataset.range(3))
+    with pytest.raises(UnusableOutput, match="returned a tensor of <dtype: 'resource'>"):
+        leaves(tf.Variable(1.0).handle)
+    with pytest.raises(UnusableOutput, match="KerasTensor"):
+        leaves(tf.keras.Input((3,)))

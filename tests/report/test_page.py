@@ -1,0 +1,599 @@
+"""The page in a real Chromium: what it answers, and that anyone can use it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from detcost.choosing.decision import Choice, choose
+from detcost.choosing.selection import Question
+from detcost.evidence import reading
+from detcost.evidence.schema import SCOPES, Control, Controls, Divergence, Evidence, Variant
+from detcost.report import site
+from detcost.tables.choice_tables import headline
+from factories import cost, divergence, failed, racing, record, variant
+from paths import ROOT
+
+AXE = resources.files("axe_playwright_python") / "axe.min.js"
+CHROMIUM = shutil.which("chromium")
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+if not CHROMIUM and not os.environ.get("CI"):  # where it must be there, its absence is a failure
+    pytest.skip("no chromium here; apt install chromium", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    words = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=words)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory) -> Path:
+    """The page of the committed results."""
+    out = tmp_path_factory.mktemp("real")
+    return site.write(ROOT / "results", out, "../index.html")[0]
+
+
+def several() -> list[Evidence]:
+    """Return evidence of two machines, two versions, two runs, hostile names, failed controls."""
+    slow = {"setting": "op_determinism", "cost": cost(1.34, 1.29, 1.40)}
+    bad = Controls(cost(1.0, 0.99, 1.01), Control(0, 20, ok=False), Control(0, 20, ok=True))
+    races = {"divergence": {"repeat": divergence(300, 315), "process": divergence(20, 20)}}
+    other = {"machine": {"name": HOSTILE, "cpu": HOSTILE}, "measured_at": "2026-03-03T00:00:00Z"}
+    old = {"versions": {"tensorflow": "2.20.0"}, "measured_at": "2025-03-03T00:00:00Z"}
+    return [
+        record(**races),
+        record(**slow),
+        record(**slow, **old, run_id="old", digest="aaaa456789abcdef"),
+        record(**old, **races, run_id="old"),
+        failed(setting="xla", status="unimplemented", reason=HOSTILE),
+        record(scenario="other", **races),
+        record(scenario="other", **slow),
+        record(**other, **races, controls=bad, run_id="bad"),
+        record(**other, **slow, controls=bad, run_id="bad"),
+        record(**other, scenario=HOSTILE, run_id="bad"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory) -> Path:
+    """The page of made-up results that have all there is."""
+    return page_of(tmp_path_factory.mktemp("made-up"), several())
+
+
+THREADS = msgspec.structs.replace(
+    divergence(6, 6, 0.54, 1.0), variants=[variant(str(n), str(n)) for n in (1, 2, 3)]
+)
+LEFT_OUT = "mine.py:3: tf.config.experimental.enable_op_determinism()"
+
+
+def with_new_facts() -> list[Evidence]:
+    """Return cells that race, carry state, part, and one that an older detcost measured."""
+    steady = {"repeat": divergence(0, 315), "process": divergence(0, 20, 0.0, 0.14)}
+    parted = msgspec.structs.replace(divergence(4, 6, 0.2, 0.96), first_call=7)
+    ways = [Variant(label, 1, 1, 1, "own") for label in ("eager", "graph", "xla")]
+    as_compiled = {**steady, "execution": Divergence(3, 3, 1.0, 0.29, 1.0, 2, variants=ways)}
+    state = {"carries_state": True, "sequence": ["a", "b"]}
+    varies = {**state, "same_bits_as_default": "default varies", "setting": "xla"}
+    old = {"scenario": "steady", "schema": 2, "run_id": "old", "same_bits_as_default": None}
+    other = {"setting": "xla", "same_bits_as_default": "no"}
+    return [
+        record(scenario="racing", divergence=racing(threads=THREADS, load=divergence(0, 4))),
+        record(scenario="racing", divergence={**steady, "threads": THREADS}, **other),
+        record(scenario="trained", divergence={**steady, "load": parted}, **state),
+        record(
+            scenario="trained", setting="xla", divergence=steady, overridden=[LEFT_OUT], **state
+        ),
+        record(scenario="parted", divergence=racing(threads=parted), **state),
+        record(scenario="parted", divergence={**steady, "process": parted}, **varies),
+        record(divergence=as_compiled, digest="other", **old),
+        record(divergence=as_compiled, digest="own", setting="xla", **old),
+    ]
+
+
+@pytest.fixture(scope="module")
+def new_facts(tmp_path_factory) -> Path:
+    """The page of made-up results that have what schema 3 tells, beside older ones."""
+    return page_of(tmp_path_factory.mktemp("new-facts"), with_new_facts())
+
+
+def page_of(folder: Path, records: list[Evidence]) -> Path:
+    path = folder / "results" / "x.trials.jsonl"
+    path.parent.mkdir()
+    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in records))
+    return site.write(path.parent, folder / "out")[0]
+
+
+@pytest.fixture
+def tab(browser) -> Iterator[Page]:
+    """A window that tells of every error, and of every request that leaves the folder."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    trouble: list[str] = []
+    page.on("console", lambda message: message.type == "error" and trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("dialog", lambda dialog: trouble.append(f"dialog {dialog.message}"))
+    page.on(
+        "request",
+        lambda request: (
+            request.url.startswith(("file:", "blob:", "data:")) or trouble.append(request.url)
+        ),
+    )
+    page.on("requestfailed", lambda request: trouble.append(f"failed: {request.url}"))
+    yield page
+    context.close()
+    assert trouble == []
+
+
+def show(tab: Page, page: Path, state: str = "") -> Page:
+    # From one state of a page to another there is no load, so each begins with an empty one.
+    tab.goto("about:blank")
+    tab.goto(page.as_uri() + state)
+    tab.wait_for_selector("#answer[data-best]")
+    return tab
+
+
+def best(tab: Page) -> str | None:
+    return tab.get_attribute("#answer", "data-best")
+
+
+# -- it answers what the command answers ---------------------------------------------------
+
+ANSWERS = """questions => questions.map(([subject, survive, maxRate]) => {
+  const machineData = detcost.machine(detcost.received.get(detcost.index.machines[0].key));
+  const view = machineData.views[0];
+  const choice = detcost.choose({machineData, view, subject, survive, maxRate});
+  return {
+    headline: detcost.headline(choice),
+    best: choice.best,
+    commands: choice.commands,
+    candidates: choice.candidates.map(each => [
+      each.setting, each.qualifies, each.tied, each.reasons, each.alsoSurvives,
+      each.cost && [each.cost.ratio, each.cost.low, each.cost.high],
+      each.worst && each.worst.ratio,
+      each.findings.map(found => [
+        found.scenario, found.scope, found.survives, found.divergent, found.trials, found.high,
+        found.applies, found.why, found.anyway, found.note,
+      ]),
+    ]),
+    snippets: choice.snippets,
+    cold: choice.source.cold,
+  };
+})"""
+
+
+def as_the_page_says_it(choice: Choice) -> dict[str, Any]:
+    found = {
+        "headline": headline(choice),
+        "best": choice.best,
+        "commands": choice.commands,
+        "candidates": [
+            (
+                *(each.setting, each.qualifies, each.tied, each.reasons, each.also_survives),
+                each.cost and (each.cost.ratio, each.cost.low, each.cost.high),
+                each.worst and each.worst.ratio,
+                [
+                    (
+                        *(f.scenario, f.scope, f.survives, f.divergent, f.trials, f.high),
+                        *(f.applies, f.why, f.anyway, f.note),
+                    )
+                    for f in each.findings
+                ],
+            )
+            for each in choice.candidates
+        ],
+        "snippets": choice.snippets,
+        "cold": choice.source.cold,
+    }
+    return json.loads(msgspec.json.encode(found))
+
+
+def subjects() -> list[str]:
+    records, _ = reading.read(ROOT / "results")
+    return ["all", "tf_data", *dict.fromkeys(record.scenario for record in records)]
+
+
+@pytest.mark.parametrize("subject", subjects())
+def test_the_page_answers_what_the_command_answers(subject, tab, real):
+    """For every scenario committed, a family and all: every set of scopes, several rates."""
+    records, _ = reading.read(ROOT / "results")
+    agree(show(tab, real), subject, records)
+
+
+@pytest.mark.parametrize("subject", ["all", "racing", "trained", "parted", "steady"])
+def test_it_answers_what_the_command_answers_of_races_state_and_old_evidence(
+    subject, tab, new_facts
+):
+    records, problems = reading.read(new_facts.parents[1] / "results")
+    assert problems == []
+    agree(show(tab, new_facts), subject, records)
+
+
+def agree(tab: Page, subject: str, records: list[Evidence]) -> None:
+    """Ask the page and the command for a subject: every set of scopes, several rates."""
+    sets = [s for n in range(1, 7) for s in itertools.combinations(SCOPES, n)]
+    rates = itertools.cycle([None, 0.5, 0.1, 0.0099])
+    asked = list(zip([*sets, SCOPES[:2], SCOPES[:3]], rates, strict=False))
+    answers = tab.evaluate(ANSWERS, [[subject, list(survive), rate] for survive, rate in asked])
+    for (survive, rate), answer in zip(asked, answers, strict=True):
+        question = Question(scenarios=(subject,), survive=survive, max_rate=rate)
+        assert answer == as_the_page_says_it(choose(records, question))
+
+
+# -- choosing --------------------------------------------------------------------------------
+
+
+def test_the_first_screen_is_an_answer(tab, real):
+    show(tab, real)
+    assert best(tab)
+    box = tab.locator("#answer").bounding_box()
+    assert box
+    assert box["y"] < 900
+
+
+def test_another_question_gets_another_answer_and_an_address(tab, real):
+    show(tab, real)
+    tab.select_option("#scenario", "conv2d_backward")
+    assert best(tab) == "default"
+    tab.check("input[name=survive][value=threads]")
+    assert best(tab) == "threads=1"
+    assert "threads" in tab.url
+    assert "scenario=conv2d_backward" in tab.url
+
+
+def test_an_address_brings_the_same_question_and_answer(tab, real):
+    show(tab, real, "#scenario=conv2d_backward&survive=repeat,process,threads&max-rate=0.5")
+    assert tab.input_value("#scenario") == "conv2d_backward"
+    assert tab.is_checked("input[name=survive][value=threads]")
+    assert not tab.is_checked("input[name=survive][value=isa]")
+    assert tab.input_value("#max-rate") == "50"
+    assert best(tab) == "threads=1"
+
+
+def test_back_brings_the_question_before(tab, real):
+    show(tab, real)
+    tab.select_option("#scenario", "conv2d_backward")
+    tab.select_option("#scenario", "matmul_square")
+    tab.go_back()
+    assert tab.input_value("#scenario") == "conv2d_backward"
+    assert best(tab) == "default"
+
+
+def test_an_address_that_names_nothing_there_is_still_an_answer(tab, real):
+    show(tab, real, "#scenario=nonsense&survive=gravity&device=QPU:9&sort=%F0%9F")
+    assert best(tab) is not None
+
+
+def test_no_setting_qualifies_is_said_with_what_failed(tab, real):
+    show(tab, real, "#scenario=conv2d_backward&survive=threads,isa")
+    assert best(tab) == ""
+    expect(tab.locator("#answer")).to_contain_text("no setting measured survives threads, isa")
+    expect(tab.locator("#answer")).to_contain_text("of 5 differed")
+
+
+def test_what_was_not_measured_names_the_command(tab, made_up):
+    show(tab, made_up, "#machine=box&scenario=matmul_square&survive=repeat,isa")
+    expect(tab.locator("#answer")).to_contain_text("detcost measure matmul_square --settings")
+
+
+def test_a_wrong_rate_is_said_in_words(tab, real):
+    show(tab, real)
+    tab.fill("#max-rate", "lots")
+    tab.press("#max-rate", "Enter")
+    assert tab.get_attribute("#max-rate", "aria-invalid") == "true"
+
+
+def test_the_copy_button_copies_the_code(tab, real):
+    show(tab, real, "#scenario=conv2d_backward&survive=repeat,process,threads")
+    tab.click("button.copy[data-copy=python]")
+    copied = tab.evaluate("navigator.clipboard.readText()")
+    records, _ = reading.read(ROOT / "results")
+    question = Question(scenarios=("conv2d_backward",), survive=("repeat", "process", "threads"))
+    assert copied.strip() == choose(records, question).snippets.python
+
+
+# -- the table ---------------------------------------------------------------------------------
+
+
+def column(tab: Page, attribute: str = "data-setting") -> list[str]:
+    rows = tab.locator("table#settings tr[data-setting]")
+    return [rows.nth(i).get_attribute(attribute) or "" for i in range(rows.count())]
+
+
+def test_every_setting_has_a_row(tab, real):
+    """The grid of eight, and what cures it across processors."""
+    show(tab, real, "#scenario=conv2d_backward")
+    assert len(column(tab)) == 9
+
+
+def test_a_header_sorts_by_number_and_again_the_other_way(tab, real):
+    show(tab, real, "#scenario=conv2d_backward")
+    header = tab.locator("table#settings th", has_text="cost").first
+    header.locator("button").click()
+    first = header.get_attribute("aria-sort")
+    cheapest = column(tab)
+    header.locator("button").click()
+    assert {first, header.get_attribute("aria-sort")} == {"ascending", "descending"}
+    assert column(tab) == cheapest[::-1]
+    assert "sort=" in tab.url
+
+
+def test_a_row_opens_its_blocks_and_the_partition_of_its_pools(tab, real):
+    show(tab, real, "#scenario=conv2d_backward")
+    row = tab.locator('table#settings tr[data-setting="op_determinism"]')
+    row.locator("button[aria-expanded]").first.click()
+    details = tab.locator("table#settings tr.details").first
+    expect(details).to_be_visible()
+    expect(details.locator("svg").first).to_be_visible()
+    expect(details).to_contain_text("8–16")
+
+
+def test_only_a_whole_interval_is_coloured(tab, real):
+    """An ambiguous cost looks like any other text, one that tells does not."""
+    show(tab, real, "#scenario=matmul_square&survive=repeat")
+    colour = "element => getComputedStyle(element).color"
+    plain = tab.locator("body").evaluate(colour)
+    word = tab.locator("table#settings tr:not(.dominated)").get_by_text
+    assert word("ambiguous", exact=True).first.evaluate(colour) == plain
+    assert tab.get_by_text("costs", exact=True).first.evaluate(colour) != plain
+
+
+def test_a_dominated_row_is_dimmed_and_says_so(tab, real):
+    show(tab, real, "#scenario=matmul_square&survive=repeat,process,threads")
+    dominated = tab.locator("table#settings tr.dominated")
+    names = [dominated.nth(i).get_attribute("data-setting") for i in range(dominated.count())]
+    assert "op_determinism+threads=1" in names
+    assert best(tab) not in names
+    expect(dominated.first).to_contain_text("ominated")
+
+
+# -- races, state, and what else a cell tells ---------------------------------------------------
+
+
+def opened(tab: Page, page: Path, scenario: str, setting: str = "default") -> Locator:
+    """Return what a setting's row opens to."""
+    show(tab, page, f"#machine=box&scenario={scenario}&open={setting}")
+    return tab.locator("table#settings tr.details")
+
+
+def row_of(tab: Page, setting: str = "default") -> Locator:
+    return tab.locator(f'table#settings tr[data-setting="{setting}"]')
+
+
+COLOUR = "element => getComputedStyle(element).color"
+ANYWAY = "(k/n): the bits differ in repeat or process already"
+
+
+def test_what_differs_anyway_is_in_parentheses_and_no_red(tab, new_facts):
+    details = opened(tab, new_facts, "racing")
+    count, race = row_of(tab).locator("td.anyway"), row_of(tab).locator("td.diverged").first
+    expect(count).to_have_text("(6/6)")
+    expect(race).to_contain_text("≠ 300/315")
+    assert count.evaluate(COLOUR) != race.evaluate(COLOUR)
+    assert count.evaluate("element => getComputedStyle(element).fontWeight") == "400"
+    expect(tab.locator("#anyway")).to_contain_text(ANYWAY)
+    expect(details).to_contain_text(ANYWAY)
+    assert details.locator(".partition").count() == 0
+
+
+def test_without_a_race_the_same_count_is_blame_and_is_parted(tab, new_facts):
+    details = opened(tab, new_facts, "racing", "xla")
+    expect(row_of(tab, "xla").locator("td.diverged")).to_contain_text("≠ 6/6")
+    assert details.locator(".partition li").count() == 3
+    show(tab, new_facts, "#machine=box&scenario=trained")
+    expect(tab.locator("#anyway")).to_be_empty()
+
+
+def test_what_stands_against_a_racing_cell_is_its_race(tab, new_facts):
+    show(tab, new_facts, "#machine=box&scenario=racing&survive=threads")
+    expect(tab.locator("#answer")).to_contain_text("threads: differs in repeat already")
+    expect(row_of(tab)).to_contain_text("threads: differs in repeat already")
+
+
+def test_a_cell_that_carries_state_says_so_beside_the_scope(tab, new_facts):
+    words = "carries state, its sequence repeats"
+    details = opened(tab, new_facts, "trained")
+    for place in (tab.locator("#answer"), row_of(tab), details):
+        expect(place).to_contain_text(words)
+    expect(details).to_contain_text("4/6 = 67 % [20, 96]; first differs at call 7")
+    show(tab, new_facts, "#machine=box&scenario=trained&survive=load")
+    expect(tab.locator("#answer")).to_contain_text("load: 4 of 6 differed; first differs at call 7")
+    show(tab, new_facts, "#machine=box&scenario=all&survive=repeat&open=xla")
+    expect(row_of(tab, "xla")).to_contain_text(f"in 2 of 4: {words}")
+    expect(tab.locator("table.nested")).to_contain_text(words)
+
+
+def test_whether_a_setting_gives_the_bits_of_default_is_a_column(tab, new_facts):
+    for scenario, setting, same in (
+        ("racing", "default", "yes"),
+        ("racing", "xla", "no"),
+        ("parted", "xla", "default varies"),
+        ("steady", "xla", "–"),
+    ):
+        details = opened(tab, new_facts, scenario, setting)
+        heads = tab.locator("table#settings thead th").all_inner_texts()
+        [place] = [i for i, head in enumerate(heads) if head.startswith("Same bits")]
+        assert row_of(tab, setting).locator("th, td").nth(place).inner_text() == same
+        fact = details.locator("div", has=tab.get_by_text("same bits as default", exact=True))
+        expect(fact.last).to_contain_text(same)
+    show(tab, new_facts, "#machine=box&scenario=all")
+    expect(row_of(tab, "xla")).to_contain_text("1 default varies, 1 no, 1 not known, 1 yes")
+
+
+def test_what_was_left_out_of_the_program_is_told(tab, new_facts):
+    expect(opened(tab, new_facts, "trained", "xla")).to_contain_text(LEFT_OUT)
+    expect(opened(tab, new_facts, "trained")).not_to_contain_text("left out of the program")
+
+
+def test_old_evidence_is_compared_with_itself_and_its_costs_are_told_to_be_cold(tab, new_facts):
+    words = "cost: of steps after idleness, as detcost measured before schema 3"
+    show(tab, new_facts, "#machine=box&scenario=steady&survive=execution")
+    assert best(tab) == "xla"
+    expect(tab.locator("#answer .provenance")).to_contain_text(words)
+    expect(tab.locator("#machine-card")).to_contain_text("off (1 of 2 runs)")
+    show(tab, new_facts, "#machine=box&scenario=racing")
+    expect(tab.locator("#answer .provenance")).not_to_contain_text(words)
+
+
+def test_where_nothing_is_old_nothing_is_said_of_cold_steps(tab, made_up):
+    show(tab, made_up, "#machine=box")
+    expect(tab.locator("#machine-card")).not_to_contain_text("after idleness")
+
+
+# -- anyone can use it ---------------------------------------------------------------------------
+
+
+def test_it_is_used_by_keyboard_alone(tab, real):
+    show(tab, real)
+    for _ in range(40):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.id") == "scenario":
+            break
+    else:
+        raise AssertionError("Tab never came to the scenarios")
+    tab.keyboard.type("conv2d")
+    assert tab.input_value("#scenario") == "conv2d_backward"
+    for _ in range(40):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.value") == "threads":
+            break
+    tab.keyboard.press("Space")
+    assert best(tab) == "threads=1"
+    for _ in range(60):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.dataset.copy") == "python":
+            break
+    tab.keyboard.press("Enter")
+    assert "set_random_seed" in tab.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "state"),
+    [
+        ("light", 1280, "#scenario=conv2d_backward&survive=threads&open=threads%3D1"),
+        ("dark", 1280, "#scenario=conv2d_backward&survive=threads"),
+        ("light", 400, "#survive=isa"),
+        ("dark", 400, ""),
+    ],
+)
+def test_axe_finds_nothing(tab, real, scheme, width, state):
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 900})
+    show(tab, real, state)
+    tab.evaluate(AXE.read_text())
+    found = tab.evaluate("axe.run()")
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+
+
+def test_400_pixels_are_wide_enough(tab, real):
+    tab.set_viewport_size({"width": 400, "height": 800})
+    show(tab, real, "#scenario=conv2d_backward")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 400
+    expect(tab.locator("#answer")).to_be_visible()
+
+
+def test_it_is_dark_where_the_reader_wants_it_dark(tab, real):
+    brightness = """() => {
+      const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g);
+      return (+r + +g + +b) / 3;
+    }"""
+    tab.emulate_media(color_scheme="light")
+    show(tab, real)
+    assert tab.evaluate(brightness) > 200
+    tab.emulate_media(color_scheme="dark")
+    assert tab.evaluate(brightness) < 60
+
+
+# -- several machines, strangers' words -----------------------------------------------------------
+
+
+def test_another_machine_is_loaded_when_it_is_chosen(tab, made_up):
+    show(tab, made_up)
+    assert tab.locator("#machine option").count() == 2
+    tab.select_option("#machine", "box")
+    expect(tab.locator("#machine-card")).to_contain_text("Some CPU")
+    assert tab.locator("#tensorflow option").all_inner_texts() == ["2.21.0", "2.20.0"]
+
+
+def test_a_stranger_s_words_are_text(tab, made_up):
+    show(tab, made_up)
+    assert HOSTILE in tab.locator("#machine").inner_text()
+    tab.select_option("#machine", "box")
+    tab.select_option("#scenario", "matmul_square")
+    assert tab.locator("img[src=x]").count() == 0
+    expect(tab.locator("table#settings")).to_contain_text(HOSTILE)
+
+
+def test_a_run_whose_controls_failed_is_marked_everywhere(tab, made_up):
+    show(tab, made_up)
+    words = "the scenario known to vary was not seen to"
+    expect(tab.locator("#answer")).to_contain_text(words)
+    assert tab.get_by_text(words).count() >= 2
+
+
+def test_machines_that_gave_the_same_bits_are_told(tab, made_up):
+    show(tab, made_up, "#machine=box&scenario=matmul_square")
+    across = tab.locator("#across")
+    across.scroll_into_view_if_needed()
+    expect(across).to_contain_text("2.20.0")
+    expect(across).to_contain_text("same bits")
+
+
+def test_plots_are_loaded_when_the_reader_comes_near_and_kept_for_the_next_question(tab, real):
+    show(tab, real, "#scenario=matmul_square")
+    frontier, forest = (tab.locator(f"#plots-body .{kind} img") for kind in ("frontier", "forest"))
+    assert frontier.count() == 0
+    tab.locator("#plots").scroll_into_view_if_needed()
+    for image in (frontier, forest):
+        image.scroll_into_view_if_needed()
+        assert image.get_attribute("alt")
+        tab.wait_for_function("image => image.naturalWidth > 0", arg=image.element_handle())
+    assert "matmul_square" in forest.get_attribute("alt")
+    before = frontier.element_handle()
+    tab.select_option("#scenario", "conv2d_backward")
+    tab.wait_for_selector('#plots-body .forest img[alt*="conv2d_backward"]')
+    assert before.evaluate("image => image.isConnected")
+
+
+def test_what_people_say_stands_beside_what_was_seen(tab, real):
+    show(tab, real)
+    row = tab.locator("#folklore tr", has_text="training with Adam ends in other weights")
+    row.scroll_into_view_if_needed()
+    expect(row).to_contain_text("does not hold")
+    row.locator("summary").click()
+    expect(row).to_contain_text("dense_fit_adam under default, process: 0 of 4 differed")
+
+
+def test_without_claims_measured_there_is_no_folklore(tab, made_up):
+    show(tab, made_up)
+    expect(tab.locator("#folklore")).to_be_hidden()
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_what_is_shown_can_be_kept(tab, made_up, kind):
+    show(tab, made_up, "#machine=box&scenario=matmul_square")
+    with tab.expect_download() as download:
+        tab.click(f"#download-{kind}")
+    text = Path(download.value.path()).read_text()
+    assert "op_determinism" in text
+    assert HOSTILE in text if kind == "csv" else json.loads(text)
+
+
+def test_it_links_back_to_asv(tab, real):
+    show(tab, real)
+    assert tab.locator('a[href="../index.html"]').count() == 1

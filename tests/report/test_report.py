@@ -1,0 +1,413 @@
+"""The report's folder: what is read, what is refused, and that nothing of a stranger's runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from detcost.choosing.decision import choose
+from detcost.choosing.selection import Question
+from detcost.errors import UsageError
+from detcost.evidence import reading, schema
+from detcost.evidence.schema import SCOPES, Controls, Cost, Evidence, Variant
+from detcost.report import history, jsonp, site
+from detcost.report.machines import flat
+from detcost.report.projection import Glance
+from detcost.report.views import views
+from factories import cost, divergence, failed, racing, record, variant
+
+HOSTILE = "</script><script>alert(1)</script>"
+
+
+def write(path: Path, *records: Evidence) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in records))
+    return path
+
+
+def received(out: Path) -> dict[str, object]:
+    """What a browser would receive: the data of every call in the page and beside it."""
+    call = re.compile(r'^detcost\.receive\("([\w-]+)", JSON\.parse\((.*)\)\);$', re.M)
+    found = {}
+    for path in (out / "index.html", *(out / "data").glob("*.js")):
+        for key, data in call.findall(path.read_text()):
+            found[key] = json.loads(json.loads(data))
+    return found
+
+
+def index(out: Path) -> dict:
+    return received(out)["index"]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def test_a_machine_is_a_file_and_the_first_is_in_the_page(tmp_path, out):
+    results = tmp_path / "results"
+    write(results / "a" / "x.trials.jsonl", record(), record(setting="op_determinism"))
+    other = record(machine={"name": "other"}, measured_at="2026-02-02T00:00:00+00:00")
+    write(results / "b" / "x.trials.jsonl", other)
+    page, problems = site.write(results, out)
+    assert (page, problems) == (out / "index.html", [])
+    assert [machine["name"] for machine in index(out)["machines"]] == ["other", "box"]
+    keys = {machine["key"] for machine in index(out)["machines"]}
+    assert {path.stem for path in (out / "data").glob("machine-*")} == keys
+    assert index(out)["machines"][0]["key"] in page.read_text()
+
+
+def test_a_machine_that_two_folders_tell_of_is_one(tmp_path, out):
+    results = tmp_path / "results"
+    write(results / "a" / "x.trials.jsonl", record())
+    write(results / "b" / "x.trials.jsonl", record(setting="op_determinism"))
+    write(results / "c" / "x.trials.jsonl", record(machine={"name": "third"}))
+    site.write(results, out)
+    machines = {machine["name"]: machine["key"] for machine in index(out)["machines"]}
+    assert sorted(machines) == ["box", "third"]
+    (view,) = received(out)[machines["box"]]["views"]
+    assert view["settings"] == ["default", "op_determinism"]
+
+
+def test_nothing_of_a_stranger_s_is_html_or_ends_a_script(tmp_path, out):
+    words = {"scenario": HOSTILE, "family": HOSTILE, "setting": HOSTILE, "device": HOSTILE}
+    hostile = record(
+        **words,
+        machine={"name": HOSTILE, "cpu": f"{HOSTILE}\u2028\u2029", HOSTILE: [HOSTILE]},
+        versions={"tensorflow": HOSTILE},
+        status="failed",
+        reason=HOSTILE,
+    )
+    write(tmp_path / "results" / "x.trials.jsonl", hostile, record(run_id=HOSTILE))
+    page, _ = site.write(tmp_path / "results", out)
+    for path in (page, *(out / "data").glob("*.js"), *(out / "plots").glob("*.svg")):
+        text = path.read_text()
+        assert "<script>alert" not in text
+        assert "\u2028" not in text
+    assert page.read_text().count("</script>") == 1
+    assert index(out)["machines"][0]["name"] in (HOSTILE, "box")
+    assert all(re.fullmatch(r"[\w.-]+", path.name) for path in out.rglob("*"))
+
+
+def test_a_link_out_of_the_results_folder_is_refused(tmp_path, out):
+    secret = write(tmp_path / "elsewhere.jsonl", record(scenario="secret"))
+    inside = write(tmp_path / "results" / "a.trials.jsonl", record())
+    (inside.parent / "b.trials.jsonl").symlink_to(secret)
+    (inside.parent / "folder").symlink_to(tmp_path, target_is_directory=True)
+    _, problems = site.write(inside.parent, out)
+    assert "b.trials.jsonl: leads out of the results folder" in str(problems[0])
+    assert list(index(out)["scenarios"]) == ["matmul_square"]
+    assert all("secret" not in path.read_text() for path in out.rglob("*.*"))
+
+
+def test_a_newer_schema_names_its_file_and_line_and_the_rest_is_reported(tmp_path, out):
+    path = write(tmp_path / "results" / "a.trials.jsonl", record(), record(schema=99))
+    with open(path, "a") as file:
+        file.write('{"schema": 99, "of": "another form"}\n{"schema": 2, "cut off')
+    _, problems = site.write(path.parent, out)
+    assert [(problem.line, problem.why[:9]) for problem in problems[:2]] == [
+        (2, "schema 99"),
+        (3, "schema 99"),
+    ]
+    assert len(problems) == 3
+    assert len(index(out)["problems"]) == 3
+    assert index(out)["machines"]
+
+
+def test_doing_it_again_leaves_no_old_machine_and_no_other_file_alone(tmp_path, out):
+    results = tmp_path / "results"
+    first = write(results / "a" / "x.trials.jsonl", record())
+    site.write(results, out)
+    before = {path.name for path in (out / "data").iterdir()}
+    (out / "data" / "mine.js").write_text("kept")
+    (out / "notes.txt").write_text("kept")
+    write(first, record(machine={"name": "other"}))
+    site.write(results, out)
+    after = {path.name for path in (out / "data").iterdir()}
+    assert "mine.js" in after
+    assert (out / "notes.txt").read_text() == "kept"
+    assert len(after - {"mine.js"}) == len(before)
+    assert [machine["name"] for machine in index(out)["machines"]] == ["other"]
+
+
+def test_the_same_results_give_the_same_bytes(tmp_path):
+    results = tmp_path / "results"
+    write(results / "a" / "x.trials.jsonl", record(), record(setting="op_determinism"))
+    pages = []
+    for name in ("one", "two"):
+        site.write(results, tmp_path / name)
+        pages.append(sorted((p.name, p.read_bytes()) for p in (tmp_path / name).rglob("*.*")))
+    assert pages[0] == pages[1]
+
+
+def test_without_evidence_a_line_says_what_to_do(tmp_path, out):
+    (tmp_path / "results").mkdir()
+    with pytest.raises(UsageError, match="no evidence here; run make bench"):
+        site.write(tmp_path / "results", out)
+    with pytest.raises(UsageError, match="no such file or folder"):
+        site.write(tmp_path / "nothing", out)
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    write(tmp_path / "results" / "x.trials.jsonl", record())
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(UsageError, match="cannot be written"):
+        site.write(tmp_path / "results", tmp_path / "out")
+
+
+def test_the_page_lets_nothing_run_but_its_own_program(tmp_path, out):
+    write(tmp_path / "results" / "x.trials.jsonl", record())
+    page, _ = site.write(tmp_path / "results", out)
+    text = page.read_text()
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy"\s+content="([^"]+)"', text)
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy.replace("http-equiv", "")
+    (program,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    from detcost.report.page import _hash
+
+    assert _hash(program) in policy
+
+
+# -- views: what the page chooses from is what the command chooses from ------------------
+
+
+def view_of(*records: Evidence):
+    seen = msgspec.json.Decoder(Glance).decode_lines(b"".join(map(msgspec.json.encode, records)))
+    (view,) = views(reading.latest(seen))
+    return view
+
+
+def test_a_subject_s_costs_and_ties_are_those_of_the_command():
+    records = [
+        record(scenario=scenario, setting=setting, cost=Cost(1.0, 0.9, 1.1, 3, ratios, "costs"))
+        for scenario, slow in (("one", 1.0), ("two", 1.5))
+        for setting, ratios in (
+            ("default", [1.0, 1.0, 1.0]),
+            ("op_determinism", [1.3 * slow, 1.35 * slow, 1.4 * slow]),
+            ("threads=1", [1.31 * slow, 1.35 * slow, 1.41 * slow]),
+            ("xla", [2.0, 2.1, 2.2]),
+        )
+    ]
+    view = view_of(*records)
+    for name in ("all", "matmul", "one", "two"):
+        subject = view.subjects[name]
+        found = choose(records, Question(scenarios=(name,)))
+        by_setting = {candidate.setting: candidate for candidate in found.candidates}
+        names = [view.settings[place] for place in subject.settings]
+        for setting, cost_of, worst in zip(names, subject.costs, subject.worst, strict=True):
+            want = by_setting[setting]
+            assert (cost_of.ratio, cost_of.low) == (want.cost.ratio, want.cost.low)
+            assert (cost_of.high, worst.ratio) == (want.cost.high, want.worst.ratio)
+        cheapest = min(range(len(names)), key=lambda i: subject.costs[i].ratio)
+        tied = {name for name, tie in zip(names, subject.ties[cheapest], strict=True) if tie == "1"}
+        assert tied == {candidate.setting for candidate in found.candidates if candidate.tied}
+
+
+def test_versions_devices_sizes_and_types_are_views_of_their_own_the_newest_first():
+    found = list(
+        views(
+            [
+                record(),
+                record(device="GPU:0"),
+                record(size="large"),
+                record(dtype="bfloat16"),
+                record(versions={"tensorflow": "2.22.0"}),
+            ]
+        )
+    )
+    assert [(v.tensorflow, v.device, v.size, v.dtype) for v in found] == [
+        ("2.22.0", "CPU:0", "medium", "float32"),
+        ("2.21.0", "CPU:0", "medium", "bfloat16"),
+        ("2.21.0", "CPU:0", "large", "float32"),
+        ("2.21.0", "GPU:0", "medium", "float32"),
+        ("2.21.0", "CPU:0", "medium", "float32"),
+    ]
+
+
+def test_a_cell_under_levers_that_mean_nothing_says_what_it_stands_for():
+    excused = {"status": "not_applicable", "reason": "xla means nothing to it"}
+    view = view_of(
+        record(scenario="data"),
+        failed(scenario="data", setting="xla", **excused),
+        record(scenario="other"),
+        record(scenario="other", setting="xla"),
+    )
+    place = view.settings.index("xla")
+    assert view.cells[view.scenarios.index("data")][place].stands_for == "default"
+    assert view.cells[view.scenarios.index("other")][place].stands_for is None
+
+
+def test_the_partition_of_the_pools_is_told():
+    variants = [Variant(str(n), 0, 1, 1, digest) for n, digest in ((1, "a"), (2, "b"), (3, "b"))]
+    found = msgspec.structs.replace(divergence(2, 3), variants=variants)
+    view = view_of(record(divergence={"threads": found}))
+    assert view.counts[view.cells[0][0].scopes["threads"]].partition == "1 | 2–3"
+
+
+def test_of_what_races_no_partition_is_told():
+    variants = [Variant(str(n), 1, 1, 1, str(n)) for n in (1, 2, 3)]
+    found = msgspec.structs.replace(divergence(3, 3), variants=variants)
+    for own in ({"repeat": divergence(3, 315)}, {"process": divergence(1, 20)}):
+        view = view_of(record(divergence={**own, **dict.fromkeys(SCOPES[2:], found)}))
+        assert {count.partition for count in view.counts} == {""}
+    assert view_of(record(divergence={"threads": found})).counts[0].partition == "1 | 2 | 3"
+
+
+def test_a_cell_tells_of_state_of_default_s_bits_and_of_what_was_left_out():
+    parted = msgspec.structs.replace(divergence(4, 20), first_call=7)
+    first, second = "mine.py:3: set_seed(1)", "mine.py:4: set_seed(2)"
+    view = view_of(
+        record(
+            carries_state=True,
+            sequence=["a"] * 60,
+            same_bits_as_default="no",
+            overridden=[first, second],
+            divergence={"process": parted},
+        )
+    )
+    [[cell]] = view.cells
+    assert (cell.carries_state, cell.same_bits_as_default) == (True, "no")
+    assert cell.overridden == f"{first}; {second}"
+    assert view.counts[cell.scopes["process"]].first_call == 7
+
+
+def test_a_stranger_s_list_of_what_was_left_out_is_of_bounded_length():
+    view = view_of(record(overridden=["x" * 10_000] * 100))
+    assert len(view.cells[0][0].overridden) <= 500
+
+
+def test_a_glance_keeps_no_sequence():
+    """Of a million cells that would be many digests, and none of them is shown."""
+    line = msgspec.json.encode(record(carries_state=True, sequence=["a"] * 60))
+    assert msgspec.json.decode(line, type=Glance).sequence == []
+
+
+def test_runs_say_whether_their_costs_are_cold(tmp_path, out):
+    records = [record(schema=2, run_id="old", setting="xla"), record()]
+    write(tmp_path / "results" / "x.trials.jsonl", *records)
+    site.write(tmp_path / "results", out)
+    runs = received(out)[index(out)["machines"][0]["key"]]["runs"]
+    assert {name: run["cold"] for name, run in runs.items()} == {
+        "old": True,
+        record().run_id: False,
+    }
+
+
+def threads(differed: int, setting: str) -> Evidence:
+    found = msgspec.structs.replace(divergence(differed, 2), variants=[variant("1", "a")])
+    return record(setting=setting, divergence={"threads": found})
+
+
+def test_variants_that_are_none_are_told_with_their_line_and_the_rest_is_reported(tmp_path, out):
+    path = write(tmp_path / "results" / "x.trials.jsonl", threads(1, "default"), threads(1, "xla"))
+    first, second = path.read_bytes().splitlines()
+    path.write_bytes(first + b"\n" + second.replace(b'"label":"1"', b'"label":1') + b"\n")
+    _, (problem,) = site.write(tmp_path / "results", out)
+    assert (problem.file, problem.line) == (str(path), 2)
+    assert "`str`" in problem.why
+
+
+# -- history -----------------------------------------------------------------------------
+
+
+def changes(before: Evidence, after: Evidence) -> list[tuple[str, str, str]]:
+    later = msgspec.structs.replace(after, run_id="later", measured_at="2026-05-05T00:00:00+00:00")
+    return [(each.what, each.before, each.after) for each in history.changes([before, later])]
+
+
+SETTING = {"setting": "op_determinism"}
+
+
+def test_two_runs_that_agree_changed_nothing():
+    assert changes(record(**SETTING), record(**SETTING)) == []
+
+
+def test_a_cost_changed_where_the_intervals_do_not_meet():
+    cheaper = record(**SETTING, cost=cost(1.1, 1.05, 1.15))
+    assert changes(record(**SETTING), cheaper) == [
+        ("cost", "1.34 [1.29, 1.40]", "1.10 [1.05, 1.15]")
+    ]
+    near = record(**SETTING, cost=cost(1.3, 1.25, 1.35))
+    assert changes(record(**SETTING), near) == []
+
+
+def test_bits_changed_where_digests_differ_and_nothing_races():
+    other = record(**SETTING, digest="fedcba9876543210")
+    assert changes(record(**SETTING), other) == [("bits", "01234567", "fedcba98")]
+    racing = {"divergence": {"repeat": divergence(3, 315)}}
+    assert changes(record(**racing), record(digest="f", **racing)) == []
+
+
+def test_another_seed_gives_other_inputs_and_no_change_of_bits():
+    assert changes(record(**SETTING), record(**SETTING, digest="fedcba", seed=43)) == []
+
+
+def test_a_new_version_a_new_status_and_a_new_race_are_told():
+    after = record(
+        **SETTING,
+        versions={"tensorflow": "2.22.0"},
+        divergence={"repeat": divergence(3, 315), "process": divergence(0, 20)},
+    )
+    assert changes(record(**SETTING), after) == [
+        ("TensorFlow", "2.21.0", "2.22.0"),
+        ("repeat", "0/315", "3/315"),
+    ]
+    assert ("status", "ok", "failed") in changes(record(**SETTING), failed(**SETTING))
+
+
+def test_a_race_is_told_of_the_scopes_that_say_so_and_blames_no_other():
+    steady = {"repeat": divergence(0, 315), "threads": divergence(0, 6)}
+    before, after = (
+        record(**SETTING, divergence=scopes)
+        for scopes in (steady, racing(threads=divergence(6, 6)))
+    )
+    assert sorted(changes(before, after)) == [
+        ("repeat", "0/315", "300/315"),
+        ("threads", "0/6", "(6/6)"),
+    ]
+    [runs] = history.sightings([after])["matmul_square"]
+    assert runs.settings["op_determinism"].diverged == ["repeat", "process"]
+    blamed = record(**SETTING, divergence={"repeat": divergence(0, 9), "load": divergence(1, 4)})
+    [runs] = history.sightings([blamed])["matmul_square"]
+    assert runs.settings["op_determinism"].diverged == ["load"]
+
+
+def test_every_run_of_a_scenario_is_seen_oldest_first():
+    runs = history.sightings(
+        [record(), record(**SETTING), record(run_id="b", versions={"tensorflow": "2.22.0"})]
+    )["matmul_square"]
+    assert [run.tensorflow for run in runs] == ["2.21.0", "2.22.0"]
+    assert set(runs[0].settings) == {"default", "op_determinism"}
+
+
+# -- what a stranger's description may take up ----------------------------------------------
+
+
+def test_a_description_becomes_rows_of_bounded_number_and_length():
+    endless = {str(i): "x" * 10_000 for i in range(10_000)}
+    rows = flat({"cpu": "a", "gpu": {"name": "b", "deep": {"c": 1}}, "none": None, "e": endless})
+    assert rows["gpu.name"] == "b"
+    assert "none" not in rows
+    assert len(rows) <= 100
+    assert max(map(len, rows.values())) <= 500
+
+
+def test_data_in_a_script_is_the_same_without_anything_that_ends_it():
+    data = {"a": f"{HOSTILE} \u2028 \\u003c &", "__proto__": ["<!--", 1.5, None]}
+    text = jsonp.call("machine-0", jsonp.json(data)).decode()
+    assert not re.search("[<\u2028\u2029]", text)
+    (literal,) = re.findall(r"JSON\.parse\((.*)\)\);$", text)
+    assert json.loads(json.loads(literal)) == data
+
+
+def test_controls_that_failed_are_on_the_machine_s_card(tmp_path, out):
+    controls = Controls(None, schema.Control(0, 20, ok=False), None)
+    write(tmp_path / "results" / "x.trials.jsonl", record(controls=controls))
+    site.write(tmp_path / "results", out)
+    (machine,) = index(out)["machines"]
+    assert machine["failed_controls"] == ["the scenario known to vary was not seen to"]

@@ -1,0 +1,180 @@
+"""Scenarios are found by name, in this package or in a file of the user's."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import pkgutil
+import sys
+
+import pytest
+
+import detcost.scenarios.families
+from detcost.errors import UsageError
+from detcost.scenarios import registry
+from detcost.settings.grammar import LEVERS
+
+OWN = '''
+import dataclasses
+import pickle
+import detcost
+import helper_of_mine
+
+@dataclasses.dataclass
+class Batch:
+    size: int
+
+assert pickle.loads(pickle.dumps(Batch(1))) == Batch(1)
+
+@detcost.scenario(
+    family="mine", dtypes=("float64", "float32"), ignores=("xla",), float64_reference=True
+)
+def second(bench):
+    """What it
+       computes."""
+    return lambda: helper_of_mine.ANSWER
+
+@detcost.scenario(family="mine", core=True, draws=True)
+def first(bench):
+    return lambda: 1
+
+def no_scenario(bench):
+    return lambda: 2
+'''
+
+
+@pytest.fixture(autouse=True)
+def _imports_restored(monkeypatch):
+    """What a user's file does to the imports must not reach other tests."""
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "helper_of_mine.py").write_text("ANSWER = 42")
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    return path
+
+
+def refusal(reference: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        registry.load(reference)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_no_two_built_in_scenarios_have_one_name():
+    modules = [
+        importlib.import_module(f"detcost.scenarios.families.{info.name}")
+        for info in pkgutil.iter_modules(detcost.scenarios.families.__path__)
+    ]
+    names = [name for module in modules for name in registry.in_module(module)]
+    assert len(names) == len(set(names)) == len(registry.built_in()) > 15
+
+
+@pytest.mark.parametrize("entry", registry.built_in().values(), ids=lambda entry: entry.name)
+def test_a_built_in_scenario_says_what_it_is(entry):
+    assert len(entry.summary) > 20
+    assert "\n" not in entry.summary
+    assert entry.family
+    assert entry.dtypes
+    assert entry.ignores <= {lever.name for lever in LEVERS}
+    assert registry.find_built_in(entry.name) is registry.load(entry.name) is entry
+
+
+def test_the_controls_are_there():
+    assert {"control_varies", "control_stable"} <= set(registry.built_in())
+
+
+def test_an_unknown_scenario_is_told_its_nearest_neighbour():
+    assert 'did you mean "matmul_square"?' in refusal("matmul_sqare")
+
+
+def test_a_scenario_near_nothing_is_told_where_to_look():
+    assert "detcost list scenarios" in refusal("qqqq")
+
+
+def test_a_scenario_of_a_file_is_found(own):
+    entry = registry.load(f"{own}:second")
+    assert (entry.name, entry.family, entry.summary) == ("second", "mine", "What it computes.")
+    assert (entry.core, entry.dtypes) == (False, ("float64", "float32"))
+    assert (entry.ignores, entry.float64_reference, entry.draws) == ({"xla"}, True, False)
+    assert entry.build(None)() == 42
+
+
+def test_a_scenario_of_a_module_is_found(own, monkeypatch):
+    package = own.parent / "package_of_mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    own.rename(package / "own.py")
+    monkeypatch.syspath_prepend(own.parent)
+    entry = registry.load("package_of_mine.own:first")
+    assert (entry.core, entry.float64_reference, entry.draws) == (True, False, True)
+    assert "no_such" in refusal("package_of_mine.no_such:first")
+
+
+def test_scenarios_stand_in_the_order_of_the_file(own):
+    registry.load(f"{own}:first")
+    assert list(registry.in_module(sys.modules["detcost_user_own"])) == ["second", "first"]
+
+
+def test_a_scenario_not_in_the_file_is_told_its_nearest_neighbour(own):
+    assert refusal(f"{own}:secnd") == f'{own}: no scenario "secnd"; did you mean "second"?'
+
+
+def test_a_function_that_is_no_scenario_is_told_how_to_become_one(own):
+    assert "@detcost.scenario" in refusal(f"{own}:qqq")
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    assert refusal(f"{tmp_path}/own.py:first").startswith(f"{tmp_path}/own.py: no such file;")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (b"def (", "SyntaxError"),
+        (b"\x00\x01\xff", "SyntaxError"),
+        (b"raise RuntimeError('first line\\nsecond line')", "RuntimeError: first line"),
+        (b"import sys; sys.exit(3)", "SystemExit: 3"),
+        (b"import nothing_of_the_kind", "nothing_of_the_kind"),
+        (b"raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ],
+)
+def test_a_file_that_cannot_be_run_is_told_in_its_own_words(tmp_path, text, what):
+    path = tmp_path / "own.py"
+    path.write_bytes(text)
+    message = refusal(f"{path}:first")
+    assert f"{path}: cannot be loaded as Python" in message
+    assert what in message
+    assert f"run python {path}" in message
+
+
+def test_a_file_of_the_same_name_elsewhere_is_another(own, tmp_path):
+    """Two folders may each have their own.py."""
+    other = tmp_path / "other" / "own.py"
+    other.parent.mkdir()
+    other.write_text(OWN.replace("ANSWER", "ANSWER + 1"))
+    assert registry.load(f"{own}:second").build(None)() == 42
+    assert registry.load(f"{other}:second").build(None)() == 43
+
+
+def test_the_decorated_function_stays_what_it_was(own):
+    """It can be called, pickled and tested without detcost."""
+    entry = registry.load(f"{own}:first")
+    assert pickle.loads(pickle.dumps(entry.build)) is entry.build
+    assert entry.build(None)() == 1
+
+
+@pytest.mark.parametrize("asked", ["processes=2", "strategy=lambda bench: None"])
+def test_what_comes_before_a_users_file_is_loaded_is_for_built_in_scenarios(tmp_path, asked):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        f"import detcost\n@detcost.scenario(family='mine', {asked})\ndef shared(bench): ..."
+    )
+    assert "make the strategy inside the function" in refusal(f"{mine}:shared")

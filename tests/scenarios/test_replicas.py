@@ -1,0 +1,100 @@
+"""Training shared out by ``tf.distribute``, with real workers, and peers that fail or die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from multiprocessing import Pipe
+
+import psutil
+import pytest
+
+from detcost.settings.grammar import parse
+from detcost.workers.contract import Cell, CellError
+from detcost.workers.peers import Peers
+
+real = pytest.mark.tensorflow
+
+
+def start(pool, name: str, setting: str = "default"):
+    return pool.start(Cell(name, parse(setting), "CPU:0", size="small"))
+
+
+def digest(pool, name: str, setting: str = "default") -> str:
+    """The digest that every step gave."""
+    worker = start(pool, name, setting)
+    (only,) = {worker.build().digest, *worker.repeat(2)}
+    worker.close()
+    return only
+
+
+@real
+@pytest.mark.parametrize("setting", ["default", "threads=1", "xla"])
+def test_two_devices_and_two_processes_train_alike_and_otherwise_than_one(pool, setting):
+    """Two shards' sums are added, whoever adds them; one batch is summed in another order."""
+    none, mirrored, multi_worker = (
+        digest(pool, f"replicas_{kind}", setting) for kind in ("none", "mirrored", "multi_worker")
+    )
+    assert mirrored == multi_worker != none
+
+
+@real
+@pytest.mark.parametrize("end", ["killed", "closed"])
+def test_the_peer_dies_with_its_worker(pool, end):
+    worker = start(pool, "replicas_multi_worker")
+    worker.build()
+    (peer,) = psutil.Process(worker.pid).children()
+    os.kill(worker.pid, signal.SIGKILL) if end == "killed" else worker.close()
+    assert psutil.wait_procs([peer], timeout=10)[1] == []
+
+
+@real
+def test_a_peer_that_dies_in_a_step_fails_the_cell_at_once(pool):
+    worker = start(pool, "replicas_multi_worker")
+    worker.build()
+    (peer,) = psutil.Process(worker.pid).children()
+    threading.Timer(0.3, peer.kill).start()
+    with pytest.raises(CellError, match="a peer died during run") as caught:
+        worker.burst(60.0, 1.0)
+    worker.close()
+    assert caught.value.status == "crashed"
+
+
+@pytest.fixture
+def peer():
+    """One peer and the other end of its connection."""
+    ours, theirs = Pipe()
+    return Peers([ours]), theirs
+
+
+def test_a_peer_is_asked_first_and_its_answer_awaited(peer):
+    peers, theirs = peer
+    with peers.doing("run", 3):
+        assert theirs.recv() == ("run", (3,))
+        theirs.send(("ok", None))
+
+
+def test_a_peers_own_reason_comes_before_its_consequence_here(peer):
+    peers, theirs = peer
+    theirs.send(("unimplemented", "no kernel"))
+    with pytest.raises(CellError, match="no kernel") as caught, peers.doing("sample", 1):
+        raise RuntimeError("the collective operation was given up")
+    assert caught.value.status == "unimplemented"
+
+
+def test_a_failure_here_is_told_while_the_peer_waits(peer, monkeypatch):
+    monkeypatch.setattr("detcost.workers.peers.GRACE", 0.01)
+    peers, theirs = peer
+    with pytest.raises(RuntimeError, match="a wrong shape"), peers.doing("sample", 1):
+        raise RuntimeError("a wrong shape")
+    assert not theirs.closed
+
+
+def test_a_peer_that_never_answers_times_out(peer, monkeypatch):
+    monkeypatch.setattr("detcost.workers.peers.LIMIT", 0.01)
+    peers, theirs = peer
+    with pytest.raises(CellError, match="no answer") as caught, peers.doing("sample", 1):
+        pass
+    assert caught.value.status == "timed_out"
+    assert not theirs.closed

@@ -1,0 +1,99 @@
+"""The list of built-in scenarios. That each of them runs is shown with the workers."""
+
+import subprocess
+import sys
+from itertools import product
+
+import pytest
+
+from detcost.scenarios import registry
+from detcost.settings.grammar import LEVERS
+
+#: What the core set touches: kernels and pipelines.
+KERNELS = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
+#: What people are told about; ``detcost folklore`` measures it.
+PRACTICES = {"random", "session", "replicas", "training", "augmentation"}
+#: All but the controls, which are there to be recognised, not to be measured.
+SCENARIOS = {k: v for k, v in registry.built_in().items() if v.family != "control"}
+
+
+def test_names_are_unique():
+    modules = [m for name, m in sys.modules.items() if name.startswith("detcost.scenarios.")]
+    names = [name for module in modules for name in registry.in_module(module)]
+    assert sorted(names) == sorted(registry.built_in())
+
+
+@pytest.mark.parametrize("entry", SCENARIOS.values(), ids=SCENARIOS)
+def test_summary_says_what_and_why(entry):
+    what, semicolon, source = entry.summary.partition("; ")
+    assert semicolon, "a summary reads: what it computes; what makes it vary."
+    assert len(what.split()) >= 2
+    assert len(source.split()) >= 5
+    assert source.endswith(".")
+
+
+def test_every_family_is_there():
+    assert {entry.family for entry in SCENARIOS.values()} == KERNELS | PRACTICES
+
+
+def test_core_is_small_and_touches_every_kind_of_kernel():
+    core = [entry for entry in SCENARIOS.values() if entry.core]
+    assert 9 <= len(core) <= 12
+    assert {entry.family for entry in core} == KERNELS
+
+
+def test_ignored_levers_exist():
+    names = {lever.name for lever in LEVERS}
+    assert all(entry.ignores <= names for entry in SCENARIOS.values())
+
+
+def test_xla_means_nothing_to_any_pipeline():
+    pipelines = [entry for entry in SCENARIOS.values() if entry.family == "tf_data"]
+    assert all("xla" in entry.ignores for entry in pipelines)
+
+
+def test_whatever_draws_by_name_says_so():
+    names = {name for name, entry in SCENARIOS.items() if entry.draws}
+    assert {name for name, entry in SCENARIOS.items() if entry.family == "random"} <= names
+    assert {"graph_random_ops", "map_random_parallel", "shuffle_unseeded"} <= names
+    assert not any(SCENARIOS[name].family in ("matmul", "conv", "irregular") for name in names)
+
+
+def test_first_type_is_float32():
+    assert all(entry.dtypes[0] == "float32" for entry in SCENARIOS.values())
+
+
+def test_matmul_is_measured_in_bfloat16_too():
+    products = [entry for entry in SCENARIOS.values() if entry.family == "matmul"]
+    assert all("bfloat16" in entry.dtypes for entry in products)
+
+
+def test_arithmetic_has_a_float64_reference_and_pipelines_have_none():
+    referenced = {name for name, entry in SCENARIOS.items() if entry.float64_reference}
+    for part in ("matmul", "conv2d", "reduce", "segment_sum", "softmax", "scatter_add", "mlp"):
+        named = {name for name, entry in SCENARIOS.items() if part in name and not entry.draws}
+        assert named <= referenced
+    assert not any(SCENARIOS[name].family == "tf_data" for name in referenced)
+
+
+def test_models_are_trained_by_every_loop_with_every_optimiser():
+    models, loops = ("dense", "cnn"), ("fit", "loop")
+    optimisers = ("sgd", "momentum", "adam", "rmsprop")
+    assert {"_".join(parts) for parts in product(models, loops, optimisers)} <= set(SCENARIOS)
+
+
+def test_every_training_tells_its_trajectory_and_nothing_else_has_one():
+    assert all(entry.trajectory == (entry.family == "training") for entry in SCENARIOS.values())
+
+
+@pytest.mark.parametrize("kind", ["scatter_add", "embedding_gradient"])
+def test_duplicate_shares_come_in_three(kind):
+    assert {f"{kind}_dup{share}" for share in (0, 10, 100)} <= set(SCENARIOS)
+
+
+def test_listing_imports_no_tensorflow():
+    code = (
+        "import sys; from detcost.scenarios import registry; registry.built_in();"
+        "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

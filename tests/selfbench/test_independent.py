@@ -1,0 +1,186 @@
+"""The estimate that the engine's costs are held against: its arithmetic, and what it shares."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from detcost.intervals import ratio
+from detcost.scenarios.registry import load
+from detcost.selfbench import independent, overhead
+from detcost.selfbench.independent import Estimate, Plan, ProgramDied
+
+TWO_TURNS = Plan(pairs=2, turns=2, burst=0.35, thrown_away=0.12)
+
+
+class Fake:
+    """A program that notes its bursts in a journal, and whose steps all take equally long."""
+
+    def __init__(self, name: str, step: float, journal: list[str]):
+        self.name, self.step, self.journal = name, step, journal
+
+    def burst(self, seconds: float) -> list[float]:
+        self.journal.append(f"{self.name} {seconds}")
+        return [number * self.step for number in range(math.ceil(seconds / self.step) + 2)]
+
+
+def test_the_log_ratio_is_the_settings_step_time_over_defaults():
+    default, other = Fake("default", 0.002, []), Fake("other", 0.003, [])
+    assert independent.log_ratio(default, other, TWO_TURNS) == pytest.approx(math.log(1.5))
+
+
+def test_every_turn_swaps_the_order_of_the_turn_before():
+    journal: list[str] = []
+    default, other = Fake("default", 0.002, journal), Fake("other", 0.003, journal)
+    independent.log_ratio(default, other, Plan(turns=3, burst=0.2))
+    first, swapped = ["default 0.2", "other 0.2"], ["other 0.2", "default 0.2"]
+    assert journal == [*first, *swapped, *first]
+
+
+def test_slow_steps_at_the_head_of_a_burst_are_thrown_away():
+    slow_until_100_ms = [0.0, 0.05, 0.1]
+    then_2_ms_a_step = [0.1 + 0.002 * number for number in range(1, 101)]
+    marks = [*slow_until_100_ms, *then_2_ms_a_step]
+    assert independent.step_seconds(marks, thrown_away=0.12) == pytest.approx(0.002)
+    assert independent.step_seconds(marks, thrown_away=0.0) > 0.0028
+
+
+def test_a_step_that_began_within_the_head_is_thrown_away_whole():
+    assert independent.step_seconds([0.0, 0.2, 0.3], thrown_away=0.12) == pytest.approx(0.1)
+
+
+def test_the_interval_is_students_over_pairs_and_agrees_with_the_engines():
+    logs = [0.4, 0.5, 0.45, 0.52, 0.38, 0.47]
+    found, engines = independent.from_log_ratios(logs), ratio(logs)
+    assert (found.ratio, found.low, found.high) == pytest.approx(
+        (engines.ratio, engines.low, engines.high)
+    )
+    assert found.low < found.ratio < found.high
+
+
+def test_a_bias_is_a_share_and_a_number_of_standard_errors():
+    truth = Estimate(ratio=1.6, low=1.5, high=1.7, standard_error=0.03)
+    logs = [math.log(1.2) - 0.04, math.log(1.2), math.log(1.2) + 0.04]
+    cost = ratio(logs)
+    assert overhead.cost_bias(cost, truth) == pytest.approx(-0.25)
+    error = math.hypot(0.04 / math.sqrt(3), 0.03)
+    assert overhead.cost_bias_in_errors(cost, truth) == pytest.approx(math.log(0.75) / error)
+
+
+@pytest.mark.parametrize("plan", [{"pairs": 1}, {"turns": 0}, {"burst": 0.1}])
+def test_a_plan_that_gives_no_figure_is_refused(plan):
+    with pytest.raises(ValueError, match="needs"):
+        Plan(**plan)
+
+
+@pytest.mark.parametrize(("program", "setting"), [("lstm", "xla"), ("conv", "threads=2")])
+def test_an_unknown_program_or_setting_is_refused_before_anything_starts(program, setting):
+    with pytest.raises(ValueError, match=f"{program} under .*: one of"):
+        independent.estimate(program, setting)
+
+
+# -- processes: programs that stand in for TensorFlow's ---------------------------------------
+
+NOTE_PID = (
+    "import os, sys; open(sys.argv[1], 'w').write(str(os.getpid())); print('ready', flush=True);"
+)
+STEADY = NOTE_PID + "[print([0.0, 1.0, 2.0], flush=True) for line in sys.stdin]"
+DIES = NOTE_PID + "sys.stdin.readline(); raise SystemExit('the kernel is not there')"
+DIES_AT_ONCE = "raise SystemExit('no such op')"
+
+
+@pytest.fixture
+def commands(monkeypatch, tmp_path):
+    """Let programs be the given code, which notes its process in a file of its setting's name."""
+
+    def use(**code: str) -> None:
+        monkeypatch.setattr(
+            independent,
+            "command",
+            lambda program, setting: [
+                *(sys.executable, "-c", code[setting]),
+                str(tmp_path / setting),
+                setting,
+            ],
+        )
+
+    return use
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def assert_ended(noted: Path) -> None:
+    assert not is_running(int(noted.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(DIES, "ended with exit code 1: the kernel is not there"), (DIES_AT_ONCE, "no such op")],
+)
+def test_a_program_that_dies_is_told_in_its_own_words_and_the_other_is_ended(
+    commands, tmp_path, code, words
+):
+    commands(default=STEADY, xla=code)
+    with pytest.raises(ProgramDied, match=words):
+        independent.estimate("conv", "xla", TWO_TURNS)
+    assert_ended(tmp_path / "default")
+
+
+def test_both_programs_are_ended_when_the_measurement_is_interrupted(
+    commands, tmp_path, monkeypatch
+):
+    def interrupt(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    commands(default=STEADY, xla=STEADY)
+    monkeypatch.setattr(independent, "log_ratio", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        independent.estimate("conv", "xla", TWO_TURNS)
+    assert_ended(tmp_path / "default")
+    assert_ended(tmp_path / "xla")
+
+
+def test_programs_that_take_equally_long_have_a_ratio_of_1_and_are_ended(commands, tmp_path):
+    commands(default=STEADY, xla=STEADY)
+    assert independent.estimate("conv", "xla", TWO_TURNS) == Estimate(1.0, 1.0, 1.0, 0.0)
+    assert_ended(tmp_path / "default")
+    assert_ended(tmp_path / "xla")
+
+
+# -- what is shared ----------------------------------------------------------------------------
+
+
+def test_the_estimate_and_its_programs_import_nothing_of_detcost():
+    code = (
+        "import runpy, sys; runpy.run_path(sys.argv[1]);"
+        "print([name for name in sys.modules if name.split('.')[0] == 'detcost'])"
+    )
+    programs = Path(independent.__file__).with_name("plain_programs.py")
+    for file in (independent.__file__, programs):
+        done = subprocess.run(
+            [sys.executable, "-c", code, file], check=True, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("program", independent.PROGRAMS)
+def test_the_engine_finds_the_same_program_as_a_scenario(program):
+    assert load(f"detcost.selfbench.plain_scenarios:{program}").name == program
+
+
+@pytest.mark.tensorflow
+def test_real_programs_give_a_ratio_with_an_interval():
+    found = independent.estimate("mlp", "xla", Plan(2, turns=2, burst=0.03, thrown_away=0.01))
+    assert 0 < found.low <= found.ratio <= found.high < math.inf
+    assert math.isfinite(found.standard_error)

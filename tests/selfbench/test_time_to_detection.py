@@ -1,0 +1,49 @@
+"""How long one waits for the first divergence, on fake workers whose rate is known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from detcost.experiment import perturbations
+from detcost.scenarios.registry import built_in
+from detcost.selfbench import time_to_detection
+from fake_workers import Behaviour, FakeWorkers
+
+
+def measure(flips: float, workers: int = 60, most: int = 100) -> dict[str, time_to_detection.Found]:
+    pool = FakeWorkers({"default": Behaviour(flips=flips)})
+    found = time_to_detection.measure(pool, ["fake"], workers=workers, most=most)
+    return {kind: result for (_, kind), result in found.items()}
+
+
+def test_every_kind_is_waited_for_as_well_as_quiet_trials():
+    assert set(measure(0.5, workers=2)) == {"quiet", *perturbations.KINDS}
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.2, 0.02])
+def test_the_wait_is_one_over_the_rate(rate):
+    """Also where most workers find nothing within what they are allowed."""
+    waits = [result.trials_to_first for result in measure(rate, workers=200, most=50).values()]
+    assert sum(waits) / len(waits) == pytest.approx(1 / rate, rel=0.1)
+
+
+def test_where_nothing_is_found_there_is_no_wait():
+    found = measure(0.0, workers=3, most=10)["quiet"]
+    assert (found.found, found.trials) == (0, 30)
+    assert math.isnan(found.trials_to_first)
+
+
+def test_every_worker_is_a_fresh_one_and_no_kind_has_a_stretch_of_time_to_itself():
+    pool = FakeWorkers()
+    time_to_detection.measure(pool, ["fake"], workers=4, most=1)
+    kinds = [circumstances.label.partition("=")[0] for _, circumstances, _ in pool.circumstances]
+    a_turn = len(time_to_detection.KINDS)
+    turns = [kinds[i : i + a_turn] for i in range(0, len(kinds), a_turn)]
+    assert all(sorted(turn) == sorted(time_to_detection.KINDS) for turn in turns)
+    assert len({tuple(turn) for turn in turns}) == 4
+
+
+def test_its_scenarios_are_there():
+    assert set(time_to_detection.SCENARIOS) <= set(built_in())

@@ -1,0 +1,136 @@
+"""The README's table is what results/ says, and is replaced without touching the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detcost.choosing import agreement
+from detcost.choosing.decision import choose
+from detcost.choosing.selection import Question
+from detcost.errors import UsageError
+from detcost.evidence import reading
+from detcost.evidence.schema import Controls
+from detcost.tables import agreement_tables, choice_tables, readme
+from factories import cost, protocol, record
+from paths import ROOT
+
+RECORDS = [record(machine={"cpu": "x86_64 \\1"}), record(setting="op_determinism")]
+
+
+BEGIN, END = readme.marks("show")
+
+
+def replace(path: Path) -> None:
+    readme.replace_section(path, "show", readme.overview(RECORDS))
+
+
+def readme_file(folder: Path, text: str) -> Path:
+    path = folder / "README.md"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_section_goes_between_the_marks_and_nowhere_else(tmp_path):
+    path = readme_file(tmp_path, f"# Größe\n\n{BEGIN}\nold\n{END}\n\nafter \\1 \\g<0>\n")
+    replace(path)
+    text = path.read_text(encoding="utf-8")
+    assert (
+        text
+        == f"# Größe\n\n{readme.section('show', readme.overview(RECORDS))}\n\nafter \\1 \\g<0>\n"
+    )
+    assert "old" not in text
+
+
+def test_doing_it_again_changes_nothing(tmp_path):
+    path = readme_file(tmp_path, f"{BEGIN}{END}")
+    replace(path)
+    once = path.read_bytes()
+    replace(path)
+    assert path.read_bytes() == once
+
+
+def test_the_section_says_what_it_was_measured_on():
+    sentence = readme.overview(
+        [
+            record(controls=Controls(cost(1.03, 1.0, 1.06), None, None)),
+            record(machine={"cpu": "Another", "usable_cores": 8, "virtualisation": "container"}),
+            record(protocol=protocol("quick"), measured_at="2026-03-01T00:00:00+00:00"),
+        ]
+    ).splitlines()[-1]
+    for words in (
+        "Some CPU @ 2.00GHz, 2 cores",
+        "Another, 8 cores, container",
+        "TensorFlow 2.21.0",
+        "profile quick; profile standard",
+        "2026-03-01",
+        "at most 3 % off",
+    ):
+        assert words in sentence
+
+
+def test_what_is_unknown_of_a_machine_is_not_called_none():
+    assert "None" not in readme.overview([record(machine={}, versions={})])
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}"], ids=["no marks", "one", "swapped"])
+def test_a_file_without_both_marks_is_left_as_it_is(tmp_path, text):
+    path = readme_file(tmp_path, text)
+    with pytest.raises(UsageError, match="add both") as caught:
+        replace(path)
+    assert str(path) in str(caught.value)
+    assert path.read_text() == text
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(UsageError, match=r"README\.md: No such file"):
+        replace(tmp_path / "README.md")
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path):
+    (tmp_path / "README.md").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"README\.md"):
+        replace(tmp_path / "README.md")
+
+
+def test_a_file_that_cannot_be_written_is_said(tmp_path, monkeypatch):
+    path = readme_file(tmp_path, f"{BEGIN}{END}")
+
+    def full(*words, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UsageError, match="No space left"):
+        replace(path)
+
+
+#: The machine that README's table and answer are of, as the Makefile names it.
+MACHINE = "epyc-avx512-2core-vm"
+
+
+def test_the_readme_says_what_results_say():
+    records, problems = reading.read(ROOT / "results" / MACHINE)
+    assert problems == []
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.section("show", readme.overview(reading.latest(records))) in text, (
+        "README.md is old: make readme"
+    )
+
+
+def test_the_readme_answers_what_the_command_answers():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    records, _ = reading.read(ROOT / "results")
+    survive = ("repeat", "process", "threads")
+    question = Question(scenarios=("conv2d_backward",), survive=survive, machine=MACHINE)
+    answer = choice_tables.markdown(choose(records, question))
+    assert readme.section("choose", answer) in text, "README.md is old: make readme"
+
+
+def test_the_readme_tells_which_machines_agree():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    records, _ = reading.read(ROOT / "results")
+    found = agreement.compare(records, ("default", "onednn=off+isa=AVX2"))
+    assert readme.section("agreement", agreement_tables.markdown(found)) in text, (
+        "README.md is old: make readme"
+    )

@@ -1,0 +1,352 @@
+"""Programs that were not written for detcost, and what is true of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import pytest
+
+from detcost.evidence.schema import Evidence
+from detcost.experiment.profiles import Profile
+from detcost.experiment.request import Request
+from detcost.experiment.run import Run
+from detcost.workers.launch import HASH_SEED, ForkedWorkers
+from paths import PROGRAMS
+
+pytestmark = pytest.mark.tensorflow
+
+REPORTS, OWN = PROGRAMS / "state_and_races.py", PROGRAMS / "functions.py"
+SWITCHES, HIDDEN = PROGRAMS / "switches.py", PROGRAMS / "hidden_switch.py"
+#: Enough processes to see each kind; nothing here is about time.
+BRIEF = Profile(
+    *("brief", (1,), 1.0, 0),
+    rounds=1,
+    calls=5,
+    pythons=2,
+    processes=3,
+    perturbed=0,
+    trials=3,
+    quiet_builds=0,
+    settle_seconds=0.0,
+    burst_seconds=1e-4,
+)
+
+
+def measure(
+    pool: ForkedWorkers,
+    reference: str,
+    settings: Sequence[str] = (),
+    scopes: Sequence[str] = ("repeat", "process"),
+) -> dict[str, Evidence]:
+    request = Request.parse(
+        [reference],
+        settings,
+        ["CPU:0"],
+        scopes=scopes,
+        profile=BRIEF,
+        size="medium",
+        dtype=None,
+        seed=42,
+    )
+    return {record.setting: record for record in Run(request, workers=pool)}
+
+
+def default(pool: ForkedWorkers, reference: str, *scopes: str) -> Evidence:
+    return measure(pool, reference, scopes=("repeat", "process", *scopes))["default"]
+
+
+def divergent(record: Evidence, scope: str) -> int:
+    assert record.divergence[scope].trials > 0
+    return record.divergence[scope].divergent
+
+
+# -- a program started twice -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["vocabulary_from_a_set", "features_in_the_order_of_addresses", "address_of_an_object"],
+)
+def test_what_hangs_on_hash_seed_or_addresses_repeats_and_differs_by_process(pool, name):
+    records = measure(pool, f"{REPORTS}:{name}", ["op_determinism+threads=1"])
+    for record in records.values():
+        assert divergent(record, "repeat") == 0
+        assert divergent(record, "process") > 0
+
+
+def test_a_hash_seed_of_the_users_own_is_kept_and_said(monkeypatch):
+    monkeypatch.setenv(HASH_SEED, "7")
+    workers = ForkedWorkers()
+    try:
+        record = default(workers, f"{REPORTS}:vocabulary_from_a_set")
+    finally:
+        workers.close()
+    assert divergent(record, "process") == 0
+    assert record.protocol.hash_seed == "7"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "unseeded_numpy",
+        "unseeded_numpy_generator",
+        "unseeded_python",
+        "unseeded_eager_op",
+        "unseeded_graph_op",
+        "unseeded_generator",
+        "unseeded_keras",
+        "unseeded_shuffle",
+        "seeded_by_the_clock",
+        "temporary_name",
+        "unique_identifier",
+    ],
+)
+def test_what_a_fork_might_inherit_is_as_new_as_in_a_program_started_anew(pool, name):
+    record = measure(pool, f"{REPORTS}:{name}", ["unseeded"])["unseeded"]
+    assert divergent(record, "process") == record.divergence["process"].trials
+    assert divergent(record, "repeat") == 0
+
+
+# -- state and races ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["dropout_that_goes_on", "training_that_goes_on", "pipeline_that_goes_on"]
+)
+def test_state_that_goes_on_from_call_to_call_is_no_divergence(pool, name):
+    record = default(pool, f"{REPORTS}:{name}")
+    assert record.carries_state
+    assert record.severity is None
+    assert len(set(record.sequence)) == BRIEF.calls
+    assert (divergent(record, "repeat"), divergent(record, "process")) == (0, 0)
+
+
+def test_keras_fit_carries_state_under_every_setting(pool):
+    records = measure(pool, f"{OWN}:keras_fit", ["op_determinism", "xla", "op_determinism+xla"])
+    for record in records.values():
+        assert (record.status, record.carries_state) == ("ok", True)
+        assert (divergent(record, "repeat"), divergent(record, "process")) == (0, 0)
+        assert record.applied["xla_compiled"] == ("xla" in record.setting)
+    assert records["xla"].same_bits_as_default == "no"
+    assert records["op_determinism+xla"].digest == records["xla"].digest
+
+
+def test_state_that_entropy_seeds_diverges(pool):
+    record = default(pool, f"{REPORTS}:dropout_seeded_by_entropy")
+    assert not record.carries_state
+    assert divergent(record, "repeat") == record.divergence["repeat"].trials
+    assert divergent(record, "process") == record.divergence["process"].trials
+
+
+def test_a_vocabulary_that_is_trained_repeats_within_a_python_and_not_between(pool):
+    record = default(pool, f"{REPORTS}:vocabulary_that_is_trained")
+    assert record.carries_state
+    assert divergent(record, "repeat") == 0
+    assert divergent(record, "process") > 0
+
+
+def test_a_training_that_races_after_its_first_loss_diverges_by_process_too(pool):
+    record = default(pool, f"{REPORTS}:training_that_races")
+    assert record.divergence["process"].first_call == 2
+    assert divergent(record, "process") == record.divergence["process"].trials
+
+
+def test_a_training_is_followed_under_other_numbers_of_threads(pool):
+    """Nothing is split among threads here: its whole sequence stays."""
+    record = default(pool, f"{REPORTS}:training_that_goes_on", "threads")
+    assert divergent(record, "threads") == 0
+
+
+# -- execution ---------------------------------------------------------------------------
+
+
+def test_what_compiles_whatever_one_asks_is_not_blamed_for_its_execution(pool):
+    records = measure(pool, f"{OWN}:plain_function", ["xla"], ["repeat", "process", "execution"])
+    assert divergent(records["xla"], "execution") == 0
+    assert records["xla"].same_bits_as_default == "no"
+    assert divergent(records["default"], "execution") >= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "alone"), [("argmin_behind_relu", "eager"), ("stateless_philox_under_xla", "xla")]
+)
+def test_the_execution_that_stands_alone_is_told(pool, name, alone):
+    record = default(pool, f"{REPORTS}:{name}", "execution")
+    differ = {v.label for v in record.divergence["execution"].variants if v.divergent}
+    assert alone in differ
+
+
+def test_an_execution_that_does_not_take_is_no_trial(pool):
+    record = default(pool, f"{OWN}:eager_alone", "execution")
+    skipped = record.divergence["execution"].skipped
+    assert set(skipped) == {"eager", "graph", "xla"}
+    assert "no tf.function" in skipped["graph"]
+    assert "XLA compiled nothing" in skipped["xla"]
+
+
+def test_what_cannot_be_run_eagerly_says_so(pool):
+    record = default(pool, f"{OWN}:saved_model", "execution")
+    assert "cannot be run eagerly" in record.divergence["execution"].skipped["eager"]
+
+
+# -- XLA ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain_function",
+        "method",
+        "concrete_function",
+        "keras_predict",
+        "saved_model",
+        "saved_signature",
+    ],
+)
+def test_xla_reaches_what_was_not_written_for_it(pool, name):
+    records = measure(pool, f"{OWN}:{name}", ["xla"])
+    assert not records["default"].applied["xla_compiled"]
+    assert records["xla"].applied["xla_compiled"]
+    assert records["xla"].digest != records["default"].digest
+
+
+def test_what_its_author_compiles_is_compiled_where_the_setting_says_so_alone(pool):
+    records = measure(pool, f"{OWN}:compiled_by_its_author", ["xla"])
+    assert [record.applied["xla_compiled"] for record in records.values()] == [False, True]
+
+
+def test_what_its_author_asks_for_against_the_setting_is_told(pool):
+    record = default(pool, f"{OWN}:compiled_by_its_author")
+    assert any("jit_compile=True" in told and "functions.py:" in told for told in record.overridden)
+    record = default(pool, f"{OWN}:keras_model_compiled_by_its_author")
+    assert not record.applied["xla_compiled"]
+    assert record.overridden == ["jit_compile of a Keras model"]
+
+
+def test_a_signature_is_compiled_once_and_not_at_every_call(pool):
+    """Each compilation makes a function of another name, so the outputs would move on."""
+    record = measure(pool, f"{OWN}:signature_and_what_runs_it", ["xla"])["xla"]
+    assert record.applied["xla_compiled"]
+    assert (record.carries_state, divergent(record, "repeat")) == (False, 0)
+
+
+def test_what_keras_compiles_by_itself_stays_compiled(pool):
+    """Without oneDNN the kernel would refuse what the program's author sees running."""
+    records = measure(pool, f"{OWN}:grouped_convolution", ["onednn=off", "xla"])
+    assert [record.status for record in records.values()] == ["ok"] * 3
+    assert records["default"].overridden == []
+
+
+def test_a_scenario_that_says_itself_how_it_runs_is_left_as_it_is(pool):
+    record = default(pool, f"{PROGRAMS / 'compiled_at_the_top.py'}:says_how_it_runs")
+    assert record.applied["xla_compiled"]
+
+
+def test_xla_compiles_the_step_and_leaves_the_pipeline(pool):
+    records = measure(pool, f"{OWN}:step_behind_a_pipeline", ["xla"])
+    assert (records["xla"].status, records["xla"].applied["xla_compiled"]) == ("ok", True)
+
+
+def test_where_xla_compiles_nothing_the_cell_says_so(pool):
+    record = measure(pool, f"{OWN}:eager_alone", ["xla"])["xla"]
+    assert record.status == "not_applicable"
+    assert "XLA compiled nothing" in record.reason
+
+
+# -- what the program sets by itself -----------------------------------------------------
+
+
+def test_what_a_program_sets_by_itself_is_left_out_and_told_with_its_line(pool):
+    record = default(pool, f"{SWITCHES}:draws")
+    assert record.applied["op_determinism"] is False
+    assert record.applied["tf32"] is True
+    assert (record.applied["intra"], record.applied["inter"]) == (0, 0)
+    assert not record.applied["eagerly"]
+    assert not record.applied["xla_compiled"]
+    lines = SWITCHES.read_text().splitlines()
+    for told in record.overridden:
+        call, _, place = told.partition(" at ")
+        name = call.removesuffix("()").rpartition(".")[2].removeprefix("environ['").rstrip("']")
+        assert name in lines[int(place.partition(":")[2]) - 1]
+    assert len(record.overridden) == 8
+    assert "XLA_FLAGS" not in os.environ
+
+
+def test_what_the_setting_decides_already_is_not_called_left_out(pool):
+    settings = ["op_determinism", "threads=1"]
+    records = measure(pool, f"{SWITCHES}:draws", settings)
+    for setting, call in zip(settings, ("enable_op_determinism", "parallelism"), strict=True):
+        assert not any(call in told for told in records[setting].overridden)
+        assert any(call in told for told in records["default"].overridden)
+
+
+def test_the_programs_own_seeds_stay_but_under_settings_about_seeds(pool):
+    records = measure(pool, f"{SWITCHES}:draws", ["unseeded"])
+    assert divergent(records["default"], "process") == 0
+    assert divergent(records["unseeded"], "process") > 0
+    assert any("set_random_seed" in told for told in records["unseeded"].overridden)
+
+
+def test_what_cannot_be_left_out_is_refused_by_name(pool):
+    records = measure(pool, f"{HIDDEN}:steady", ["op_determinism"])
+    assert records["default"].status == "failed"
+    assert "op_determinism to True" in records["default"].reason
+    assert records["op_determinism"].status == "ok"
+
+
+# -- refusals ----------------------------------------------------------------------------
+
+
+def test_what_xla_cannot_compile_is_unimplemented_in_its_own_words(pool):
+    record = measure(pool, f"{REPORTS}:loop_iterations_draw_at_once", ["xla"])["xla"]
+    assert record.status == "unimplemented"
+    assert "compile-time constant" in record.reason
+
+
+def test_what_a_setting_refuses_is_unimplemented_under_that_setting(pool):
+    records = measure(pool, f"{OWN}:refuses_under_a_setting", ["op_determinism"])
+    assert records["default"].status == "ok"
+    assert records["op_determinism"].status == "unimplemented"
+    records = measure(pool, f"{OWN}:builds_badly_with_one_thread", ["threads=1"])
+    assert records["threads=1"].status == "unimplemented"
+    assert "wants two threads" in records["threads=1"].reason
+
+
+def test_what_a_setting_refuses_at_the_top_of_the_file_is_unimplemented_too(pool):
+    records = measure(pool, f"{PROGRAMS / 'loads_badly.py'}:steady", ["op_determinism"])
+    assert records["default"].status == "ok"
+    assert records["op_determinism"].status == "unimplemented"
+
+
+def test_a_crash_stays_a_crash(pool):
+    record = measure(pool, f"{OWN}:dies_with_one_thread", ["threads=1"])["threads=1"]
+    assert record.status == "crashed"
+
+
+def test_the_reason_is_what_is_wrong_and_no_heading(pool):
+    record = default(pool, f"{OWN}:keras_step_that_fails")
+    assert record.status == "failed"
+    assert "broken" in record.reason
+    assert "Graph execution error" not in record.reason
+
+
+# -- pipelines ---------------------------------------------------------------------------
+
+
+def test_a_strict_order_reaches_a_pipeline_that_was_not_written_for_it(pool):
+    records = measure(pool, f"{OWN}:unordered_pipeline", ["data_order=strict"])
+    assert records["data_order=strict"].status == "ok"
+    assert divergent(records["data_order=strict"], "repeat") == 0
+
+
+def test_a_strict_order_that_an_argument_overrides_did_not_take(pool):
+    records = measure(pool, f"{OWN}:explicitly_unordered_pipeline", ["data_order=strict"])
+    assert records["data_order=strict"].status == "not_applicable"
+    assert "deterministic=False" in records["data_order=strict"].reason
+
+
+def test_a_strict_order_without_a_pipeline_did_not_take(pool):
+    record = measure(pool, f"{OWN}:eager_alone", ["data_order=strict"])["data_order=strict"]
+    assert record.status == "not_applicable"
+    assert "no tf.data pipeline" in record.reason

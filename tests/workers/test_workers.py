@@ -1,0 +1,187 @@
+"""Real workers: fresh processes, real kills, and every death told as a status with a reason."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from detcost.settings.grammar import Setting, parse
+from detcost.workers import process
+from detcost.workers.contract import Cell, CellError, WorkerLost
+from detcost.workers.launch import ForkedWorkers, SpawnedWorkers
+from paths import USER_SCENARIOS
+
+pytestmark = pytest.mark.tensorflow
+
+USER = str(USER_SCENARIOS)
+
+
+def cell(name: str, setting: str = "default", device: str = "CPU:0") -> Cell:
+    return Cell(name, parse(setting), device, size="small")
+
+
+def user(name: str, setting: str = "default") -> Cell:
+    return cell(f"{USER}:{name}", setting)
+
+
+def wait_until_gone(pid: int) -> None:
+    """Until no such process runs; a zombie that awaits its burial is gone."""
+    end = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end, "it still runs"
+        time.sleep(0.01)
+
+
+def test_every_trial_is_a_fresh_process(pool):
+    first, second = pool.start(user("one_millisecond")), pool.start(user("one_millisecond"))
+    assert first.pid != second.pid
+    assert first.build().digest == second.build().digest
+    first.close()
+    second.close()
+    wait_until_gone(first.pid)
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "answer"),
+    [
+        ("default", "op_determinism", False),
+        ("op_determinism", "op_determinism", True),
+        ("deterministic_ops_env", "op_determinism", True),
+        ("threads=3", "intra", 3),
+        ("threads=3", "inter", 3),
+        ("intra=2", "intra", 2),
+        ("inter=2", "inter", 2),
+        ("onednn=off", "onednn", False),
+        ("tf32=off", "tf32", False),
+    ],
+)
+def test_tensorflow_says_back_that_the_lever_took(pool, setting, key, answer):
+    worker = pool.start(cell("control_stable", setting))
+    assert worker.build().applied[key] == answer
+    worker.close()
+
+
+def test_levers_in_environment_variables_do_not_reach_other_workers(pool):
+    for setting, on in (("deterministic_ops_env", True), ("default", False)):
+        worker = pool.start(cell("control_stable", setting))
+        assert worker.build().applied["op_determinism"] is on
+        worker.close()
+
+
+def test_a_lever_that_does_not_take_is_a_failure_and_not_a_figure(pool, monkeypatch):
+    """TF_ENABLE_ONEDNN_OPTS=1 from outside cannot override the lever, so break its value."""
+    broken = property(lambda setting: {"TF_ENABLE_ONEDNN_OPTS": "1"})
+    monkeypatch.setattr(Setting, "environment", broken)
+    worker = pool.start(cell("control_stable", "onednn=off"))
+    with pytest.raises(CellError, match="onednn=off did not take: TensorFlow says onednn is True"):
+        worker.build()
+    worker.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "reason"),
+    [
+        ("raises", "failed", "ValueError: a wrong shape somewhere"),
+        ("returns_no_step", "failed", "returned no step"),
+        ("returns_nothing", "failed", "step() returned nothing"),
+        ("prints", "failed", "step() prints"),
+        ("forks", "failed", "forked"),
+        ("exits", "crashed", "exited with code 3 during build"),
+        ("aborts", "crashed", "killed by SIGABRT during build"),
+        ("eats_memory", "out_of_memory", "Unable to allocate"),
+    ],
+)
+def test_a_scenario_that_misbehaves_is_a_status_with_a_reason(pool, name, status, reason):
+    worker = pool.start(user(name))
+    with pytest.raises(CellError) as caught:
+        worker.build()
+    worker.close()
+    assert caught.value.status == status
+    assert reason in caught.value.reason
+    assert "\n" not in caught.value.reason
+
+
+def test_a_step_that_changes_its_shape_is_a_failure(pool):
+    worker = pool.start(user("changes_shape"))
+    worker.build()
+    with pytest.raises(CellError, match=r"float32\[1\] and then float32\[2\]"):
+        worker.repeat(1)
+    worker.close()
+
+
+def test_an_absent_device_does_not_apply(pool):
+    worker = pool.start(cell("control_stable", device="GPU:7"))
+    with pytest.raises(CellError, match="no GPU:7 here; TensorFlow reports CPU:0") as caught:
+        worker.build()
+    worker.close()
+    assert caught.value.status == "not_applicable"
+
+
+def test_a_worker_that_hangs_is_killed_and_timed_out(pool, monkeypatch):
+    monkeypatch.setattr(process, "BUILD_LIMIT", 2.0)
+    worker = pool.start(user("hangs"))
+    with pytest.raises(WorkerLost) as caught:
+        worker.build()
+    assert caught.value.status == "timed_out"
+    wait_until_gone(worker.pid)
+
+
+def test_a_worker_killed_from_outside_is_lost_with_the_signals_name(pool):
+    worker = pool.start(user("slow"))
+    worker.build()
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(WorkerLost, match="killed by SIGKILL during repeat") as caught:
+        worker.repeat(1)
+    assert caught.value.status == "crashed"
+
+
+def test_when_the_forking_process_is_killed_the_next_worker_gets_a_new_one():
+    own = ForkedWorkers()
+    try:
+        worker = own.start(user("slow"))
+        worker.build()
+        psutil.Process(worker.pid).parent().kill()
+        wait_until_gone(worker.pid)
+        with pytest.raises(WorkerLost):
+            worker.repeat(1)
+        another = own.start(user("slow"))
+        assert another.build().digest
+    finally:
+        own.close()
+
+
+def test_no_process_outlives_the_experiment_even_when_it_is_killed():
+    code = (
+        "import sys, time; from detcost.workers.launch import ForkedWorkers;"
+        "from detcost.workers.contract import Cell; from detcost.settings.grammar import DEFAULT;"
+        f"worker = ForkedWorkers().start(Cell({f'{USER}:hangs'!r}, DEFAULT, 'CPU:0'));"
+        "print(worker.pid, flush=True); worker.build()"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    worker = psutil.Process(int(run.stdout.readline()))
+    forker = worker.parent()
+    time.sleep(0.5)  # into the step that hangs
+    run.kill()
+    run.wait()
+    _, alive = psutil.wait_procs([worker, forker], timeout=10)
+    assert alive == []
+
+
+def test_spawned_workers_give_the_same_bits_as_forked_ones(pool):
+    spawned = SpawnedWorkers()
+    try:
+        digests = []
+        for workers in (pool, spawned):
+            worker = workers.start(cell("matmul_square", "threads=1"))
+            digests.append(worker.build().digest)
+            assert worker.repeat(1) == digests[-1:]
+            worker.close()
+    finally:
+        spawned.close()
+    assert digests[0] == digests[1]
