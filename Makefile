@@ -50,6 +50,7 @@ lint: $(VENV)/dev-$(TENSORFLOW).stamp  ## lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	@if $(PAGE_TOOLS); then npm run --silent lint && npm run --silent types; \
 	else echo "npm cannot install biome and tsc: the page's program is left unchecked" >&2; fi
 

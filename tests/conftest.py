@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from detcost.cli import main
-from detcost.workers.launch import ForkedWorkers
+from detcost.workers.launch import ForkWorkerFactory
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -20,9 +20,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[ForkedWorkers]:
+def pool() -> Iterator[ForkWorkerFactory]:
     """Real workers, whose TensorFlow a module's tests share."""
-    workers = ForkedWorkers()
+    workers = ForkWorkerFactory()
     yield workers
     workers.close()
 

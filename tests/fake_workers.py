@@ -1,4 +1,4 @@
-"""Workers made of numbers: the whole experiment without a process or a real second."""
+"""WorkerFactory made of numbers: the whole experiment without a process or a real second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from detcost.host.noisy_neighbours import NeighbourLost
 from detcost.outputs.severity import Severity
 from detcost.settings.grammar import Setting
-from detcost.workers.contract import QUIET, Built, Burst, Cell, CellError, Circumstances, Usage
+from detcost.workers.contract import UNPERTURBED, Built, Burst, Cell, CellError, Conditions, Usage
 
 Noise = Callable[[random.Random], float]
 
@@ -24,11 +24,11 @@ class Behaviour:
 
     ``spread`` is the standard deviation of a process's own speed, ``noise`` multiplies each
     burst, ``flips`` is the probability that a repeat differs, ``process_flips`` that a
-    process has an output of its own, which it then repeats. ``output`` is what circumstances
+    process has an output of its own, which it then repeats. ``output`` is what conditions
     give otherwise, ``state`` whether it moves on with every call, ``python_output`` what the
     Python a worker is from makes of it. After idleness a step takes ``cold`` times as long at
     first, and half as much of that after ``warms`` seconds. ``errors`` is asked before each
-    request and may return what to raise, ``refuses`` once the circumstances are known.
+    request and may return what to raise, ``refuses`` once the conditions are known.
     """
 
     seconds: float = 0.005
@@ -36,17 +36,17 @@ class Behaviour:
     noise: Noise = lambda rng: 1.0
     flips: float = 0.0
     process_flips: float = 0.0
-    output: Callable[[Circumstances], str] = lambda circumstances: "output"
+    output: Callable[[Conditions], str] = lambda conditions: "output"
     python_output: Callable[[int], str] = lambda python: ""
     state: bool = False
     cold: float = 1.0
     warms: float = 0.004
     errors: Callable[[str, int], CellError | None] = lambda verb, worker: None
-    refuses: Callable[[Circumstances], CellError | None] = lambda circumstances: None
+    refuses: Callable[[Conditions], CellError | None] = lambda conditions: None
 
 
 @dataclass
-class FakeWorkers:
+class FakeWorkerFactory:
     """Starts fake workers, keeps a log of all they were asked, and owns the clock."""
 
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class FakeWorkers:
     start_seconds: float = 0.1
     now: float = 0.0
     log: list[tuple[str, int, str]] = field(default_factory=list)
-    circumstances: list[tuple[str, Circumstances, str]] = field(default_factory=list)
+    conditions: list[tuple[str, Conditions, str]] = field(default_factory=list)
     pythons: list[tuple[str, int]] = field(default_factory=list)
     lost_neighbours: set[str] = field(default_factory=set)
     alive: Counter[str] = field(default_factory=Counter)
@@ -67,11 +67,11 @@ class FakeWorkers:
         self._beside = ""
 
     def start(
-        self, cell: Cell, circumstances: Circumstances = QUIET, *, python: int = 0
+        self, cell: Cell, conditions: Conditions = UNPERTURBED, *, python: int = 0
     ) -> FakeWorker:
-        self.circumstances.append((cell.setting.name, circumstances, self._beside))
+        self.conditions.append((cell.setting.name, conditions, self._beside))
         self.pythons.append((cell.setting.name, python))
-        return FakeWorker(self, cell.setting, circumstances, python, next(self._numbers))
+        return FakeWorker(self, cell.setting, conditions, python, next(self._numbers))
 
     @contextmanager
     def neighbour(self, kind: str) -> Iterator[None]:
@@ -96,17 +96,17 @@ class FakeWorkers:
 class FakeWorker:
     def __init__(
         self,
-        pool: FakeWorkers,
+        pool: FakeWorkerFactory,
         setting: Setting,
-        circumstances: Circumstances,
+        conditions: Conditions,
         python: int,
         number: int,
     ):
         self.pool, self.setting, self.number = pool, setting, number
-        self.circumstances = circumstances
+        self.conditions = conditions
         self.behaviour = pool.behaviour(setting)
         self.speed = math.exp(self.behaviour.spread * pool.random.gauss(0, 1))
-        usual = self.behaviour.output(circumstances) + self.behaviour.python_output(python)
+        usual = self.behaviour.output(conditions) + self.behaviour.python_output(python)
         self.output = self._maybe_other(self.behaviour.process_flips, usual)
         self.calls = 0
         self.closed = False
@@ -115,7 +115,7 @@ class FakeWorker:
 
     def build(self) -> Built:
         self._ask("build")
-        if refusal := self.behaviour.refuses(self.circumstances):
+        if refusal := self.behaviour.refuses(self.conditions):
             raise refusal
         self.pool.now += self.pool.start_seconds
         return Built(0.1, self._next_output(flips=0.0), {})

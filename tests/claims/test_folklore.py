@@ -12,12 +12,12 @@ from detcost.claims import formatting, measuring, verdicts
 from detcost.claims.catalogue import CLAIMS, Claim
 from detcost.claims.hypotheses import (
     AcrossVersions,
-    Cells,
     Costs,
     Differ,
+    EvidenceIndex,
     Grows,
+    Outcome,
     Same,
-    Seen,
     Stays,
     Varies,
 )
@@ -34,8 +34,8 @@ from paths import ROOT
 CELL = ("matmul_square", "default")
 
 
-def put(ask, *records: Evidence) -> Seen:
-    return ask.put(Cells(records))
+def evaluate(ask, *records: Evidence) -> Outcome:
+    return ask.evaluate(EvidenceIndex(records))
 
 
 def seen(divergent: int, scope: str = "repeat") -> Evidence:
@@ -47,40 +47,40 @@ def seen(divergent: int, scope: str = "repeat") -> Evidence:
 
 @pytest.mark.parametrize(("divergent", "stays"), [(0, True), (1, False), (20, False)])
 def test_bits_stay_where_no_comparison_differed_and_vary_where_one_did(divergent, stays):
-    assert put(Stays(*CELL, "repeat"), seen(divergent)).holds is stays
-    assert put(Varies(*CELL, "repeat"), seen(divergent)).holds is not stays
+    assert evaluate(Stays(*CELL, "repeat"), seen(divergent)).holds is stays
+    assert evaluate(Varies(*CELL, "repeat"), seen(divergent)).holds is not stays
 
 
 @pytest.mark.parametrize("ask", [Stays(*CELL, "process"), Varies(*CELL, "process")])
 @pytest.mark.parametrize("records", [[], [seen(0)], [failed()]], ids=["none", "scope", "failed"])
 def test_what_was_not_measured_is_no_answer(ask, records):
-    assert put(ask, *records).holds is None
+    assert evaluate(ask, *records).holds is None
 
 
 def test_a_reason_for_no_answer_is_told():
-    answer = put(Stays(*CELL, "repeat"), failed(status="unimplemented", reason="no kernel"))
+    answer = evaluate(Stays(*CELL, "repeat"), failed(status="unimplemented", reason="no kernel"))
     assert "unimplemented (no kernel)" in answer.words
 
 
 @pytest.mark.parametrize("scope", ["threads", "execution"])
 def test_what_differs_anyway_does_not_stay_and_blames_no_scope(scope):
     racy = record(divergence=racing(**{scope: divergence(6, 6)}))
-    assert put(Stays(*CELL, scope), racy).holds is False
-    answer = put(Varies(*CELL, scope), racy)
+    assert evaluate(Stays(*CELL, scope), racy).holds is False
+    answer = evaluate(Varies(*CELL, scope), racy)
     assert answer.holds is None
     assert answer.words == f"matmul_square under default, {scope}: differs in repeat already"
-    assert put(Varies(*CELL, "process"), racy).holds is True
+    assert evaluate(Varies(*CELL, "process"), racy).holds is True
 
 
 def test_a_cell_that_carries_state_stays_and_its_words_say_so():
-    answer = put(Stays(*CELL, "repeat"), record(carries_state=True))
+    answer = evaluate(Stays(*CELL, "repeat"), record(carries_state=True))
     assert answer.holds is True
     assert answer.words.endswith("0 of 315 differed (carries state, its sequence repeats)")
 
 
 def test_a_sequence_that_varies_says_from_which_call():
     parted = msgspec.structs.replace(divergence(4, 20), first_call=7)
-    answer = put(Varies(*CELL, "process"), record(divergence={"process": parted}))
+    answer = evaluate(Varies(*CELL, "process"), record(divergence={"process": parted}))
     assert answer.words.endswith("4 of 20 differed; first differs at call 7")
 
 
@@ -94,17 +94,17 @@ def test_two_cells_are_the_same_where_their_digests_are():
     one, same, other = record(), record(scenario="b"), record(scenario="c", digest="ff")
     for scenario, equal in (("b", True), ("c", False)):
         ask = (CELL, (scenario, "default"))
-        assert put(Same(*ask), one, same, other).holds is equal
-        assert put(Differ(*ask), one, same, other).holds is not equal
-    assert put(Same(CELL, ("d", "default")), one).holds is None
+        assert evaluate(Same(*ask), one, same, other).holds is equal
+        assert evaluate(Differ(*ask), one, same, other).holds is not equal
+    assert evaluate(Same(CELL, ("d", "default")), one).holds is None
 
 
 def test_versions_are_compared_where_there_are_two():
     ask = AcrossVersions(*CELL, same=False)
     old = record(versions={"tensorflow": "2.20.0"})
-    assert put(ask, record()).holds is None
-    assert put(ask, record(), old).holds is False
-    assert put(ask, record(), msgspec.structs.replace(old, digest="ff")).holds is True
+    assert evaluate(ask, record()).holds is None
+    assert evaluate(ask, record(), old).holds is False
+    assert evaluate(ask, record(), msgspec.structs.replace(old, digest="ff")).holds is True
 
 
 def test_the_newest_tensorflow_counts_whenever_it_was_measured():
@@ -114,7 +114,7 @@ def test_the_newest_tensorflow_counts_whenever_it_was_measured():
         measured_at="2027-01-01T00:00:00+00:00",
         divergence={"repeat": divergence(9, 9)},
     )
-    assert put(Stays(*CELL, "repeat"), new, old).holds is True
+    assert evaluate(Stays(*CELL, "repeat"), new, old).holds is True
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_the_newest_tensorflow_counts_whenever_it_was_measured():
 )
 def test_a_cost_is_one_where_the_whole_interval_says_so(verdict, holds):
     cost = Cost(1.3, 1.2, 1.4, 5, [1.3] * 5, verdict)
-    assert put(Costs(*CELL), record(cost=cost)).holds is holds
+    assert evaluate(Costs(*CELL), record(cost=cost)).holds is holds
 
 
 @pytest.mark.parametrize(("last", "grows"), [(1e-3, True), (1.1e-8, False), (1e-9, False)])
 def test_a_difference_grows_where_it_ends_much_larger(last, grows):
     path = Trajectory(3, [3, 9], [1e-8, last])
     found = msgspec.structs.replace(divergence(1, 2), severity=Severity(1, 0.5, 1e-7, path))
-    assert put(Grows(*CELL, "process"), record(divergence={"process": found})).holds is grows
-    assert put(Grows(*CELL, "process"), record()).holds is None
+    assert evaluate(Grows(*CELL, "process"), record(divergence={"process": found})).holds is grows
+    assert evaluate(Grows(*CELL, "process"), record()).holds is None
 
 
 # -- verdicts ----------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_a_difference_grows_where_it_ends_much_larger(last, grows):
 )
 def test_a_verdict_follows_from_what_was_seen(answers, word):
     claim = Claim("x", "y", ("z",), ())
-    found = judge(claim, [Seen(answer, str(i)) for i, answer in enumerate(answers)])
+    found = judge(claim, [Outcome(answer, str(i)) for i, answer in enumerate(answers)])
     assert found.word == word
     told = found.seen_for + found.seen_against + found.not_seen
     assert sorted(told) == [str(i) for i in range(len(answers))]

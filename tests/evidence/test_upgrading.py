@@ -151,7 +151,7 @@ def test_circumstances_that_do_not_add_up_are_a_problem_and_no_exception(tmp_pat
 
 
 def test_the_page_reads_what_the_command_reads(tmp_path):
-    """Though it keeps no circumstances: the counts, what agrees, and the severity."""
+    """Though it keeps no conditions: the counts, what agrees, and the severity."""
     outputs = {"eager": [OTHER], "graph": [OWN], "xla": [OWN]}
     records = [old(ALIKE), old(outputs, setting="op_determinism"), old(outputs, setting="default")]
     whole, _ = read(tmp_path, *records)

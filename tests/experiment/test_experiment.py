@@ -16,7 +16,7 @@ from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import variants
 from detcost.settings import grammar
 from detcost.workers.contract import Cell, CellError, WorkerLost
-from fake_workers import Behaviour, FakeWorkers
+from fake_workers import Behaviour, FakeWorkerFactory
 
 SLOWER = "op_determinism"
 QUICK = profiles.PROFILES["quick"]
@@ -30,7 +30,7 @@ NOISES = {
 
 
 def run(
-    pool: FakeWorkers,
+    pool: FakeWorkerFactory,
     names: str = SLOWER,
     profile: Profile = QUICK,
     seed: int = 1,
@@ -49,7 +49,7 @@ def batched(things: Sequence, size: int) -> list[Sequence]:
     return [things[i : i + size] for i in range(0, len(things), size)]
 
 
-def rounds(pool: FakeWorkers, size: int) -> list[list[int]]:
+def rounds(pool: FakeWorkerFactory, size: int) -> list[list[int]]:
     """The workers asked for samples, a list a round."""
     asked = [number for _, number, verb in pool.log if verb == "burst"]
     return [list(batch) for batch in batched(asked, size)]
@@ -59,7 +59,7 @@ def rounds(pool: FakeWorkers, size: int) -> list[list[int]]:
 
 
 def test_every_round_holds_every_setting_once():
-    pool = FakeWorkers()
+    pool = FakeWorkerFactory()
     run(pool, "op_determinism threads=1")
     for block in batched(rounds(pool, 4), QUICK.rounds):
         workers = {frozenset(batch) for batch in block}
@@ -68,7 +68,7 @@ def test_every_round_holds_every_setting_once():
 
 
 def test_the_order_within_rounds_differs():
-    pool = FakeWorkers()
+    pool = FakeWorkerFactory()
     run(pool, "op_determinism threads=1")
     first_block = rounds(pool, 4)[: QUICK.rounds]
     assert len({tuple(batch) for batch in first_block}) > 3
@@ -77,14 +77,14 @@ def test_the_order_within_rounds_differs():
 def test_the_seed_reproduces_the_order_and_another_seed_gives_another():
     logs = []
     for seed in (1, 1, 2):
-        pool = FakeWorkers()
+        pool = FakeWorkerFactory()
         run(pool, seed=seed, scopes=("repeat",))
         logs.append(rounds(pool, 3))
     assert logs[0] == logs[1] != logs[2]
 
 
 def test_all_workers_of_a_block_are_alive_side_by_side_and_none_is_left_behind():
-    pool = FakeWorkers()
+    pool = FakeWorkerFactory()
     run(pool, "op_determinism threads=1 xla")
     assert pool.most_alive == 5
     assert pool.alive.total() == 0
@@ -94,13 +94,13 @@ def test_all_workers_of_a_block_are_alive_side_by_side_and_none_is_left_behind()
 
 
 def test_it_stops_at_the_first_look_when_every_interval_is_narrow():
-    experiment = run(FakeWorkers(), profile=STANDARD)
+    experiment = run(FakeWorkerFactory(), profile=STANDARD)
     assert experiment.stopped_by == "width"
     assert len(experiment.arms[1].log_ratios) == 5
 
 
 def test_it_goes_on_while_any_interval_is_wide():
-    noisy = FakeWorkers({SLOWER: Behaviour(spread=0.1)})
+    noisy = FakeWorkerFactory({SLOWER: Behaviour(spread=0.1)})
     patient = msgspec.structs.replace(STANDARD, seconds=1e9)
     experiment = run(noisy, "op_determinism threads=1", profile=patient)
     assert len(experiment.arms[1].log_ratios) in STANDARD.looks[1:]
@@ -108,7 +108,7 @@ def test_it_goes_on_while_any_interval_is_wide():
 
 def test_what_is_narrow_already_leaves_the_later_blocks_to_the_others():
     """Its processes still count for divergence; only the turns it does not need are saved."""
-    pool = FakeWorkers({SLOWER: Behaviour(spread=0.1)})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(spread=0.1)})
     patient = msgspec.structs.replace(STANDARD, seconds=1e9)
     wide, narrow = run(pool, "op_determinism threads=1", profile=patient).arms[1:]
     assert len(narrow.log_ratios) == STANDARD.looks[0] < len(wide.log_ratios)
@@ -116,7 +116,7 @@ def test_what_is_narrow_already_leaves_the_later_blocks_to_the_others():
 
 
 def test_it_stops_after_the_last_look_however_wide():
-    experiment = run(FakeWorkers({SLOWER: Behaviour(spread=0.5)}), profile=QUICK)
+    experiment = run(FakeWorkerFactory({SLOWER: Behaviour(spread=0.5)}), profile=QUICK)
     assert (experiment.stopped_by, len(experiment.arms[1].log_ratios)) == (
         "blocks",
         QUICK.looks[-1],
@@ -124,7 +124,7 @@ def test_it_stops_after_the_last_look_however_wide():
 
 
 def test_the_time_cap_ends_the_blocks_and_not_the_fixed_number_of_processes():
-    pool = FakeWorkers({SLOWER: Behaviour(spread=0.5)}, start_seconds=10)
+    pool = FakeWorkerFactory({SLOWER: Behaviour(spread=0.5)}, start_seconds=10)
     experiment = run(pool, profile=STANDARD)
     assert experiment.stopped_by == "time"
     assert len(experiment.arms[1].log_ratios) == 3
@@ -132,15 +132,15 @@ def test_the_time_cap_ends_the_blocks_and_not_the_fixed_number_of_processes():
 
 
 def test_stopping_looks_at_widths_and_never_at_ratios():
-    costly = run(FakeWorkers({SLOWER: Behaviour(seconds=0.05)}), profile=STANDARD)
-    equal = run(FakeWorkers(), profile=STANDARD)
+    costly = run(FakeWorkerFactory({SLOWER: Behaviour(seconds=0.05)}), profile=STANDARD)
+    equal = run(FakeWorkerFactory(), profile=STANDARD)
     assert len(costly.arms[1].log_ratios) == len(equal.arms[1].log_ratios)
 
 
 def test_trial_counts_are_fixed_in_advance_whatever_diverges():
     counts = set()
     for flips in (0.0, 0.5, 1.0):
-        varies = FakeWorkers({SLOWER: Behaviour(flips=flips, process_flips=flips)})
+        varies = FakeWorkerFactory({SLOWER: Behaviour(flips=flips, process_flips=flips)})
         arm = run(varies, profile=STANDARD).arms[1]
         found = arm.divergence()
         counts.add((found["repeat"].trials, found["process"].trials))
@@ -159,8 +159,8 @@ def test_default_against_itself_covers_1_as_often_as_promised(noise: str):
     covered = 0
     behaviour = Behaviour(spread=0.02, noise=NOISES[noise])
     for seed in range(runs):
-        pool = FakeWorkers({"default": behaviour}, seed=seed)
-        same = run(pool, "", seed=seed, scopes=("repeat",)).same.ratio()
+        pool = FakeWorkerFactory({"default": behaviour}, seed=seed)
+        same = run(pool, "", seed=seed, scopes=("repeat",)).aa_arm.ratio()
         covered += bool(same.holds(1.0))
     assert 0.90 <= covered / runs <= 0.99
 
@@ -168,7 +168,7 @@ def test_default_against_itself_covers_1_as_often_as_promised(noise: str):
 def test_a_known_cost_of_one_and_a_half_is_found_within_3_percent():
     behaviour = {name: Behaviour(spread=0.01, noise=NOISES["normal"]) for name in ("default",)}
     slower = Behaviour(seconds=0.0075, spread=0.01, noise=NOISES["normal"])
-    pool = FakeWorkers({**behaviour, SLOWER: slower}, seed=4)
+    pool = FakeWorkerFactory({**behaviour, SLOWER: slower}, seed=4)
     cost = run(pool, profile=STANDARD).arms[1].cost()
     assert cost.low <= 1.5 <= cost.high
     assert (cost.high / cost.low) ** 0.5 - 1 < 0.03
@@ -177,9 +177,9 @@ def test_a_known_cost_of_one_and_a_half_is_found_within_3_percent():
 
 def test_linear_drift_of_the_machine_does_no_harm_to_the_paired_ratio():
     """5 % slower from begin to end: the paired ratio stays within 0.5 %, unpaired ones do not."""
-    still = FakeWorkers()
+    still = FakeWorkerFactory()
     run(still, scopes=("repeat",))
-    pool = FakeWorkers(drift=0.05 / still.now)
+    pool = FakeWorkerFactory(drift=0.05 / still.now)
     experiment = run(pool, scopes=("repeat",))
     assert experiment.arms[1].ratio().ratio == pytest.approx(1.0, abs=0.005)
     first, last = experiment.arms[0].block_seconds[0], experiment.arms[0].block_seconds[-1]
@@ -190,7 +190,7 @@ def test_linear_drift_of_the_machine_does_no_harm_to_the_paired_ratio():
 def test_a_known_rate_is_inside_the_interval_in_nine_runs_of_ten(probability: float):
     runs, inside = 100, 0
     for seed in range(runs):
-        pool = FakeWorkers({SLOWER: Behaviour(flips=probability)}, seed=seed)
+        pool = FakeWorkerFactory({SLOWER: Behaviour(flips=probability)}, seed=seed)
         experiment = run(pool, seed=seed, scopes=("repeat",))
         found = experiment.arms[1].divergence()["repeat"]
         inside += found.low <= probability <= found.high
@@ -198,7 +198,7 @@ def test_a_known_rate_is_inside_the_interval_in_nine_runs_of_ten(probability: fl
 
 
 def test_processes_are_compared_with_the_first_and_repeats_with_their_own_process():
-    pool = FakeWorkers({SLOWER: Behaviour(process_flips=1.0)})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(process_flips=1.0)})
     arm = run(pool).arms[1]
     found = arm.divergence()
     assert found["process"].divergent == found["process"].trials == QUICK.processes
@@ -206,7 +206,7 @@ def test_processes_are_compared_with_the_first_and_repeats_with_their_own_proces
 
 
 def test_the_worst_severity_is_asked_once_a_worker():
-    pool = FakeWorkers({SLOWER: Behaviour(flips=1.0)})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(flips=1.0)})
     arm = run(pool).arms[1]
     asked = [number for name, number, verb in pool.log if verb == "severity" and name == SLOWER]
     assert len(asked) == len(set(asked)) > 0
@@ -220,9 +220,9 @@ def test_both_workers_of_default_are_what_the_others_are_compared_with():
     def spread(of_both: bool) -> float:
         logs = []
         for seed in range(200):
-            pool = FakeWorkers({"default": Behaviour(spread=0.05)}, seed=seed)
+            pool = FakeWorkerFactory({"default": Behaviour(spread=0.05)}, seed=seed)
             experiment = run(pool, seed=seed, scopes=("repeat",))
-            logs += experiment.arms[1].log_ratios if of_both else experiment.same.log_ratios
+            logs += experiment.arms[1].log_ratios if of_both else experiment.aa_arm.log_ratios
         return math.fsum(log**2 for log in logs) / len(logs)
 
     assert spread(of_both=True) == pytest.approx(0.05**2 / 2, rel=0.2)
@@ -234,7 +234,7 @@ def test_both_workers_of_default_are_what_the_others_are_compared_with():
 
 def costs_of_a_cold_step(profile: Profile) -> float:
     """Default's step takes 1.4 times as long after idleness; the other is always the same."""
-    pool = FakeWorkers({"default": Behaviour(cold=1.4), SLOWER: Behaviour(seconds=0.0075)})
+    pool = FakeWorkerFactory({"default": Behaviour(cold=1.4), SLOWER: Behaviour(seconds=0.0075)})
     return run(pool, profile=profile, scopes=("repeat",)).arms[1].cost().ratio
 
 
@@ -249,7 +249,7 @@ def test_without_settling_the_cost_would_be_the_cold_steps():
 
 
 def test_the_first_step_after_idleness_is_a_figure_of_its_own():
-    pool = FakeWorkers({SLOWER: Behaviour(cold=2.0)})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(cold=2.0)})
     arm = run(pool, scopes=("repeat",)).arms[1]
     assert arm.median(arm.cold_steps) == pytest.approx(2 * arm.step_seconds().median, rel=0.05)
 
@@ -258,7 +258,7 @@ def test_the_first_step_after_idleness_is_a_figure_of_its_own():
 
 
 def test_state_is_no_race_its_sequence_repeats():
-    pool = FakeWorkers({SLOWER: Behaviour(state=True)})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(state=True)})
     arm = run(pool, profile=STANDARD).arms[1]
     found = arm.divergence()
     assert arm.sequences.carries_state
@@ -267,7 +267,7 @@ def test_state_is_no_race_its_sequence_repeats():
 
 
 def test_the_same_with_entropy_diverges():
-    pool = FakeWorkers({SLOWER: Behaviour(state=True, process_flips=1.0)})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(state=True, process_flips=1.0)})
     arm = run(pool, profile=STANDARD).arms[1]
     found = arm.divergence()
     assert not arm.sequences.carries_state
@@ -276,7 +276,7 @@ def test_the_same_with_entropy_diverges():
 
 
 def test_a_sequence_that_parts_tells_the_call():
-    pool = FakeWorkers({SLOWER: Behaviour(state=True, flips=0.02)}, seed=3)
+    pool = FakeWorkerFactory({SLOWER: Behaviour(state=True, flips=0.02)}, seed=3)
     arm = run(pool, profile=STANDARD).arms[1]
     found = arm.divergence()
     assert arm.sequences.carries_state
@@ -287,13 +287,13 @@ def test_a_sequence_that_parts_tells_the_call():
 def test_a_scope_that_moves_only_later_outputs_is_seen_in_a_step_with_state():
     """A training's first loss is the same with other threads; the second is not."""
     moved = Behaviour(state=True, output=lambda c: "moved" if c.pool_size == 3 else "output")
-    arm = run(FakeWorkers({SLOWER: moved}), scopes=("repeat", "process", "threads")).arms[1]
+    arm = run(FakeWorkerFactory({SLOWER: moved}), scopes=("repeat", "process", "threads")).arms[1]
     found = arm.divergence()["threads"]
     assert (found.divergent, found.trials) == (1, 6)
 
 
 def test_workers_come_from_every_python_equally_often():
-    pool = FakeWorkers()
+    pool = FakeWorkerFactory()
     run(pool, profile=STANDARD)
     for setting in ("default", SLOWER):
         used = [python for name, python in pool.pythons if name == setting]
@@ -302,14 +302,14 @@ def test_workers_come_from_every_python_equally_often():
 
 
 def test_what_hangs_on_the_python_differs_by_process_and_not_by_repeat():
-    pool = FakeWorkers({SLOWER: Behaviour(python_output=str)})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(python_output=str)})
     found = run(pool, profile=STANDARD).arms[1].divergence()
     assert found["repeat"].divergent == 0
     assert found["process"].divergent == pytest.approx(STANDARD.processes * 2 / 3, abs=1)
 
 
 def test_scopes_other_than_process_keep_to_one_python():
-    pool = FakeWorkers({SLOWER: Behaviour(python_output=str)})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(python_output=str)})
     found = run(pool, scopes=("repeat", "process", "threads")).arms[1].divergence()
     assert found["threads"].divergent == 0
 
@@ -318,11 +318,11 @@ def test_scopes_other_than_process_keep_to_one_python():
 
 
 def test_same_bits_as_default_is_yes_no_or_default_varies():
-    pool = FakeWorkers({SLOWER: Behaviour(output=lambda c: "other")})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(output=lambda c: "other")})
     experiment = run(pool, "op_determinism threads=1")
     default = experiment.arms[0]
     assert [arm.same_bits_as(default) for arm in experiment.arms] == ["yes", "no", "yes"]
-    racing = run(FakeWorkers({"default": Behaviour(flips=0.5)}))
+    racing = run(FakeWorkerFactory({"default": Behaviour(flips=0.5)}))
     assert racing.arms[1].same_bits_as(racing.arms[0]) == "default varies"
 
 
@@ -344,16 +344,16 @@ def lose(verb: str, *workers_lost: int, status: str = "crashed"):
 
 
 def test_a_worker_lost_in_a_block_is_replaced_and_the_block_completed():
-    pool = FakeWorkers({SLOWER: Behaviour(errors=lose("burst", 1))})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
     experiment = run(pool)
     assert experiment.arms[1].status == "ok"
     assert experiment.arms[1].lost == 1
     blocks = QUICK.looks[-1]
-    assert [len(arm.log_ratios) for arm in (experiment.arms[1], experiment.same)] == [blocks] * 2
+    assert [len(arm.log_ratios) for arm in (experiment.arms[1], experiment.aa_arm)] == [blocks] * 2
 
 
 def test_a_replacement_gives_its_first_outputs_before_it_is_timed():
-    pool = FakeWorkers({SLOWER: Behaviour(errors=lose("burst", 1))})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
     run(pool, scopes=("repeat",))
     asked: dict[int, list[str]] = {}
     for _, number, verb in pool.log:
@@ -364,7 +364,9 @@ def test_a_replacement_gives_its_first_outputs_before_it_is_timed():
 
 @pytest.mark.parametrize("verb", ["build", "burst", "repeat"])
 def test_a_cell_that_keeps_losing_workers_is_given_up_and_no_other_is(verb: str):
-    pool = FakeWorkers({SLOWER: Behaviour(errors=lose(verb, *range(100), status="timed_out"))})
+    pool = FakeWorkerFactory(
+        {SLOWER: Behaviour(errors=lose(verb, *range(100), status="timed_out"))}
+    )
     more = msgspec.structs.replace(QUICK, processes=12)
     experiment = run(pool, "op_determinism threads=1", profile=more)
     given_up, other = experiment.arms[1:]
@@ -374,7 +376,7 @@ def test_a_cell_that_keeps_losing_workers_is_given_up_and_no_other_is(verb: str)
 
 
 def test_what_was_measured_of_a_cell_before_it_was_given_up_is_kept():
-    pool = FakeWorkers({SLOWER: Behaviour(errors=lose("burst", *range(3, 100)))})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", *range(3, 100)))})
     arm = run(pool).arms[1]
     assert arm.status == "crashed"
     assert len(arm.log_ratios) == 3
@@ -385,14 +387,14 @@ def test_an_error_of_the_scenario_itself_is_not_tried_again():
     def errors(verb: str, number: int) -> CellError | None:
         return CellError("unimplemented", "no kernel") if verb == "build" else None
 
-    pool = FakeWorkers({SLOWER: Behaviour(errors=errors)})
+    pool = FakeWorkerFactory({SLOWER: Behaviour(errors=errors)})
     arm = run(pool).arms[1]
     assert (arm.status, arm.reason, arm.lost) == ("unimplemented", "no kernel", 0)
     assert sum(name == SLOWER for name, _, _ in pool.log) == 1
 
 
 def test_without_a_default_there_is_no_cost_but_divergence_is_still_measured():
-    pool = FakeWorkers({"default": Behaviour(errors=lose("burst", *range(100)))})
+    pool = FakeWorkerFactory({"default": Behaviour(errors=lose("burst", *range(100)))})
     experiment = run(pool)
     arm = experiment.arms[1]
     assert experiment.arms[0].status == "crashed"
@@ -401,7 +403,7 @@ def test_without_a_default_there_is_no_cost_but_divergence_is_still_measured():
 
 
 def test_where_memory_is_short_settings_take_turns_two_at_a_time():
-    pool = FakeWorkers()
+    pool = FakeWorkerFactory()
 
     def too_many(verb: str, number: int) -> CellError | None:
         short = verb == "build" and pool.alive.total() > 2
@@ -424,8 +426,10 @@ def test_pooling_rounds_as_if_independent_would_break_the_promise():
     """The test of coverage can fail: the same figures, wrongly pooled, miss 1 far too often."""
     runs, missed = 100, 0
     for seed in range(runs):
-        pool = FakeWorkers({"default": Behaviour(spread=0.02, noise=NOISES["normal"])}, seed=seed)
-        log_ratios = run(pool, "", seed=seed, scopes=("repeat",)).same.log_ratios
+        pool = FakeWorkerFactory(
+            {"default": Behaviour(spread=0.02, noise=NOISES["normal"])}, seed=seed
+        )
+        log_ratios = run(pool, "", seed=seed, scopes=("repeat",)).aa_arm.log_ratios
         mean = math.fsum(log_ratios) / len(log_ratios)
         pooled = 0.05 * math.sqrt(2) / math.sqrt(len(log_ratios) * QUICK.rounds)
         missed += abs(mean) > 1.96 * pooled

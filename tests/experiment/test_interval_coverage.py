@@ -44,7 +44,7 @@ def test_real_runs_of_default_against_itself_cover_1_under_a_cpu_burner(pool, cp
     """Twenty real runs: coverage must not be shown to lie outside [90 %, 99 %]."""
     runs = 20
     covered = sum(
-        bool(run(pool, "one_millisecond", seed=seed).same.ratio().holds(1.0))
+        bool(run(pool, "one_millisecond", seed=seed).aa_arm.ratio().holds(1.0))
         for seed in range(runs)
     )
     interval = binomtest(covered, runs).proportion_ci(0.95)

@@ -43,8 +43,8 @@ def wait_until(condition, seconds: float = 90.0) -> None:
 
 def workers(run: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The forked processes that are alive, without those they are forked from."""
-    nurseries = psutil.Process(run.pid).children()
-    forked = [worker for nursery in nurseries for worker in nursery.children()]
+    fork_servers = psutil.Process(run.pid).children()
+    forked = [worker for fork_server in fork_servers for worker in fork_server.children()]
     return [worker for worker in forked if worker.status() != psutil.STATUS_ZOMBIE]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detcost.experiment.sequences import Run, Sequences, combined, first_difference
+from detcost.experiment.sequences import CallDigests, Sequences, combined, first_difference
 
 MOVES = ("a", "b", "c", "d")
 
@@ -12,7 +12,7 @@ MOVES = ("a", "b", "c", "d")
 def of(*runs: tuple[str, ...], pythons: tuple[int, ...] = ()) -> Sequences:
     found = Sequences()
     for number, digests in enumerate(runs):
-        found.add(Run(pythons[number] if pythons else 0, "quiet", digests))
+        found.add(CallDigests(pythons[number] if pythons else 0, "quiet", digests))
     return found
 
 

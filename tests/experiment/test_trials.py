@@ -16,8 +16,8 @@ from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import POOL_SIZES, variants
 from detcost.host.noisy_neighbours import KINDS as NEIGHBOURS
 from detcost.settings import grammar
-from detcost.workers.contract import QUIET, Cell, CellError, Circumstances, WorkerLost
-from fake_workers import Behaviour, FakeWorkers
+from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions, WorkerLost
+from fake_workers import Behaviour, FakeWorkerFactory
 
 STANDARD = profiles.PROFILES["standard"]
 #: One look at few blocks: what is tested here comes after them.
@@ -26,7 +26,7 @@ AVX2 = ("sse4_1", "sse4_2", "avx", "avx2", "fma")
 
 
 def run(
-    pool: FakeWorkers,
+    pool: FakeWorkerFactory,
     names: str = "",
     *,
     profile: Profile = SHORT,
@@ -52,20 +52,20 @@ def seen(arm: Arm, scope: str):
 
 
 def test_a_scope_changes_one_thing_and_nothing_else():
-    pool = FakeWorkers()
+    pool = FakeWorkerFactory()
     run(pool)
-    usual = msgspec.structs.asdict(QUIET)
-    for _, circumstances, _ in pool.circumstances:
+    usual = msgspec.structs.asdict(UNPERTURBED)
+    for _, conditions, _ in pool.conditions:
         changed = {
             key
-            for key, value in msgspec.structs.asdict(circumstances).items()
+            for key, value in msgspec.structs.asdict(conditions).items()
             if key != "label" and value != usual[key]
         }
         assert len(changed) <= 1
 
 
 def test_every_variant_of_a_scope_is_tried_equally_often():
-    pool = FakeWorkers()
+    pool = FakeWorkerFactory()
     found = run(pool).arms[0].divergence()
     assert {v.label: v.trials for v in found["threads"].variants} == {
         str(size): 1 for size in POOL_SIZES
@@ -80,23 +80,23 @@ def test_every_variant_of_a_scope_is_tried_equally_often():
 
 def test_variants_are_told_in_their_own_order_whatever_order_they_were_tried_in():
     for seed in range(5):
-        arm = run(FakeWorkers(), seed=seed).arms[0]
+        arm = run(FakeWorkerFactory(), seed=seed).arms[0]
         labels = [variant.label for variant in seen(arm, "threads").variants]
         assert labels == [str(size) for size in POOL_SIZES]
 
 
 def test_trials_under_load_run_beside_that_neighbour_and_all_others_beside_none():
-    pool = FakeWorkers()
+    pool = FakeWorkerFactory()
     run(pool)
-    assert {(c.neighbour or "") == beside for _, c, beside in pool.circumstances} == {True}
-    assert {beside for _, _, beside in pool.circumstances} == {"", *NEIGHBOURS}
+    assert {(c.neighbour or "") == beside for _, c, beside in pool.conditions} == {True}
+    assert {beside for _, _, beside in pool.conditions} == {"", *NEIGHBOURS}
 
 
 def test_a_setting_that_was_given_up_has_no_trials():
     def errors(verb: str, number: int) -> CellError | None:
         return CellError("unimplemented", "no kernel") if verb == "build" else None
 
-    pool = FakeWorkers({"xla": Behaviour(errors=errors)})
+    pool = FakeWorkerFactory({"xla": Behaviour(errors=errors)})
     experiment = run(pool, "xla")
     assert experiment.arms[1].divergence() == {}
     assert set(experiment.arms[0].divergence()) == set(SCOPES)
@@ -105,13 +105,13 @@ def test_a_setting_that_was_given_up_has_no_trials():
 # -- what is compared ----------------------------------------------------------------
 
 
-def by_pool_size(circumstances: Circumstances) -> str:
+def by_pool_size(conditions: Conditions) -> str:
     """Equal bits with four threads and more, as a kernel that splits its work in four at most."""
-    return f"split in {min(circumstances.pool_size or 2, 4)}"
+    return f"split in {min(conditions.pool_size or 2, 4)}"
 
 
 def test_the_partition_says_which_pool_sizes_agree():
-    arm = run(FakeWorkers({"default": Behaviour(output=by_pool_size)})).arms[0]
+    arm = run(FakeWorkerFactory({"default": Behaviour(output=by_pool_size)})).arms[0]
     threads = seen(arm, "threads")
     assert partition(threads.variants) == [["1"], ["2"], ["3"], ["4", "8", "16"]]
     assert (threads.divergent, threads.trials, threads.distinct) == (5, 6, 4)
@@ -121,7 +121,7 @@ def test_the_partition_says_which_pool_sizes_agree():
 
 
 def test_a_variant_whose_own_trials_differ_agrees_with_none():
-    pool = FakeWorkers({"default": Behaviour(process_flips=1.0)})
+    pool = FakeWorkerFactory({"default": Behaviour(process_flips=1.0)})
     often = msgspec.structs.replace(SHORT, trials=12)
     threads = seen(run(pool, profile=often).arms[0], "threads")
     assert partition(threads.variants) == [[str(size)] for size in POOL_SIZES]
@@ -130,9 +130,9 @@ def test_a_variant_whose_own_trials_differ_agrees_with_none():
 
 def test_execution_is_compared_with_the_cells_own_output():
     """A setting that compiles whatever one asks gives its own bits in every execution."""
-    pool = FakeWorkers(
+    pool = FakeWorkerFactory(
         {
-            "xla": Behaviour(output=lambda circumstances: "compiled"),
+            "xla": Behaviour(output=lambda conditions: "compiled"),
             "default": Behaviour(output=lambda c: "compiled" if c.execution == "xla" else "output"),
         }
     )
@@ -152,7 +152,7 @@ def test_a_known_rate_is_found_in_every_scope(scope, probability):
     )
     held = []
     for seed in range(15):
-        pool = FakeWorkers({"default": Behaviour(process_flips=probability)}, seed=seed)
+        pool = FakeWorkerFactory({"default": Behaviour(process_flips=probability)}, seed=seed)
         arm = run(pool, profile=profile, scopes=(scope,), seed=seed).arms[0]
         # Where the reference itself is the odd one out, all others differ from it, as they should.
         if arm.sequences.reference[0] == "output" or probability == 1:
@@ -166,18 +166,18 @@ def test_a_known_rate_is_found_in_every_scope(scope, probability):
 
 
 def test_a_scope_that_means_nothing_says_why():
-    arm = run(FakeWorkers(), fixed_execution=True, cpu_flags=()).arms[0]
+    arm = run(FakeWorkerFactory(), fixed_execution=True, cpu_flags=()).arms[0]
     assert seen(arm, "execution").reason == "the scenario itself says how it is executed"
     assert "no library" in seen(arm, "isa").reason
     assert (seen(arm, "isa").trials, seen(arm, "isa").rate) == (0, None)
 
 
 def test_a_variant_that_cannot_run_is_skipped_with_its_reason_and_no_other_is():
-    def refuses(circumstances: Circumstances) -> CellError | None:
-        compiled = circumstances.execution == "xla"
+    def refuses(conditions: Conditions) -> CellError | None:
+        compiled = conditions.execution == "xla"
         return CellError("unimplemented", "XLA has no such op") if compiled else None
 
-    arm = run(FakeWorkers({"default": Behaviour(refuses=refuses)})).arms[0]
+    arm = run(FakeWorkerFactory({"default": Behaviour(refuses=refuses)})).arms[0]
     found = seen(arm, "execution")
     assert arm.status == "ok"
     assert found.skipped == {"xla": "XLA has no such op"}
@@ -187,13 +187,13 @@ def test_a_variant_that_cannot_run_is_skipped_with_its_reason_and_no_other_is():
 def test_a_variant_that_keeps_losing_workers_is_given_up_and_the_cell_is_not():
     attempts = []
 
-    def refuses(circumstances: Circumstances) -> CellError | None:
-        if circumstances.pool_size != 16:
+    def refuses(conditions: Conditions) -> CellError | None:
+        if conditions.pool_size != 16:
             return None
-        attempts.append(circumstances)
+        attempts.append(conditions)
         return WorkerLost("crashed", "killed by SIGSEGV")
 
-    arm = run(FakeWorkers({"default": Behaviour(refuses=refuses)})).arms[0]
+    arm = run(FakeWorkerFactory({"default": Behaviour(refuses=refuses)})).arms[0]
     assert arm.status == "ok"
     assert len(attempts) == TRIES
     assert f"given up after {TRIES} workers" in seen(arm, "threads").skipped["16"]
@@ -201,7 +201,7 @@ def test_a_variant_that_keeps_losing_workers_is_given_up_and_the_cell_is_not():
 
 
 def test_trials_whose_neighbour_was_lost_do_not_count():
-    pool = FakeWorkers(lost_neighbours={"busy_cores"})
+    pool = FakeWorkerFactory(lost_neighbours={"busy_cores"})
     arm = run(pool).arms[0]
     found = seen(arm, "load")
     assert [variant.label for variant in found.variants] == ["memory_bandwidth"]
@@ -214,7 +214,7 @@ def test_without_an_output_of_default_execution_is_compared_all_the_same():
     def errors(verb: str, number: int) -> CellError | None:
         return CellError("failed", "no") if verb == "build" else None
 
-    pool = FakeWorkers({"default": Behaviour(errors=errors)})
+    pool = FakeWorkerFactory({"default": Behaviour(errors=errors)})
     default, xla = run(pool, "xla").arms
     assert seen(xla, "execution").trials == 6
     assert xla.same_bits_as(default) is None
@@ -224,7 +224,7 @@ def test_without_an_output_of_default_execution_is_compared_all_the_same():
 
 
 def test_perturbed_trials_count_for_process_and_repeat_under_their_own_label():
-    arm = run(FakeWorkers(), scopes=("repeat", "process")).arms[0]
+    arm = run(FakeWorkerFactory(), scopes=("repeat", "process")).arms[0]
     for scope in ("process", "repeat"):
         labels = Counter(variant.label.partition("=")[0] for variant in seen(arm, scope).variants)
         assert labels == Counter(["quiet", *perturbations.KINDS])
@@ -235,15 +235,15 @@ def test_perturbed_trials_count_for_process_and_repeat_under_their_own_label():
 
 
 def test_a_perturbed_worker_is_never_timed():
-    pool = FakeWorkers()
+    pool = FakeWorkerFactory()
     run(pool)
-    perturbed = {n for n, (_, c, _) in enumerate(pool.circumstances) if c != QUIET}
+    perturbed = {n for n, (_, c, _) in enumerate(pool.conditions) if c != UNPERTURBED}
     assert perturbed
     assert not {n for _, n, verb in pool.log if verb == "burst"} & perturbed
 
 
 def test_a_divergence_that_only_a_perturbation_provokes_is_found_and_told():
-    pool = FakeWorkers(
+    pool = FakeWorkerFactory(
         {"default": Behaviour(output=lambda c: f"with {bool(c.busy_threads)}")}, seed=3
     )
     found = seen(run(pool).arms[0], "process")

@@ -127,7 +127,7 @@ def test_a_record_keeps_every_flag_that_caps_are_worked_out_from():
         for flags in needs.values()
         for flag in flags
     }
-    assert needed <= machine._TELLING_FLAGS
+    assert needed <= machine._DISPATCH_FLAGS
 
 
 def test_what_onednn_says_is_understood_for_every_word():
@@ -282,7 +282,7 @@ def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def workers(dumps: Path) -> subprocess.CompletedProcess[str]:
-    """Workers of every kind, one after the other."""
+    """WorkerFactory of every kind, one after the other."""
     if not here() or not hasattr(os, "fork"):
         pytest.skip("nothing to cap on this CPU, or no fork")
     every_word = [Cap("XLA", word) for word in instruction_sets.REQUIRED_FLAGS["XLA"]]

@@ -8,7 +8,7 @@ import pytest
 
 from detcost.host import machine
 
-QUIET = {
+UNPERTURBED = {
     "usable_cores": 8,
     "logical_cores": 8,
     "governor": "performance",
@@ -21,12 +21,12 @@ def quiet(monkeypatch):
     """A machine without fault, as a function that gives it some."""
 
     def change(load=0.1, free=16 << 30, throttled=0, **inventory):
-        monkeypatch.setattr(machine, "describe", lambda: {**QUIET, **inventory})
+        monkeypatch.setattr(machine, "describe", lambda: {**UNPERTURBED, **inventory})
         monkeypatch.setattr(machine, "load", lambda: load)
         monkeypatch.setattr(machine, "throttled", lambda: throttled)
         memory = type("Memory", (), {"available": free})
         monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: memory)
-        return machine.doubts()
+        return machine.host_warnings()
 
     return change
 
@@ -64,9 +64,9 @@ def test_what_cannot_be_told_raises_no_doubt(quiet):
     ],
 )
 def test_every_fault_is_told_with_a_remedy(quiet, fault, what, remedy):
-    (doubt,) = quiet(**fault)
-    assert what in doubt.what
-    assert remedy in doubt.remedy
+    (warning,) = quiet(**fault)
+    assert what in warning.what
+    assert remedy in warning.remedy
 
 
 def test_some_load_is_no_fault_of_a_machine_with_many_cores(quiet):

@@ -16,7 +16,7 @@ from detcost.evidence import reading, schema
 from detcost.evidence.schema import SCOPES, Controls, Cost, Evidence, Variant
 from detcost.report import history, jsonp, site
 from detcost.report.machines import flat
-from detcost.report.projection import Glance
+from detcost.report.projection import Projection
 from detcost.report.views import views
 from factories import cost, divergence, failed, racing, record, variant
 
@@ -177,7 +177,9 @@ def test_the_page_lets_nothing_run_but_its_own_program(tmp_path, out):
 
 
 def view_of(*records: Evidence):
-    seen = msgspec.json.Decoder(Glance).decode_lines(b"".join(map(msgspec.json.encode, records)))
+    seen = msgspec.json.Decoder(Projection).decode_lines(
+        b"".join(map(msgspec.json.encode, records))
+    )
     (view,) = views(reading.latest(seen))
     return view
 
@@ -284,7 +286,7 @@ def test_a_stranger_s_list_of_what_was_left_out_is_of_bounded_length():
 def test_a_glance_keeps_no_sequence():
     """Of a million cells that would be many digests, and none of them is shown."""
     line = msgspec.json.encode(record(carries_state=True, sequence=["a"] * 60))
-    assert msgspec.json.decode(line, type=Glance).sequence == []
+    assert msgspec.json.decode(line, type=Projection).sequence == []
 
 
 def test_runs_say_whether_their_costs_are_cold(tmp_path, out):
@@ -370,15 +372,15 @@ def test_a_race_is_told_of_the_scopes_that_say_so_and_blames_no_other():
         ("repeat", "0/315", "300/315"),
         ("threads", "0/6", "(6/6)"),
     ]
-    [runs] = history.sightings([after])["matmul_square"]
+    [runs] = history.observations([after])["matmul_square"]
     assert runs.settings["op_determinism"].diverged == ["repeat", "process"]
     blamed = record(**SETTING, divergence={"repeat": divergence(0, 9), "load": divergence(1, 4)})
-    [runs] = history.sightings([blamed])["matmul_square"]
+    [runs] = history.observations([blamed])["matmul_square"]
     assert runs.settings["op_determinism"].diverged == ["load"]
 
 
 def test_every_run_of_a_scenario_is_seen_oldest_first():
-    runs = history.sightings(
+    runs = history.observations(
         [record(), record(**SETTING), record(run_id="b", versions={"tensorflow": "2.22.0"})]
     )["matmul_square"]
     assert [run.tensorflow for run in runs] == ["2.21.0", "2.22.0"]

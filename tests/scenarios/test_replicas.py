@@ -70,7 +70,7 @@ def peer():
 
 def test_a_peer_is_asked_first_and_its_answer_awaited(peer):
     peers, theirs = peer
-    with peers.doing("run", 3):
+    with peers.broadcast("run", 3):
         assert theirs.recv() == ("run", (3,))
         theirs.send(("ok", None))
 
@@ -78,7 +78,7 @@ def test_a_peer_is_asked_first_and_its_answer_awaited(peer):
 def test_a_peers_own_reason_comes_before_its_consequence_here(peer):
     peers, theirs = peer
     theirs.send(("unimplemented", "no kernel"))
-    with pytest.raises(CellError, match="no kernel") as caught, peers.doing("sample", 1):
+    with pytest.raises(CellError, match="no kernel") as caught, peers.broadcast("sample", 1):
         raise RuntimeError("the collective operation was given up")
     assert caught.value.status == "unimplemented"
 
@@ -86,7 +86,7 @@ def test_a_peers_own_reason_comes_before_its_consequence_here(peer):
 def test_a_failure_here_is_told_while_the_peer_waits(peer, monkeypatch):
     monkeypatch.setattr("detcost.workers.peers.GRACE", 0.01)
     peers, theirs = peer
-    with pytest.raises(RuntimeError, match="a wrong shape"), peers.doing("sample", 1):
+    with pytest.raises(RuntimeError, match="a wrong shape"), peers.broadcast("sample", 1):
         raise RuntimeError("a wrong shape")
     assert not theirs.closed
 
@@ -94,7 +94,7 @@ def test_a_failure_here_is_told_while_the_peer_waits(peer, monkeypatch):
 def test_a_peer_that_never_answers_times_out(peer, monkeypatch):
     monkeypatch.setattr("detcost.workers.peers.LIMIT", 0.01)
     peers, theirs = peer
-    with pytest.raises(CellError, match="no answer") as caught, peers.doing("sample", 1):
+    with pytest.raises(CellError, match="no answer") as caught, peers.broadcast("sample", 1):
         pass
     assert caught.value.status == "timed_out"
     assert not theirs.closed

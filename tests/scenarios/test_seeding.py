@@ -103,7 +103,7 @@ def test_seeding_tensorflow_alone_leaves_free_what_numpy_draws(run):
 
 
 def test_every_process_has_numpy_numbers_of_its_own_until_it_is_seeded(run):
-    """Workers are forked from one process, whose generator they must not share."""
+    """WorkerFactory are forked from one process, whose generator they must not share."""
     assert run(f"{USER_SCENARIOS}:numpy_draws", "unseeded").different_throughout
 
 

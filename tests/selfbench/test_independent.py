@@ -13,7 +13,7 @@ import pytest
 from detcost.intervals import ratio
 from detcost.scenarios.registry import load
 from detcost.selfbench import independent, overhead
-from detcost.selfbench.independent import Estimate, Plan, ProgramDied
+from detcost.selfbench.independent import IndependentEstimate, Plan, ProgramDied
 
 TWO_TURNS = Plan(pairs=2, turns=2, burst=0.35, thrown_away=0.12)
 
@@ -64,7 +64,7 @@ def test_the_interval_is_students_over_pairs_and_agrees_with_the_engines():
 
 
 def test_a_bias_is_a_share_and_a_number_of_standard_errors():
-    truth = Estimate(ratio=1.6, low=1.5, high=1.7, standard_error=0.03)
+    truth = IndependentEstimate(ratio=1.6, low=1.5, high=1.7, standard_error=0.03)
     logs = [math.log(1.2) - 0.04, math.log(1.2), math.log(1.2) + 0.04]
     cost = ratio(logs)
     assert overhead.cost_bias(cost, truth) == pytest.approx(-0.25)
@@ -153,7 +153,7 @@ def test_both_programs_are_ended_when_the_measurement_is_interrupted(
 
 def test_programs_that_take_equally_long_have_a_ratio_of_1_and_are_ended(commands, tmp_path):
     commands(default=STEADY, xla=STEADY)
-    assert independent.estimate("conv", "xla", TWO_TURNS) == Estimate(1.0, 1.0, 1.0, 0.0)
+    assert independent.estimate("conv", "xla", TWO_TURNS) == IndependentEstimate(1.0, 1.0, 1.0, 0.0)
     assert_ended(tmp_path / "default")
     assert_ended(tmp_path / "xla")
 

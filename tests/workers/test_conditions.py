@@ -14,8 +14,8 @@ from detcost.host import machine
 from detcost.scenarios.bench import Bench
 from detcost.settings import instruction_sets
 from detcost.settings.grammar import DEFAULT, parse
-from detcost.workers.contract import QUIET, Cell, CellError, Circumstances
-from detcost.workers.launch import ForkedWorkers
+from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions
+from detcost.workers.launch import ForkWorkerFactory
 from paths import USER_SCENARIOS
 
 pytestmark = pytest.mark.tensorflow
@@ -25,11 +25,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @pytest.fixture
 def build(pool):
-    """Build a cell in some circumstances; return the worker and what it answered."""
+    """Build a cell in some conditions; return the worker and what it answered."""
     workers = []
 
-    def build(name: str, circumstances: Circumstances = QUIET, setting: str = "default", **cell):
-        worker = pool.start(Cell(name, parse(setting), "CPU:0", **cell), circumstances)
+    def build(name: str, conditions: Conditions = UNPERTURBED, setting: str = "default", **cell):
+        worker = pool.start(Cell(name, parse(setting), "CPU:0", **cell), conditions)
         workers.append(worker)
         return worker, worker.build()
 
@@ -44,7 +44,7 @@ def threads_of(worker) -> list[Path]:
 
 def test_a_pool_size_holds_for_what_the_setting_leaves_free(build):
     sizes = {
-        setting: build("control_stable", Circumstances("5", pool_size=5), setting)[1].applied
+        setting: build("control_stable", Conditions("5", pool_size=5), setting)[1].applied
         for setting in ("default", "threads=1", "intra=2")
     }
     assert [(a["intra"], a["inter"]) for a in sizes.values()] == [(5, 5), (1, 1), (2, 5)]
@@ -52,7 +52,7 @@ def test_a_pool_size_holds_for_what_the_setting_leaves_free(build):
 
 def test_the_number_of_threads_follows_the_pool_size(build):
     counts = [
-        len(threads_of(build("matmul_square", Circumstances(str(n), pool_size=n), size="small")[0]))
+        len(threads_of(build("matmul_square", Conditions(str(n), pool_size=n), size="small")[0]))
         for n in (1, 16)
     ]
     assert counts[1] - counts[0] >= 15
@@ -65,13 +65,13 @@ def test_the_number_of_threads_follows_the_pool_size(build):
 def test_execution_changes_how_a_function_runs_unless_the_setting_says(
     build, execution, setting, traces
 ):
-    circumstances = Circumstances(execution, execution=execution)
-    worker, _ = build(f"{USER_SCENARIOS}:tells_how_it_runs", circumstances, setting)
+    conditions = Conditions(execution, execution=execution)
+    worker, _ = build(f"{USER_SCENARIOS}:tells_how_it_runs", conditions, setting)
     assert worker.usage().traces == traces
 
 
 def test_executing_by_xla_gives_the_bits_of_the_setting_xla(build):
-    by_trial = build("mlp_graph", Circumstances("xla", execution="xla"), size="small")[1]
+    by_trial = build("mlp_graph", Conditions("xla", execution="xla"), size="small")[1]
     by_setting = build("mlp_graph", setting="xla", size="small")[1]
     assert by_trial.digest == by_setting.digest
 
@@ -80,7 +80,7 @@ def test_executing_by_xla_gives_the_bits_of_the_setting_xla(build):
 @pytest.mark.skipif(machine.usable_cores() < 2, reason="needs a core to leave out")
 def test_an_affinity_moves_every_thread_and_leaves_the_pools_their_size(build):
     core = machine.usable_core_numbers()[-1]
-    worker, _ = build("matmul_square", Circumstances("here", cores=(core,)), size="small")
+    worker, _ = build("matmul_square", Conditions("here", cores=(core,)), size="small")
     quiet, _ = build("matmul_square", size="small")
     assert len(threads_of(worker)) == len(threads_of(quiet))
     assert {tuple(os.sched_getaffinity(int(t.name))) for t in threads_of(worker)} == {(core,)}
@@ -88,7 +88,7 @@ def test_an_affinity_moves_every_thread_and_leaves_the_pools_their_size(build):
 
 @linux
 def test_an_environment_is_there_before_python_starts(build):
-    marked = Circumstances("seed", environment=(("PYTHONHASHSEED", "7"),))
+    marked = Conditions("seed", environment=(("PYTHONHASHSEED", "7"),))
     worker, _ = build("control_stable", marked)
     assert psutil.Process(worker.pid).environ()["PYTHONHASHSEED"] == "7"
 
@@ -104,7 +104,7 @@ def test_freed_memory_is_kept_so_that_no_step_pays_for_faulting_it_in_again(buil
 @linux
 def test_the_user_s_own_choice_about_memory_stands(monkeypatch):
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000")
-    own = ForkedWorkers()
+    own = ForkWorkerFactory()
     try:
         worker = own.start(Cell("control_stable", DEFAULT, "CPU:0"))
         assert psutil.Process(worker.pid).environ()["MALLOC_TRIM_THRESHOLD_"] == "1000"
@@ -114,7 +114,7 @@ def test_the_user_s_own_choice_about_memory_stands(monkeypatch):
 
 @linux
 def test_busy_threads_run_in_the_worker_and_let_it_work(build):
-    worker, _ = build("matmul_square", Circumstances("busy", busy_threads=4), size="small")
+    worker, _ = build("matmul_square", Conditions("busy", busy_threads=4), size="small")
     quiet, _ = build("matmul_square", size="small")
     assert len(threads_of(worker)) - len(threads_of(quiet)) == 4
     assert len(worker.repeat(3)) == 3
@@ -123,10 +123,10 @@ def test_busy_threads_run_in_the_worker_and_let_it_work(build):
 def test_circumstances_leave_the_bits_alone_where_nothing_races(build):
     """Matrix products do not race: any disturbance that changed a bit would be our own fault."""
     disturbed = (
-        QUIET,
-        Circumstances("offset", input_offset=3),
-        Circumstances("busy", busy_threads=2),
-        Circumstances("here", cores=tuple(machine.usable_core_numbers()[:1])),
+        UNPERTURBED,
+        Conditions("offset", input_offset=3),
+        Conditions("busy", busy_threads=2),
+        Conditions("here", cores=tuple(machine.usable_core_numbers()[:1])),
     )
     digests = {build("matmul_square", each, size="small")[1].digest for each in disturbed}
     assert len(digests) == 1
@@ -147,14 +147,14 @@ def test_inputs_begin_where_the_trial_wants_them(offset):
 def test_matmul_does_not_survive_a_cap(build):
     lowest = instruction_sets.caps(machine.describe()["cpu_flags"])[0]
     assert lowest.library == "oneDNN"
-    capped = build("matmul_square", Circumstances(lowest.label, cap=lowest))[1]
+    capped = build("matmul_square", Conditions(lowest.label, cap=lowest))[1]
     assert build("matmul_square")[1].digest != capped.digest
 
 
 def test_a_cap_that_does_not_take_is_said_and_not_counted(build):
     nonsense = instruction_sets.Cap("oneDNN", "NO_SUCH_SET")
     with pytest.raises(CellError) as caught:
-        build("matmul_square", Circumstances("nonsense", cap=nonsense), size="small")
+        build("matmul_square", Conditions("nonsense", cap=nonsense), size="small")
     assert caught.value.status == "not_applicable"
 
 
@@ -163,5 +163,5 @@ def test_a_cap_that_does_not_take_is_said_and_not_counted(build):
 )
 def test_a_float64_program_tells_how_far_off_another_is(build, tmp_path, dtype, least, most):
     path = str(tmp_path / "float64")
-    build("matmul_square", Circumstances(float64=True), dtype=dtype)[0].save_outputs(path)
+    build("matmul_square", Conditions(float64=True), dtype=dtype)[0].save_outputs(path)
     assert least < build("matmul_square", dtype=dtype)[0].accuracy(path) < most

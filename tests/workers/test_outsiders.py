@@ -11,7 +11,7 @@ from detcost.evidence.schema import Evidence
 from detcost.experiment.profiles import Profile
 from detcost.experiment.request import Request
 from detcost.experiment.run import Run
-from detcost.workers.launch import HASH_SEED, ForkedWorkers
+from detcost.workers.launch import HASH_SEED, ForkWorkerFactory
 from paths import PROGRAMS
 
 pytestmark = pytest.mark.tensorflow
@@ -34,7 +34,7 @@ BRIEF = Profile(
 
 
 def measure(
-    pool: ForkedWorkers,
+    pool: ForkWorkerFactory,
     reference: str,
     settings: Sequence[str] = (),
     scopes: Sequence[str] = ("repeat", "process"),
@@ -52,7 +52,7 @@ def measure(
     return {record.setting: record for record in Run(request, workers=pool)}
 
 
-def default(pool: ForkedWorkers, reference: str, *scopes: str) -> Evidence:
+def default(pool: ForkWorkerFactory, reference: str, *scopes: str) -> Evidence:
     return measure(pool, reference, scopes=("repeat", "process", *scopes))["default"]
 
 
@@ -77,7 +77,7 @@ def test_what_hangs_on_hash_seed_or_addresses_repeats_and_differs_by_process(poo
 
 def test_a_hash_seed_of_the_users_own_is_kept_and_said(monkeypatch):
     monkeypatch.setenv(HASH_SEED, "7")
-    workers = ForkedWorkers()
+    workers = ForkWorkerFactory()
     try:
         record = default(workers, f"{REPORTS}:vocabulary_from_a_set")
     finally:

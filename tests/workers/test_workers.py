@@ -14,7 +14,7 @@ import pytest
 from detcost.settings.grammar import Setting, parse
 from detcost.workers import process
 from detcost.workers.contract import Cell, CellError, WorkerLost
-from detcost.workers.launch import ForkedWorkers, SpawnedWorkers
+from detcost.workers.launch import ForkWorkerFactory, SpawnWorkerFactory
 from paths import USER_SCENARIOS
 
 pytestmark = pytest.mark.tensorflow
@@ -142,7 +142,7 @@ def test_a_worker_killed_from_outside_is_lost_with_the_signals_name(pool):
 
 
 def test_when_the_forking_process_is_killed_the_next_worker_gets_a_new_one():
-    own = ForkedWorkers()
+    own = ForkWorkerFactory()
     try:
         worker = own.start(user("slow"))
         worker.build()
@@ -158,9 +158,9 @@ def test_when_the_forking_process_is_killed_the_next_worker_gets_a_new_one():
 
 def test_no_process_outlives_the_experiment_even_when_it_is_killed():
     code = (
-        "import sys, time; from detcost.workers.launch import ForkedWorkers;"
+        "import sys, time; from detcost.workers.launch import ForkWorkerFactory;"
         "from detcost.workers.contract import Cell; from detcost.settings.grammar import DEFAULT;"
-        f"worker = ForkedWorkers().start(Cell({f'{USER}:hangs'!r}, DEFAULT, 'CPU:0'));"
+        f"worker = ForkWorkerFactory().start(Cell({f'{USER}:hangs'!r}, DEFAULT, 'CPU:0'));"
         "print(worker.pid, flush=True); worker.build()"
     )
     run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -174,7 +174,7 @@ def test_no_process_outlives_the_experiment_even_when_it_is_killed():
 
 
 def test_spawned_workers_give_the_same_bits_as_forked_ones(pool):
-    spawned = SpawnedWorkers()
+    spawned = SpawnWorkerFactory()
     try:
         digests = []
         for workers in (pool, spawned):

@@ -87,7 +87,7 @@ def evidence_path(conf: Config, env_name: str, commit: str | None) -> str | None
     return str(Path(conf.results_dir, result.removesuffix(".json") + SUFFIX).absolute())
 
 
-class Telling(environment.Environment):  # type: ignore[misc]  # asv has no types
+class EnvironmentMixin(environment.Environment):  # type: ignore[misc]  # asv has no types
     """An environment whose processes are told what they are run for.
 
     In ``ASV_*`` (asv leaves them out for existing environments), and in
@@ -126,7 +126,7 @@ virtualenv.Virtualenv.tool_name = "virtualenv of asv"
 environment.ExistingEnvironment.tool_name = "existing of asv"
 
 
-class Virtualenv(Telling, virtualenv.Virtualenv):  # type: ignore[misc]
+class Virtualenv(EnvironmentMixin, virtualenv.Virtualenv):  # type: ignore[misc]
     """asv's virtualenv, with the TensorFlow build that fits the machine, and pinned packages."""
 
     tool_name = "virtualenv"
@@ -149,7 +149,7 @@ class Virtualenv(Telling, virtualenv.Virtualenv):  # type: ignore[misc]
             log.info(f"TensorFlow: {build(package)}")
 
     def _run_pip(self, args: list[str], **kwargs: Any) -> Any:
-        return super()._run_pip([*map(fitting, args), *self._constraints()], **kwargs)
+        return super()._run_pip([*map(resolve_requirement, args), *self._constraints()], **kwargs)
 
     def _constraints(self) -> list[str]:
         """Return pip's options for those of the project's constraint files that apply."""
@@ -159,13 +159,13 @@ class Virtualenv(Telling, virtualenv.Virtualenv):  # type: ignore[misc]
         return [f"--constraint={file}" for file in files if file.exists()]
 
 
-def fitting(argument: str) -> str:
+def resolve_requirement(argument: str) -> str:
     """Return pip's argument, with the build that fits this machine in TensorFlow's place."""
     name = re.split(r"[^\w-]", argument)[0]
     return build(name).requirement(argument.removeprefix(name)) if name in PACKAGES else argument
 
 
-class ExistingEnvironment(Telling, environment.ExistingEnvironment):  # type: ignore[misc]
+class ExistingEnvironment(EnvironmentMixin, environment.ExistingEnvironment):  # type: ignore[misc]
     """asv's existing environment, named by its versions instead of the interpreter's path."""
 
     tool_name = "existing"
@@ -208,7 +208,7 @@ def inventory(executable: str) -> tuple[str, dict[str, str]]:
     return python, dict(zip(["tensorflow"], tensorflow, strict=False))
 
 
-class Progress:
+class ProgressLog:
     """A file to which benchmarks append lines, each shown as it comes; see ``progress_relay``.
 
     A plain file: no writer ever waits for a reader, and it works on every system.
@@ -246,9 +246,9 @@ class Progress:
 
 
 @cache
-def progress() -> Progress:
+def progress() -> ProgressLog:
     """Return the one channel of this process."""
-    return Progress(sys.stderr)
+    return ProgressLog(sys.stderr)
 
 
 def rewrites(stream: TextIO) -> bool:

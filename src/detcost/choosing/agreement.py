@@ -32,7 +32,7 @@ SUBJECT = {
 }
 
 
-class Column(msgspec.Struct, frozen=True):
+class AgreementColumn(msgspec.Struct, frozen=True):
     """A setting on a machine."""
 
     machine: str
@@ -42,7 +42,7 @@ class Column(msgspec.Struct, frozen=True):
         return f"{self.machine} {self.setting}"
 
 
-class Cell(msgspec.Struct, frozen=True):
+class AgreementCell(msgspec.Struct, frozen=True):
     """What a setting gave on a machine.
 
     Attributes
@@ -59,7 +59,7 @@ class Cell(msgspec.Struct, frozen=True):
     digest: str | None = None
 
 
-class Row(msgspec.Struct, frozen=True):
+class AgreementRow(msgspec.Struct, frozen=True):
     """The same program in every column."""
 
     scenario: str
@@ -68,7 +68,7 @@ class Row(msgspec.Struct, frozen=True):
     dtype: str
     tensorflow: str
     seed: int
-    cells: tuple[Cell, ...]
+    cells: tuple[AgreementCell, ...]
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -81,8 +81,8 @@ class Pair(msgspec.Struct, frozen=True):
         scenario with several such rows is equal where all of them are.
     """
 
-    left: Column
-    right: Column
+    left: AgreementColumn
+    right: AgreementColumn
     equal: int
     comparable: int
 
@@ -119,8 +119,8 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     headline: list[str]
     machines: dict[str, str]
     versions: dict[str, list[str]]
-    columns: list[Column]
-    rows: list[Row]
+    columns: list[AgreementColumn]
+    rows: list[AgreementRow]
     pairs: list[Pair]
 
 
@@ -149,7 +149,7 @@ def compare(
     names = resolve(scenarios, {record.scenario: record.family for record in newest})
     chosen = _of_settings([record for record in newest if record.scenario in names], wanted)
     columns = sorted(
-        {Column(record.machine_name, record.setting) for record in chosen},
+        {AgreementColumn(record.machine_name, record.setting) for record in chosen},
         key=lambda column: (column.machine, *simplest_first(column.setting)),
     )
     rows = sorted(_rows(chosen, columns), key=lambda row: names.index(row.scenario))
@@ -187,27 +187,27 @@ def _versions(records: Sequence[Record]) -> dict[str, list[str]]:
     return {n: each for n, each in found.items() if len(each) > 1 and "tensorflow" not in n}
 
 
-def _rows(records: Sequence[Record], columns: Sequence[Column]) -> Iterator[Row]:
-    found: dict[tuple[Any, ...], dict[Column, Record]] = {}
+def _rows(records: Sequence[Record], columns: Sequence[AgreementColumn]) -> Iterator[AgreementRow]:
+    found: dict[tuple[Any, ...], dict[AgreementColumn, Record]] = {}
     for record in records:
         subject = tuple(getattr(record, field) for field in SUBJECT)
-        found.setdefault(subject, {})[Column(record.machine_name, record.setting)] = record
+        found.setdefault(subject, {})[AgreementColumn(record.machine_name, record.setting)] = record
     for subject, by_column in sorted(found.items(), key=itemgetter(0)):
         cells = tuple(_cells(by_column.get(column) for column in columns))
-        yield Row(**dict(zip(SUBJECT, subject, strict=True)), cells=cells)
+        yield AgreementRow(**dict(zip(SUBJECT, subject, strict=True)), cells=cells)
 
 
-def _cells(records: Iterable[Record | None]) -> Iterator[Cell]:
+def _cells(records: Iterable[Record | None]) -> Iterator[AgreementCell]:
     kinds: list[Record] = []
     for record in records:
         if record is None:
-            yield Cell("not_measured")
+            yield AgreementCell("not_measured")
         elif record.status != "ok" or record.races:
-            yield Cell("races" if record.status == "ok" else record.status)
+            yield AgreementCell("races" if record.status == "ok" else record.status)
         elif record.digest is None:
-            yield Cell(record.status)
+            yield AgreementCell(record.status)
         else:
-            yield Cell(record.status, _letter(_kind(record, kinds)), record.digest)
+            yield AgreementCell(record.status, _letter(_kind(record, kinds)), record.digest)
 
 
 def _kind(record: Record, kinds: list[Record]) -> int:
@@ -235,7 +235,7 @@ def _letter(place: int) -> str:
     return before + chr(ord("A") + place % 26)
 
 
-def _pairs(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[Pair]:
+def _pairs(columns: Sequence[AgreementColumn], rows: Sequence[AgreementRow]) -> Iterator[Pair]:
     for (i, left), (j, right) in combinations(enumerate(columns), 2):
         if left.machine == right.machine:
             continue

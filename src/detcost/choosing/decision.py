@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from detcost.choosing import missing
-from detcost.choosing.scope_checks import Finding, find
+from detcost.choosing.scope_checks import ScopeCheck, find
 from detcost.choosing.selection import Question, Selection, levers, select
 from detcost.comparison import contrasts
 from detcost.comparison.contrasts import Contrasts, Estimate
@@ -46,7 +46,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     cost: Estimate | None
     worst: Estimate | None
     tied: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[ScopeCheck, ...]
     reasons: tuple[str, ...]
     also_survives: tuple[str, ...]
 
@@ -132,7 +132,7 @@ def choose(
         max_rate=question.max_rate,
         best=best,
         candidates=tuple(candidates),
-        commands=tuple(missing.commands(chosen, question.survive, out)),
+        commands=tuple(missing.commands_to_measure(chosen, question.survive, out)),
         snippets=_snippets(best, chosen),
         source=_source(chosen.records),
     )
@@ -179,9 +179,9 @@ def _rank(chosen: Selection[Record], costs: Contrasts, question: Question) -> li
 
 def _judge(
     chosen: Selection[Record], setting: str, question: Question
-) -> tuple[list[Finding], list[str]]:
+) -> tuple[list[ScopeCheck], list[str]]:
     """Return what was seen of a setting in every scenario and scope, and what stands against it."""
-    findings: list[Finding] = []
+    findings: list[ScopeCheck] = []
     failed: list[str] = []
     for scenario in chosen.scenarios:
         record = chosen.record(scenario, setting)
@@ -192,7 +192,7 @@ def _judge(
         else:
             findings += [find(record, scope, question.max_rate) for scope in question.survive]
     # What was seen to diverge tells more than a bound that is not low enough.
-    against = sorted((f for f in findings if f.stands_against), key=lambda f: not f.divergent)
+    against = sorted((f for f in findings if f.disqualifies), key=lambda f: not f.divergent)
     return findings, failed + [f"{f.scenario}, {f.scope}: {f.why}" for f in against]
 
 
@@ -203,7 +203,7 @@ def _also_survives(chosen: Selection[Record], setting: str, question: Question) 
 
     def survives(scope: str) -> bool:
         found = [find(record, scope, question.max_rate) for record in records if record]
-        return any(f.survives for f in found) and not any(f.stands_against for f in found)
+        return any(f.survives for f in found) and not any(f.disqualifies for f in found)
 
     return tuple(s for s in SCOPES if s not in question.survive and survives(s))
 

@@ -9,7 +9,9 @@ from detcost.choosing.selection import USUAL, Selection
 from detcost.evidence.schema import SCOPES, Record
 
 
-def commands(chosen: Selection[Record], survive: Sequence[str], out: str) -> Iterator[str]:
+def commands_to_measure(
+    chosen: Selection[Record], survive: Sequence[str], out: str
+) -> Iterator[str]:
     """Yield a command for each scenario of which some setting or scope was not measured.
 
     It measures what is known already as well: the newest record of a cell is the one that

@@ -22,7 +22,7 @@ COLD = (
 )
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen of a setting in one scope of one scenario.
 
     Attributes
@@ -38,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     why
         What stands against it, or why the scope means nothing there.
     skipped
-        Circumstances that could not be tried.
+        Conditions that could not be tried.
     anyway
         Whether the bits differ in ``repeat`` or ``process`` already, so that this count says
         nothing about the scope.
@@ -59,18 +59,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
     @property
-    def stands_against(self) -> bool:
+    def disqualifies(self) -> bool:
         """Whether a setting with this finding does not qualify."""
         return self.applies and not self.survives
 
 
-def find(record: Record, scope: str, max_rate: float | None) -> Finding:
+def find(record: Record, scope: str, max_rate: float | None) -> ScopeCheck:
     """Judge a cell in one scope; ``max_rate`` is the highest tolerable bound, ``None`` any."""
     found = record.divergence.get(scope)
     if found is None or not found.trials:
         return _not_compared(record.scenario, scope, found)
     against = _against(record, scope, found, max_rate)
-    return Finding(
+    return ScopeCheck(
         scenario=record.scenario,
         scope=scope,
         survives=against is None,
@@ -84,15 +84,15 @@ def find(record: Record, scope: str, max_rate: float | None) -> Finding:
     )
 
 
-def _not_compared(scenario: str, scope: str, found: Comparison | None) -> Finding:
+def _not_compared(scenario: str, scope: str, found: Comparison | None) -> ScopeCheck:
     if found and found.reason:
-        return Finding(
+        return ScopeCheck(
             scenario=scenario, scope=scope, survives=None, applies=False, why=found.reason
         )
     skipped = tuple(found.skipped) if found else ()
     tried = f" ({', '.join(skipped)} could not be tried)" if skipped else ""
     why = f"not measured{tried}"
-    return Finding(scenario=scenario, scope=scope, survives=None, why=why, skipped=skipped)
+    return ScopeCheck(scenario=scenario, scope=scope, survives=None, why=why, skipped=skipped)
 
 
 def differs_anyway(record: Record, scope: str) -> bool:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detcost.claims.hypotheses import AcrossVersions, Ask, Costs, Differ, Grows, Same, Stays, Varies
+from detcost.claims.hypotheses import (
+    AcrossVersions,
+    Costs,
+    Differ,
+    Grows,
+    Hypothesis,
+    Same,
+    Stays,
+    Varies,
+)
 
 M1 = "Are TensorFlow results reproducible when a global seed is set on macOS M1?"
 FAILING = "Why are reproducible results failing in TensorFlow?"
@@ -38,16 +47,7 @@ class Claim:
     name: str
     says: str
     sources: tuple[str, ...]
-    asks: tuple[Ask, ...]
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Scenarios that are measured under the same settings in the same scopes."""
-
-    scenarios: tuple[str, ...]
-    settings: tuple[str, ...]
-    scopes: tuple[str, ...] = ("repeat", "process")
+    asks: tuple[Hypothesis, ...]
 
 
 RACES = ("embedding_gradient_dup100", "crop_and_resize_gradient", "map_random_parallel")
@@ -60,11 +60,11 @@ PROGRAMS = ("normal", "weights", "dropout", "sgd")
 
 def _each(
     kind: type[Stays], scenarios: tuple[str, ...], setting: str, *scopes: str
-) -> tuple[Ask, ...]:
+) -> tuple[Hypothesis, ...]:
     return tuple(kind(name, setting, scope) for name in scenarios for scope in scopes)
 
 
-def _on_gpu(*scenarios: str) -> tuple[Ask, ...]:
+def _on_gpu(*scenarios: str) -> tuple[Hypothesis, ...]:
     return tuple(Varies(name, "default", "repeat", "GPU:0") for name in scenarios)
 
 

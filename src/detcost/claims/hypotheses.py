@@ -16,7 +16,7 @@ from detcost.tables.evidence_tables import cost_text
 MUCH = 2.0
 
 
-class Cells:
+class EvidenceIndex:
     """Evidence by cell: that of the newest TensorFlow, and every version's bits."""
 
     def __init__(self, records: Iterable[Evidence]):
@@ -42,21 +42,21 @@ def _key(cell: tuple[str, str], device: str) -> tuple[str, str, str]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Outcome:
     """What the evidence answers to one ask; ``holds`` is ``None`` where it says nothing."""
 
     holds: bool | None
     words: str
 
 
-class Ask(Protocol):
+class Hypothesis(Protocol):
     """One thing that must be seen."""
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:
         """The scenarios and settings it asks about."""
 
-    def put(self, evidence: Cells) -> Seen:
+    def evaluate(self, evidence: EvidenceIndex) -> Outcome:
         """Answer it from evidence."""
 
 
@@ -80,23 +80,23 @@ class Stays(_OfOneCell):
     scope: str
     device: str = "CPU:0"
 
-    def put(self, evidence: Cells) -> Seen:
+    def evaluate(self, evidence: EvidenceIndex) -> Outcome:
         """Answer it from evidence."""
         divergent, words = _divergence(self, evidence)
-        return Seen(None if divergent is None else divergent == 0, words)
+        return Outcome(None if divergent is None else divergent == 0, words)
 
 
 @dataclass(frozen=True)
 class Varies(Stays):
     """The bits do not stay in a scope: some comparison differed, and would not anyway."""
 
-    def put(self, evidence: Cells) -> Seen:
+    def evaluate(self, evidence: EvidenceIndex) -> Outcome:
         """Answer it from evidence."""
         divergent, words = _divergence(self, evidence)
         record = evidence.find(self.cells[0], self.device)
         if divergent is None or (record and differs_anyway(record, self.scope)):
-            return Seen(None, words)
-        return Seen(divergent > 0, words)
+            return Outcome(None, words)
+        return Outcome(divergent > 0, words)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Same:
         """Both cells."""
         return (self.one, self.other)
 
-    def put(self, evidence: Cells) -> Seen:
+    def evaluate(self, evidence: EvidenceIndex) -> Outcome:
         """Answer it from evidence."""
         found = [evidence.find(*at) for at in zip(self.cells, self.devices, strict=True)]
         names = " and ".join(
@@ -121,7 +121,7 @@ class Same:
         )
         digests = [record.digest for record in found if record and record.digest]
         if len(digests) < len(found):
-            return Seen(None, f"{names}: {_unknown(found)}")
+            return Outcome(None, f"{names}: {_unknown(found)}")
         return _compared(names, digests)
 
 
@@ -129,9 +129,9 @@ class Same:
 class Differ(Same):
     """Two cells give different bits."""
 
-    def put(self, evidence: Cells) -> Seen:
+    def evaluate(self, evidence: EvidenceIndex) -> Outcome:
         """Answer it from evidence."""
-        return _inverted(super().put(evidence))
+        return _inverted(super().evaluate(evidence))
 
 
 @dataclass(frozen=True)
@@ -141,12 +141,12 @@ class AcrossVersions(_OfOneCell):
     same: bool
     device: str = "CPU:0"
 
-    def put(self, evidence: Cells) -> Seen:
+    def evaluate(self, evidence: EvidenceIndex) -> Outcome:
         """Answer it from evidence of two versions or more."""
         by_version = evidence.versions(self.cells[0], self.device)
         where = f"{self.scenario} under {self.setting}, TensorFlow {' and '.join(by_version)}"
         if len(by_version) < 2:
-            return Seen(None, f"{where or 'none'}: two versions must be measured")
+            return Outcome(None, f"{where or 'none'}: two versions must be measured")
         seen = _compared(where, list(by_version.values()))
         return seen if self.same else _inverted(seen)
 
@@ -157,16 +157,16 @@ class Costs(_OfOneCell):
 
     device: str = "CPU:0"
 
-    def put(self, evidence: Cells) -> Seen:
+    def evaluate(self, evidence: EvidenceIndex) -> Outcome:
         """Answer it from evidence; an ambiguous cost is no answer."""
         record = evidence.find(self.cells[0], self.device)
         where = f"{self.scenario} under {self.setting}"
         if record is None or record.cost is None or record.cost.ratio is None:
-            return Seen(None, f"{where}: {_unknown([record])}")
+            return Outcome(None, f"{where}: {_unknown([record])}")
         words = f"{where}: {cost_text(record.cost)} times default ({record.cost.verdict})"
         if record.cost.verdict == "ambiguous":
-            return Seen(None, words)
-        return Seen(record.cost.verdict == "costs", words)
+            return Outcome(None, words)
+        return Outcome(record.cost.verdict == "costs", words)
 
 
 @dataclass(frozen=True)
@@ -176,29 +176,29 @@ class Grows(_OfOneCell):
     scope: str
     device: str = "CPU:0"
 
-    def put(self, evidence: Cells) -> Seen:
+    def evaluate(self, evidence: EvidenceIndex) -> Outcome:
         """Answer it from evidence."""
         record = evidence.find(self.cells[0], self.device)
         found = record.divergence.get(self.scope) if record else None
         path = found.severity.trajectory if found and found.severity else None
         where = f"{self.scenario} under {self.setting}, {self.scope}"
         if path is None or path.relative[0] is None or path.relative[-1] is None:
-            return Seen(None, f"{where}: the trainings did not part")
+            return Outcome(None, f"{where}: the trainings did not part")
         first, last = path.relative[0], path.relative[-1]
         words = f"{where}: apart by {first:.1e} at step {path.first_step} and {last:.1e} at the end"
-        return Seen(last > MUCH * first, words)
+        return Outcome(last > MUCH * first, words)
 
 
-def _compared(names: str, digests: Sequence[str]) -> Seen:
+def _compared(names: str, digests: Sequence[str]) -> Outcome:
     equal = len(set(digests)) == 1
-    return Seen(equal, f"{names}: {'the same' if equal else 'other'} bits")
+    return Outcome(equal, f"{names}: {'the same' if equal else 'other'} bits")
 
 
-def _inverted(seen: Seen) -> Seen:
-    return Seen(None if seen.holds is None else not seen.holds, seen.words)
+def _inverted(seen: Outcome) -> Outcome:
+    return Outcome(None if seen.holds is None else not seen.holds, seen.words)
 
 
-def _divergence(ask: Stays, evidence: Cells) -> tuple[int | None, str]:
+def _divergence(ask: Stays, evidence: EvidenceIndex) -> tuple[int | None, str]:
     record = evidence.find(ask.cells[0], ask.device)
     where = f"{ask.scenario} under {ask.setting}, {ask.scope}"
     found = record.divergence.get(ask.scope) if record else None

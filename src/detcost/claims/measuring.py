@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from detcost.claims.catalogue import CLAIMS
-from detcost.claims.hypotheses import Ask, Costs
+from detcost.claims.hypotheses import Costs, Hypothesis
 from detcost.evidence.schema import SCOPES, Evidence
 from detcost.experiment.experiment import Progress
 from detcost.experiment.profiles import Profile
@@ -72,7 +72,7 @@ def measure(
         pool.close()
 
 
-def _asks() -> Iterator[Ask]:
+def _asks() -> Iterator[Hypothesis]:
     return (ask for claim in CLAIMS for ask in claim.asks)
 
 

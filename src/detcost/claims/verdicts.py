@@ -9,7 +9,7 @@ import msgspec
 
 from detcost.choosing.scope_checks import COLD
 from detcost.claims.catalogue import CLAIMS, Claim
-from detcost.claims.hypotheses import Cells, Seen
+from detcost.claims.hypotheses import EvidenceIndex, Outcome
 from detcost.evidence.schema import Evidence
 
 Word = Literal["holds", "does not hold", "depends on", "not testable here"]
@@ -38,8 +38,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def verdicts(records: Iterable[Evidence]) -> list[Verdict]:
     """Judge every claim of the catalogue by the evidence."""
-    cells = Cells(records)
-    return [judge(claim, [ask.put(cells) for ask in claim.asks]) for claim in CLAIMS]
+    cells = EvidenceIndex(records)
+    return [judge(claim, [ask.evaluate(cells) for ask in claim.asks]) for claim in CLAIMS]
 
 
 def source(records: Iterable[Evidence]) -> str:
@@ -54,7 +54,7 @@ def source(records: Iterable[Evidence]) -> str:
     return "; ".join([*machines, *versions, *days[-1:], controls, *cold])
 
 
-def judge(claim: Claim, seen: Iterable[Seen]) -> Verdict:
+def judge(claim: Claim, seen: Iterable[Outcome]) -> Verdict:
     """Judge a claim by what was seen."""
     answers = list(seen)
     told = {

@@ -25,10 +25,10 @@ def examine() -> RenderableType:
     UsageError
         If TensorFlow is not installed.
     """
-    before = machine.doubts()  # while nothing of ours runs
+    before = machine.host_warnings()  # while nothing of ours runs
     evidence = _noise()
-    doubts = before + _doubts(evidence)
-    return Group(_inventory(evidence), _controls(evidence), _advice(doubts))
+    host_warnings = before + _host_warnings(evidence)
+    return Group(_inventory(evidence), _controls(evidence), _advice(host_warnings))
 
 
 def _noise() -> Evidence:
@@ -36,19 +36,19 @@ def _noise() -> Evidence:
     return next(iter(Run(request)))
 
 
-def _doubts(evidence: Evidence) -> list[machine.Doubt]:
+def _host_warnings(evidence: Evidence) -> list[machine.HostWarning]:
     found = []
     cost = evidence.cost
     if cost and cost.low and cost.high and (cost.high / cost.low) ** 0.5 - 1 > 0.05:
         found.append(
-            machine.Doubt(
+            machine.HostWarning(
                 "five blocks leave default against itself wider than ±5 %",
                 "end what else runs here, or use --profile full, which goes on for longer",
             )
         )
     if evidence.controls:
         found += [
-            machine.Doubt(failure, "report it: no figure of this machine can be trusted")
+            machine.HostWarning(failure, "report it: no figure of this machine can be trusted")
             for failure in evidence.controls.failures
         ]
     return found
@@ -105,10 +105,10 @@ def _seen(control: Control | None) -> tuple[str, str]:
     return f"{control.divergent} of {control.trials} diverged", "yes" if control.ok else "NO"
 
 
-def _advice(doubts: list[machine.Doubt]) -> RenderableType:
-    if not doubts:
+def _advice(host_warnings: list[machine.HostWarning]) -> RenderableType:
+    if not host_warnings:
         return "nothing here makes figures untrustworthy"
     found = Table("what makes figures less trustworthy", "what to do", title_justify="left")
-    for doubt in doubts:
-        found.add_row(doubt.what, doubt.remedy)
+    for warning in host_warnings:
+        found.add_row(warning.what, warning.remedy)
     return found

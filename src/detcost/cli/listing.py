@@ -53,7 +53,7 @@ def _devices() -> Table:
     found = Table("device", "model", "details")
     pool = start_workers()
     try:
-        for device in pool.survey().devices():
+        for device in pool.inspection().devices():
             details = ", ".join(f"{key}: {value}" for key, value in device.details.items())
             found.add_row(device.name, device.model or "", details)
     finally:

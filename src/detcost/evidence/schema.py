@@ -61,7 +61,7 @@ class StepSeconds(msgspec.Struct, frozen=True, gc=False):
 
 
 class Variant(msgspec.Struct, frozen=True, gc=False):
-    """The trials of a scope in one circumstance, such as one size of the thread pools.
+    """The trials of a scope in one condition, such as one size of the thread pools.
 
     ``digest`` is that of their output where all gave the same, else ``None``.
     """

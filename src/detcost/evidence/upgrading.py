@@ -33,13 +33,13 @@ def is_needed(record: Record) -> bool:
 def upgraded(record: Evidence) -> Evidence:
     """Return the record with ``execution`` compared with the cell's own reference.
 
-    A circumstance whose own trials varied counts as divergent throughout. The schema stays:
+    A condition whose own trials varied counts as divergent throughout. The schema stays:
     nothing else was counted otherwise.
 
     Raises
     ------
     msgspec.ValidationError
-        If the circumstances do not add up to the trials: no detcost wrote that.
+        If the conditions do not add up to the trials: no detcost wrote that.
     """
     found = {**record.divergence, SCOPE: _compared(record.divergence[SCOPE], record.digest)}
     severities = (each.severity for each in found.values())

@@ -11,18 +11,18 @@ from typing import Any
 
 from detcost import intervals
 from detcost.evidence.schema import SCOPES, Cost, Divergence, SameBits, Status, StepSeconds, Variant
-from detcost.experiment.sequences import Outcome, Sequences
+from detcost.experiment.sequences import BitComparison, Sequences
 from detcost.outputs import severity
 from detcost.outputs.severity import Severity
 from detcost.workers.contract import Cell, CellError, ProgramRaised, Usage, WorkerLost
 
-#: Workers a cell may lose before it is given up.
+#: WorkerFactory a cell may lose before it is given up.
 TRIES = 3
 
 
 @dataclass
 class _Outcomes:
-    """The comparisons made in one circumstance."""
+    """The comparisons made in one condition."""
 
     divergent: int = 0
     trials: int = 0
@@ -31,7 +31,7 @@ class _Outcomes:
 
 @dataclass
 class Tally:
-    """Comparisons within one scope, by circumstance. Several threads may add to it."""
+    """Comparisons within one scope, by condition. Several threads may add to it."""
 
     reason: str | None = None
     skipped: dict[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Tally:
         """All comparisons."""
         return sum(outcomes.trials for outcomes in self._outcomes.values())
 
-    def add(self, found: Outcome) -> None:
+    def add(self, found: BitComparison) -> None:
         """Count one comparison."""
         with self._lock:
             self._references.add(found.reference)
@@ -63,17 +63,17 @@ class Tally:
                 self.first_call = min(found.first_call, self.first_call or found.first_call)
 
     def expect(self, labels: Iterable[str]) -> None:
-        """Fix the order in which circumstances are told, whatever order they are tried in."""
+        """Fix the order in which conditions are told, whatever order they are tried in."""
         for label in labels:
             self._outcomes.setdefault(label, _Outcomes())
 
     def skip(self, label: str, reason: str) -> None:
-        """Note that a circumstance cannot be tried."""
+        """Note that a condition cannot be tried."""
         with self._lock:
             self.skipped[label] = reason
 
     def discard(self, label: str, reason: str) -> None:
-        """Forget what was compared in a circumstance that turned out not to hold."""
+        """Forget what was compared in a condition that turned out not to hold."""
         with self._lock:
             self._outcomes.pop(label, None)
             self.skipped[label] = reason
@@ -83,7 +83,7 @@ class Tally:
         with self._lock:
             self.severity = severity.worst(self.severity, found)
 
-    def with_outcomes(self, outcomes: Iterable[Outcome]) -> Tally:
+    def with_outcomes(self, outcomes: Iterable[BitComparison]) -> Tally:
         """Return a tally that counts these as well."""
         tally = copy(self)
         tally._outcomes = {label: _Outcomes() for label in self._outcomes}
@@ -96,7 +96,7 @@ class Tally:
         return tally
 
     def summary(self) -> Divergence:
-        """Return the rate with its interval, and what came of each circumstance."""
+        """Return the rate with its interval, and what came of each condition."""
         with self._lock:
             return self._summary()
 

@@ -25,10 +25,10 @@ from detcost.experiment import trials
 from detcost.experiment.arm import Arm
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import Variants
-from detcost.experiment.sessions import Seat, Seats, TooTight
+from detcost.experiment.supervisor import DeviceMemoryExceeded, WorkerSession, WorkerSupervisor
 from detcost.intervals import block_log_ratio
 from detcost.settings.grammar import DEFAULT
-from detcost.workers.contract import Cell, CellError, Circumstances, Workers
+from detcost.workers.contract import Cell, CellError, Conditions, WorkerFactory
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Experiment:
     workers
         Where workers come from.
     scopes
-        The scopes to compare in by trials of fresh workers, and the circumstances of each;
+        The scopes to compare in by trials of fresh workers, and the conditions of each;
         ``repeat`` comes free with the timing.
     float64_reference
         Whether the program can be built in float64, to tell how far off the others are.
@@ -78,7 +78,7 @@ class Experiment:
         self,
         cells: Sequence[Cell],
         profile: Profile,
-        workers: Workers,
+        workers: WorkerFactory,
         *,
         scopes: Mapping[str, Variants],
         float64_reference: bool = False,
@@ -89,7 +89,7 @@ class Experiment:
         assert cells[0].setting == DEFAULT
         self.profile = profile
         self.arms = [Arm(cell) for cell in cells]
-        self.same = Arm(cells[0], control=True)
+        self.aa_arm = Arm(cells[0], control=True)
         self.two_at_a_time = False
         self.stopped_by: Literal["width", "time", "blocks"] | None = None
         self._scopes = scopes
@@ -109,7 +109,7 @@ class Experiment:
     def run(self) -> None:
         """Measure until the intervals are narrow enough or the time is up, then the rest."""
         with tempfile.TemporaryDirectory(prefix="detcost-reference-") as directory:
-            self._seats = Seats(self._workers, Path(directory), self.profile.calls)
+            self._supervisor = WorkerSupervisor(self._workers, Path(directory), self.profile.calls)
             if self._float64_reference:
                 self._make_float64_reference()
             self._run_blocks()
@@ -141,7 +141,7 @@ class Experiment:
         return None
 
     def _compared(self) -> list[Arm]:
-        return [arm for arm in (*self.arms[1:], self.same) if arm.running]
+        return [arm for arm in (*self.arms[1:], self.aa_arm) if arm.running]
 
     def _is_narrow(self, arm: Arm) -> bool:
         width = arm.ratio().half_width
@@ -149,76 +149,80 @@ class Experiment:
 
     def _run_block(self) -> None:
         """Run a block of what is not narrow yet, beside both workers of ``default``."""
-        done = [arm for arm in self._narrow if arm is not self.same]
-        everyone = [arm for arm in (self.arms[0], self.same, *self.arms[1:]) if arm.running]
+        done = [arm for arm in self._narrow if arm is not self.aa_arm]
+        everyone = [arm for arm in (self.arms[0], self.aa_arm, *self.arms[1:]) if arm.running]
         everyone = [arm for arm in everyone if arm not in done]
         if not self.two_at_a_time:
             try:
-                self._take_turns(everyone)
+                self._run_interleaved(everyone)
                 return
-            except TooTight:
+            except DeviceMemoryExceeded:
                 self.two_at_a_time = True
         for arm in everyone[1:]:
-            self._take_turns([everyone[0], arm])
+            self._run_interleaved([everyone[0], arm])
 
-    def _take_turns(self, arms: Sequence[Arm]) -> None:
-        with self._seated(arms) as seats:
+    def _run_interleaved(self, arms: Sequence[Arm]) -> None:
+        with self._seated(arms) as supervisor:
             for _ in range(self.profile.rounds):
-                self._random.shuffle(seats)
-                for seat in list(seats):
-                    if not self._seats.persist(
-                        seat, partial(self._time_burst, seat), python=self._python
+                self._random.shuffle(supervisor)
+                for session in list(supervisor):
+                    if not self._supervisor.retry(
+                        session, partial(self._time_burst, session), python=self._python
                     ):
-                        seats.remove(seat)
-            self._reduce(seats)
-            for seat in seats:
-                self._seats.retire(seat)
+                        supervisor.remove(session)
+            self._reduce(supervisor)
+            for session in supervisor:
+                self._supervisor.record_usage(session)
                 self._work_done += 1
                 self._report(f"block {self._blocks_done + 1}")
 
-    def _reduce(self, seats: Sequence[Seat]) -> None:
+    def _reduce(self, supervisor: Sequence[WorkerSession]) -> None:
         """Turn the block's bursts into one number a setting.
 
         Both workers of ``default`` are what the others are compared with: their mean strays
         less than one of them. The second against the first is the A/A arm.
         """
-        by_arm = {id(seat.arm): seat.samples for seat in seats}
-        first, second = by_arm.get(id(self.arms[0])), by_arm.get(id(self.same))
+        by_arm = {id(session.arm): session.samples for session in supervisor}
+        first, second = by_arm.get(id(self.arms[0])), by_arm.get(id(self.aa_arm))
         both = [times for times in (first, second) if times]
-        for seat in seats:
-            seat.arm.block_seconds.append(stdlib_statistics.median(seat.samples))
-            first_steps = [burst.first for burst in seat.bursts]
-            seat.arm.cold_steps.append(stdlib_statistics.median(first_steps))
-            if first and seat.arm is self.same:
-                seat.arm.log_ratios.append(block_log_ratio(seat.samples, first))
-            elif first and seat.arm is not self.arms[0]:
+        for session in supervisor:
+            session.arm.block_seconds.append(stdlib_statistics.median(session.samples))
+            first_steps = [burst.first for burst in session.bursts]
+            session.arm.cold_steps.append(stdlib_statistics.median(first_steps))
+            if first and session.arm is self.aa_arm:
+                session.arm.log_ratios.append(block_log_ratio(session.samples, first))
+            elif first and session.arm is not self.arms[0]:
                 rounds = zip(*both, strict=True)
                 baseline = [stdlib_statistics.geometric_mean(times) for times in rounds]
-                seat.arm.log_ratios.append(block_log_ratio(seat.samples, baseline))
+                session.arm.log_ratios.append(block_log_ratio(session.samples, baseline))
 
     @contextmanager
-    def _seated(self, arms: Sequence[Arm]) -> Iterator[list[Seat]]:
-        """Start and build a worker for every arm; those that fail have no seat."""
-        seats: list[Seat] = []
+    def _seated(self, arms: Sequence[Arm]) -> Iterator[list[WorkerSession]]:
+        """Start and build a worker for every arm; those that fail have no session."""
+        supervisor: list[WorkerSession] = []
         quiet = self._blocks_done < self.profile.quiet_builds
 
         def take(arm: Arm) -> None:
-            seat = self._seats.take(arm, timed=quiet, of=len(arms), python=self._python)
-            if seat:
-                seats.append(seat)  # at once, so that it is closed whatever befalls the others
+            session = self._supervisor.start(arm, timed=quiet, of=len(arms), python=self._python)
+            if session:
+                supervisor.append(
+                    session
+                )  # at once, so that it is closed whatever befalls the others
 
         try:
             with ThreadPoolExecutor(1 if quiet else self._cores) as pool:
                 list(pool.map(take, arms))
-            seats.sort(key=lambda seat: arms.index(seat.arm))  # the seed decides the turns alone
-            yield seats
+            supervisor.sort(
+                key=lambda session: arms.index(session.arm)
+            )  # the seed decides the turns alone
+            yield supervisor
         finally:
-            for seat in seats:
-                seat.worker.close()
+            for session in supervisor:
+                session.worker.close()
 
-    def _time_burst(self, seat: Seat) -> None:
+    def _time_burst(self, session: WorkerSession) -> None:
         profile = self.profile
-        seat.bursts.append(seat.worker.burst(profile.settle_seconds, profile.burst_seconds))
+        session.bursts.append(session.worker.burst(profile.settle_seconds, profile.burst_seconds))
 
     @property
     def _python(self) -> int:
@@ -229,13 +233,13 @@ class Experiment:
 
     def _make_float64_reference(self) -> None:
         """Run the program once in float64; without it the error of the others stays unknown."""
-        path = str(Path(self._seats.directory) / "float64")
+        path = str(Path(self._supervisor.directory) / "float64")
         with suppress(CellError):
-            worker = self._workers.start(self.arms[0].cell, Circumstances(float64=True))
+            worker = self._workers.start(self.arms[0].cell, Conditions(float64=True))
             try:
                 worker.build()
                 worker.save_outputs(path)
-                self._seats.float64_file = path
+                self._supervisor.float64_file = path
             finally:
                 worker.close()
 
@@ -246,13 +250,13 @@ class Experiment:
     def _run_trials(self) -> None:
         to_do = self._plan_trials(self._random)
         self._trials_left = len(to_do)
-        trials.Trials(self._seats, at_once=self._at_once, on_trial=self._note_trial).run(to_do)
+        trials.Trials(self._supervisor, at_once=self._at_once, on_trial=self._note_trial).run(to_do)
 
     # -- progress -------------------------------------------------------------------
 
     @property
     def _at_once(self) -> int:
-        """Workers that may run side by side where nothing is timed."""
+        """WorkerFactory that may run side by side where nothing is timed."""
         return 1 if self.two_at_a_time else self._cores
 
     def _note_trial(self) -> None:

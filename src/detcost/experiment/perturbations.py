@@ -12,38 +12,38 @@ from collections.abc import Callable
 
 from detcost.host import noisy_neighbours
 from detcost.host.machine import usable_core_numbers
-from detcost.workers.contract import Circumstances
+from detcost.workers.contract import Conditions
 
 #: Bytes of variables that make a large environment, which moves the stack.
 ENVIRONMENT_BYTES = (1, 64 << 10)
 
 
-def _oversubscription(chance: random.Random) -> Circumstances:
+def _oversubscription(chance: random.Random) -> Conditions:
     busy = chance.randint(1, 2) * len(usable_core_numbers())
-    return Circumstances(f"oversubscription={busy}", busy_threads=busy)
+    return Conditions(f"oversubscription={busy}", busy_threads=busy)
 
 
-def _allocation_offset(chance: random.Random) -> Circumstances:
+def _allocation_offset(chance: random.Random) -> Conditions:
     offset = chance.randint(1, 64)
-    return Circumstances(f"allocation_offset={offset}", input_offset=offset)
+    return Conditions(f"allocation_offset={offset}", input_offset=offset)
 
 
-def _cpu_affinity(chance: random.Random) -> Circumstances:
+def _cpu_affinity(chance: random.Random) -> Conditions:
     usable = usable_core_numbers()
     cores = tuple(sorted(chance.sample(usable, chance.randint(1, max(1, len(usable) - 1)))))
-    return Circumstances(f"cpu_affinity={','.join(map(str, cores))}", cores=cores)
+    return Conditions(f"cpu_affinity={','.join(map(str, cores))}", cores=cores)
 
 
-def _environment_size(chance: random.Random) -> Circumstances:
+def _environment_size(chance: random.Random) -> Conditions:
     size = chance.randint(*ENVIRONMENT_BYTES)
-    return Circumstances(f"environment_size={size}", environment=(("DETCOST_PADDING", "x" * size),))
+    return Conditions(f"environment_size={size}", environment=(("DETCOST_PADDING", "x" * size),))
 
 
-def _beside(kind: str) -> Callable[[random.Random], Circumstances]:
-    return lambda chance: Circumstances(kind, neighbour=kind)
+def _beside(kind: str) -> Callable[[random.Random], Conditions]:
+    return lambda chance: Conditions(kind, neighbour=kind)
 
 
-_DRAW: dict[str, Callable[[random.Random], Circumstances]] = {
+_DRAW: dict[str, Callable[[random.Random], Conditions]] = {
     "oversubscription": _oversubscription,
     **{kind: _beside(kind) for kind in noisy_neighbours.KINDS},
     "allocation_offset": _allocation_offset,
@@ -57,8 +57,8 @@ _DEAR = ("environment_size",)
 _CHEAP = tuple(kind for kind in KINDS if kind not in _DEAR)
 
 
-def draw(kind: str, seed: int, number: int = 0) -> Circumstances:
-    """Return circumstances of a kind, with what is left to chance drawn from the seed.
+def draw(kind: str, seed: int, number: int = 0) -> Conditions:
+    """Return conditions of a kind, with what is left to chance drawn from the seed.
 
     ``number`` tells the trials of a run apart. The environments are alike in all of
     them: a run then starts one more Python for each kind, not one a trial.
@@ -66,8 +66,8 @@ def draw(kind: str, seed: int, number: int = 0) -> Circumstances:
     return _DRAW[kind](random.Random(seed if kind in _DEAR else f"{seed}/{number}"))
 
 
-def plan(count: int, seed: int) -> list[Circumstances]:
-    """Return circumstances for so many trials: every kind equally often, as far as it goes.
+def plan(count: int, seed: int) -> list[Conditions]:
+    """Return conditions for so many trials: every kind equally often, as far as it goes.
 
     Too few trials for all kinds are given to those that cost little to start.
     """

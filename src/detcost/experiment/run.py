@@ -21,8 +21,8 @@ from detcost.experiment.request import Request
 from detcost.host import machine
 from detcost.scenarios import registry
 from detcost.settings.grammar import DEFAULT
-from detcost.workers.contract import Cell, CellError, Described, Workers
-from detcost.workers.launch import HASH_SEED, ForkedWorkers, SpawnedWorkers, start_workers
+from detcost.workers.contract import Cell, CellError, ScenarioInfo, WorkerFactory
+from detcost.workers.launch import HASH_SEED, ForkWorkerFactory, SpawnWorkerFactory, start_workers
 
 CONTROL_REPEATS = 20
 
@@ -54,7 +54,7 @@ class Run:
         *,
         out: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
-        workers: ForkedWorkers | SpawnedWorkers | None = None,
+        workers: ForkWorkerFactory | SpawnWorkerFactory | None = None,
     ):
         self.request = request
         self._workers = workers
@@ -78,14 +78,14 @@ class Run:
             if pool is not self._workers:
                 pool.close()
 
-    def _run(self, pool: ForkedWorkers | SpawnedWorkers) -> Iterator[Evidence]:
+    def _run(self, pool: ForkWorkerFactory | SpawnWorkerFactory) -> Iterator[Evidence]:
         scenarios = [_describe(pool, reference) for reference in self.request.scenarios]
         _refuse_namesakes(scenarios)
-        survey = pool.survey()
-        present = [device.name for device in survey.devices()]
-        self._versions = survey.versions()
+        inspection = pool.inspection()
+        present = [device.name for device in inspection.devices()]
+        self._versions = inspection.versions()
         self._start_method = pool.start_method
-        survey.close()
+        inspection.close()
         self._controls = [
             _control(pool, "control_varies", varies=True),
             _control(pool, "control_stable", varies=False),
@@ -101,7 +101,7 @@ class Run:
                 yield from records
 
     def _measure(
-        self, pool: Workers, scenario: Described, device: str, present: list[str]
+        self, pool: WorkerFactory, scenario: ScenarioInfo, device: str, present: list[str]
     ) -> list[Evidence]:
         """Measure one scenario on one device under every setting that means something there."""
         request = self.request
@@ -149,9 +149,11 @@ class Run:
             left += rest * (elapsed + left) / (self._experiments_done + 1)
         self._on_progress(replace(progress, fraction=done, seconds_left=left))
 
-    def _evidence(self, scenario: Described, arm: Arm, experiment: Experiment | None) -> Evidence:
+    def _evidence(
+        self, scenario: ScenarioInfo, arm: Arm, experiment: Experiment | None
+    ) -> Evidence:
         cell = arm.cell
-        same = experiment.same.cost() if experiment else None
+        same = experiment.aa_arm.cost() if experiment else None
         default = experiment.arms[0] if experiment else arm
         status, reason = arm.told(default)
         return Evidence(
@@ -203,12 +205,12 @@ class Run:
             seconds_cap=profile.seconds,
             stopped_by=experiment.stopped_by,
             two_at_a_time=experiment.two_at_a_time,
-            workers_lost=sum(arm.lost for arm in (*experiment.arms, experiment.same)),
+            workers_lost=sum(arm.lost for arm in (*experiment.arms, experiment.aa_arm)),
             start_method=self._start_method,
         )
 
 
-def _control(pool: Workers, name: str, varies: bool) -> Control:
+def _control(pool: WorkerFactory, name: str, varies: bool) -> Control:
     """Run a control scenario; right is that all its repeats differ, or that none does."""
     worker = pool.start(Cell(name, DEFAULT, "CPU:0"))
     try:
@@ -221,7 +223,7 @@ def _control(pool: Workers, name: str, varies: bool) -> Control:
     return Control(divergent, CONTROL_REPEATS, divergent == (CONTROL_REPEATS if varies else 0))
 
 
-def _not_applicable(scenario: Described, cell: Cell, present: list[str]) -> str | None:
+def _not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> str | None:
     """Return why the cell means nothing, or ``None`` if it does."""
     if cell.device not in present:
         return f"no {cell.device} here; TensorFlow reports {', '.join(present)}"
@@ -237,16 +239,16 @@ def _not_applicable(scenario: Described, cell: Cell, present: list[str]) -> str 
     return None
 
 
-def _describe(pool: ForkedWorkers | SpawnedWorkers, reference: str) -> Described:
+def _describe(pool: ForkWorkerFactory | SpawnWorkerFactory, reference: str) -> ScenarioInfo:
     """Ask in a process of its own: two files may each import another neighbour of one name."""
-    survey = pool.survey()
+    inspection = pool.inspection()
     try:
-        return survey.describe(reference)
+        return inspection.describe(reference)
     finally:
-        survey.close()
+        inspection.close()
 
 
-def _refuse_namesakes(scenarios: list[Described]) -> None:
+def _refuse_namesakes(scenarios: list[ScenarioInfo]) -> None:
     """Refuse two scenarios of one name in results, where one's evidence would hide the other's."""
     references: dict[str, str] = {}
     for found in scenarios:
@@ -259,7 +261,7 @@ def _refuse_namesakes(scenarios: list[Described]) -> None:
             )
 
 
-def _public_name(scenario: Described) -> str:
+def _public_name(scenario: ScenarioInfo) -> str:
     """Return the scenario's name without the folders of the machine it was measured on."""
     if not registry.is_external(scenario.reference):
         return scenario.name

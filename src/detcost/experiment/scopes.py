@@ -1,7 +1,7 @@
 """Scopes of divergence: what each changes around a cell while the bits must stay.
 
 A trial of any scope but ``repeat`` is a fresh worker whose first output is compared
-with the cell's reference; the scope says in which circumstances the worker runs. A
+with the cell's reference; the scope says in which conditions the worker runs. A
 scope changes one thing, through all its variants, each as often as the others.
 """
 
@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from detcost.host import noisy_neighbours
 from detcost.settings import instruction_sets
-from detcost.workers.contract import QUIET, Cell, CellError, Circumstances
+from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions
 
 #: Threads a pool: more than there are cores stand in for larger machines.
 POOL_SIZES = (1, 2, 3, 4, 8, 16)
 
-Variants = Callable[[Cell], list[Circumstances]]
+Variants = Callable[[Cell], list[Conditions]]
 
 
 def variants(cpu_flags: Iterable[str], fixed_execution: bool) -> Mapping[str, Variants]:
@@ -39,7 +39,7 @@ def variants(cpu_flags: Iterable[str], fixed_execution: bool) -> Mapping[str, Va
     flags = frozenset(cpu_flags)
 
     # Where nothing is compiled XLA has no say, and a trial of it would only swell the count.
-    def caps(cell: Cell) -> list[Circumstances]:
+    def caps(cell: Cell) -> list[Conditions]:
         compiled = fixed_execution or cell.setting.has("xla")
         own = cell.setting.word("isa")
         found = [
@@ -47,23 +47,21 @@ def variants(cpu_flags: Iterable[str], fixed_execution: bool) -> Mapping[str, Va
         ]
         if not found:
             raise CellError("not_applicable", "no library can be capped below this processor")
-        return [Circumstances(cap.label, cap=cap) for cap in found]
+        return [Conditions(cap.label, cap=cap) for cap in found]
 
-    def executions(cell: Cell) -> list[Circumstances]:
+    def executions(cell: Cell) -> list[Conditions]:
         if fixed_execution:
             raise CellError("not_applicable", "the scenario itself says how it is executed")
         return [
-            Circumstances("eager", execution="eager"),
-            Circumstances("graph", execution="graph"),
-            Circumstances("xla", execution="xla"),
+            Conditions("eager", execution="eager"),
+            Conditions("graph", execution="graph"),
+            Conditions("xla", execution="xla"),
         ]
 
     return {
-        "process": lambda cell: [QUIET],
-        "threads": lambda cell: [Circumstances(str(n), pool_size=n) for n in POOL_SIZES],
-        "load": lambda cell: [
-            Circumstances(kind, neighbour=kind) for kind in noisy_neighbours.KINDS
-        ],
+        "process": lambda cell: [UNPERTURBED],
+        "threads": lambda cell: [Conditions(str(n), pool_size=n) for n in POOL_SIZES],
+        "load": lambda cell: [Conditions(kind, neighbour=kind) for kind in noisy_neighbours.KINDS],
         "isa": caps,
         "execution": executions,
     }

@@ -17,10 +17,10 @@ Sequence = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Run:
+class CallDigests:
     """The digests of one process's first calls.
 
-    ``python`` numbers the Python it was started from, ``label`` names its circumstances.
+    ``python`` numbers the Python it was started from, ``label`` names its conditions.
     """
 
     python: int
@@ -34,8 +34,8 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One comparison: in which circumstances, of what, and from which call on it differs."""
+class BitComparison:
+    """One comparison: in which conditions, of what, and from which call on it differs."""
 
     label: str
     output: str
@@ -52,9 +52,9 @@ class Sequences:
     """The runs of one cell. The first is the reference."""
 
     def __init__(self) -> None:
-        self._runs: list[Run] = []
+        self._runs: list[CallDigests] = []
 
-    def add(self, run: Run) -> None:
+    def add(self, run: CallDigests) -> None:
         """Keep a run; each has equally many calls."""
         self._runs.append(run)
 
@@ -89,7 +89,7 @@ class Sequences:
         standing = sum(a == run.digests[0] for run, _ in pairs for a in run.digests[1:])
         return in_place > standing
 
-    def within(self) -> Iterator[Outcome]:
+    def within(self) -> Iterator[BitComparison]:
         """Give the comparisons of scope ``repeat``: of every later call of every process.
 
         Without state each is compared with its own process's first output, with state with
@@ -98,13 +98,15 @@ class Sequences:
         if not self.carries_state:
             for run in self._runs:
                 for output in run.digests[1:]:
-                    yield Outcome(run.label, output, run.digests[0])
+                    yield BitComparison(run.label, output, run.digests[0])
             return
         for run, first in self._pairs():
             for call, (output, reference) in enumerate(_later(run, first.digests), start=2):
-                yield Outcome(run.label, output, reference, call if output != reference else None)
+                yield BitComparison(
+                    run.label, output, reference, call if output != reference else None
+                )
 
-    def between(self) -> Iterator[Outcome]:
+    def between(self) -> Iterator[BitComparison]:
         """Give the comparisons of scope ``process``: of every further process with the first.
 
         All calls count: what a program does first may be steady and what it does then may race.
@@ -112,19 +114,19 @@ class Sequences:
         for run in self._runs[1:]:
             yield self.compare(run.digests, run.label)
 
-    def compare(self, digests: Sequence, label: str) -> Outcome:
+    def compare(self, digests: Sequence, label: str) -> BitComparison:
         """Compare a process with the reference, call by call as far as both go."""
         reference = self.reference[: len(digests)]
-        return Outcome(
+        return BitComparison(
             label,
             combined(digests),
             combined(reference),
             first_difference(digests, reference) if len(set(reference)) > 1 else None,
         )
 
-    def _pairs(self) -> Iterator[tuple[Run, Run]]:
+    def _pairs(self) -> Iterator[tuple[CallDigests, CallDigests]]:
         """Give every run but the first of each Python, with that first one."""
-        first: dict[int, Run] = {}
+        first: dict[int, CallDigests] = {}
         for run in self._runs:
             if run.python in first:
                 yield run, first[run.python]
@@ -145,6 +147,6 @@ def combined(digests: Sequence) -> str:
     return xxhash.xxh3_128_hexdigest("".join(digests).encode())
 
 
-def _later(run: Run, reference: Sequence) -> Iterator[tuple[str, str]]:
+def _later(run: CallDigests, reference: Sequence) -> Iterator[tuple[str, str]]:
     """Pair every output but the first with the reference's at the same call."""
     return zip(run.digests[1:], reference[1:], strict=True)

@@ -1,4 +1,4 @@
-"""Trials: fresh workers, each in circumstances of its own, whose first output is compared.
+"""Trials: fresh workers, each in conditions of its own, whose first output is compared.
 
 Nothing here is timed, so as many run at once as there are cores.
 """
@@ -17,18 +17,18 @@ from detcost.experiment import perturbations
 from detcost.experiment.arm import TRIES, Arm
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import Variants
-from detcost.experiment.sessions import Seats
+from detcost.experiment.supervisor import WorkerSupervisor
 from detcost.host.noisy_neighbours import NeighbourLost
-from detcost.workers.contract import QUIET, CellError, Circumstances, WorkerLost
+from detcost.workers.contract import UNPERTURBED, CellError, Conditions, WorkerLost
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One fresh worker to start: of which cell, for which scope, in which circumstances."""
+    """One fresh worker to start: of which cell, for which scope, in which conditions."""
 
     arm: Arm
     scope: str
-    circumstances: Circumstances
+    conditions: Conditions
     python: int = 0
 
 
@@ -53,7 +53,7 @@ def plan(
             else:
                 each_way = math.ceil(profile.trials / len(found))
                 wanted = [Trial(arm, scope, way) for way in found * each_way]
-            arm.tallies[scope].expect(trial.circumstances.label for trial in wanted)
+            arm.tallies[scope].expect(trial.conditions.label for trial in wanted)
             trials += wanted
     chance.shuffle(trials)  # no cell and no variant has a stretch of time to itself
     return trials
@@ -62,7 +62,7 @@ def plan(
 def _processes(arm: Arm, profile: Profile) -> list[Trial]:
     """Return the processes still to start, from every Python equally often, as far as it goes."""
     done = max(0, len(arm.sequences) - 1)
-    quiet = [QUIET] * (profile.processes - profile.perturbed - done)
+    quiet = [UNPERTURBED] * (profile.processes - profile.perturbed - done)
     ways = quiet + perturbations.plan(profile.perturbed, arm.cell.seed)
     return [
         Trial(arm, "process", way, python=number % profile.pythons)
@@ -79,16 +79,16 @@ class Trials:
 
     Parameters
     ----------
-    seats
+    supervisor
         Gives workers to arms.
     at_once
-        Workers alive at a time.
+        WorkerFactory alive at a time.
     on_trial
         Called after every trial.
     """
 
-    def __init__(self, seats: Seats, *, at_once: int, on_trial: Callable[[], None]):
-        self._seats = seats
+    def __init__(self, supervisor: WorkerSupervisor, *, at_once: int, on_trial: Callable[[], None]):
+        self._supervisor = supervisor
         self._at_once = at_once
         self._on_trial = on_trial
 
@@ -96,12 +96,12 @@ class Trials:
         """Run them all, those that want the same neighbour together."""
 
         def kind(trial: Trial) -> str:
-            return trial.circumstances.neighbour or ""
+            return trial.conditions.neighbour or ""
 
         for wanted, group in itertools.groupby(sorted(trials, key=kind), key=kind):
             together = list(group)
             try:
-                with self._seats.workers.neighbour(wanted) if wanted else nullcontext():
+                with self._supervisor.workers.neighbour(wanted) if wanted else nullcontext():
                     self._run_together(together)
             except NeighbourLost as error:
                 for trial in together:
@@ -120,21 +120,21 @@ class Trials:
                 raise
 
     def _run_one(self, trial: Trial) -> None:
-        if trial.circumstances == QUIET:
+        if trial.conditions == UNPERTURBED:
             self._run_quiet(trial)
         else:
             self._run_varied(trial)
 
     def _run_quiet(self, trial: Trial) -> None:
         """One more process of the cell as it is; a cell that cannot run is given up."""
-        seat = self._seats.take(trial.arm, timed=False, of=1, python=trial.python)
-        if seat:
-            self._seats.retire(seat)
-            seat.worker.close()
+        session = self._supervisor.start(trial.arm, timed=False, of=1, python=trial.python)
+        if session:
+            self._supervisor.record_usage(session)
+            session.worker.close()
 
     def _run_varied(self, trial: Trial) -> None:
-        """One process in other circumstances; if it cannot run, those are skipped, not the cell."""
-        arm, label = trial.arm, trial.circumstances.label
+        """One process in other conditions; if it cannot run, those are skipped, not the cell."""
+        arm, label = trial.arm, trial.conditions.label
         tally = arm.tallies[trial.scope]
         for attempt in range(1, TRIES + 1):
             if label in tally.skipped or not arm.running:
@@ -152,8 +152,8 @@ class Trials:
         if not trial.arm.sequences:
             raise CellError("failed", f"{trial.arm.cell.setting} gave no output to compare with")
         if trial.scope == "process":
-            self._seats.start(
-                trial.arm, timed=False, python=trial.python, circumstances=trial.circumstances
+            self._supervisor.start_once(
+                trial.arm, timed=False, python=trial.python, conditions=trial.conditions
             ).worker.close()
         else:
             self._compare_once(trial)
@@ -161,14 +161,14 @@ class Trials:
     def _compare_once(self, trial: Trial) -> None:
         """Compare the first output, or with state all of the first calls."""
         arm = trial.arm
-        worker = self._seats.workers.start(arm.cell, trial.circumstances)
+        worker = self._supervisor.workers.start(arm.cell, trial.conditions)
         try:
             digests: tuple[str, ...] = (worker.build().digest,)
             reference_file = arm.first_output_file
             if arm.sequences.carries_state:
-                digests += tuple(worker.repeat(self._seats.calls - 1))
+                digests += tuple(worker.repeat(self._supervisor.calls - 1))
                 reference_file = arm.last_output_file
-            found = arm.sequences.compare(digests, trial.circumstances.label)
+            found = arm.sequences.compare(digests, trial.conditions.label)
             arm.tallies[trial.scope].add(found)
             if digests[-1] != arm.sequences.reference[len(digests) - 1] and reference_file:
                 arm.tallies[trial.scope].add_severity(worker.severity(reference_file))

@@ -13,7 +13,7 @@ import msgspec
 import psutil
 
 
-class Doubt(msgspec.Struct, frozen=True):
+class HostWarning(msgspec.Struct, frozen=True):
     """Something that makes figures less trustworthy, and what to do about it."""
 
     what: str
@@ -34,7 +34,7 @@ def describe() -> dict[str, Any]:
         "os": platform.platform(),
         "arch": platform.machine(),
         "cpu": cpu.get("brand_raw"),
-        "cpu_flags": [flag for flag in cpu.get("flags", []) if flag in _TELLING_FLAGS],
+        "cpu_flags": [flag for flag in cpu.get("flags", []) if flag in _DISPATCH_FLAGS],
         "cores": psutil.cpu_count(logical=False),
         "logical_cores": psutil.cpu_count(),
         "usable_cores": usable_cores(),
@@ -45,7 +45,7 @@ def describe() -> dict[str, Any]:
 
 
 #: Instruction sets that decide which kernels oneDNN, Eigen and XLA choose.
-_TELLING_FLAGS = frozenset(
+_DISPATCH_FLAGS = frozenset(
     {"sse4_1", "sse4_2", "avx", "avx2", "fma", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"}
     | {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16"}
     | {"amx_tile", "amx_int8", "amx_bf16", "amx_fp16", "asimd", "sve", "bf16", "i8mm"}
@@ -91,31 +91,33 @@ def throttled() -> int | None:
     return int(count) if count else None
 
 
-def doubts() -> list[Doubt]:
+def host_warnings() -> list[HostWarning]:
     """Return what here and now makes timings noisy or not comparable, each with a remedy."""
     machine, found = describe(), []
     busy = load()
     if busy is not None and busy > 0.25 * machine["usable_cores"]:
         found.append(
-            Doubt(f"load is {busy:.2f} before anything was started", "end what else runs here")
+            HostWarning(
+                f"load is {busy:.2f} before anything was started", "end what else runs here"
+            )
         )
     if machine["governor"] not in (None, "performance"):
         found.append(
-            Doubt(
+            HostWarning(
                 f"the CPU governor is {machine['governor']}",
                 "sudo cpupower frequency-set -g performance",
             )
         )
     if machine["virtualisation"]:
         found.append(
-            Doubt(
+            HostWarning(
                 f"this is a {machine['virtualisation']}: neighbours share its cores and caches",
                 "trust ratios, not seconds; use bare metal where seconds matter",
             )
         )
     if machine["usable_cores"] < machine["logical_cores"]:
         found.append(
-            Doubt(
+            HostWarning(
                 f"only {machine['usable_cores']} of {machine['logical_cores']} cores may be used, "
                 "which changes TensorFlow's thread pools",
                 "drop taskset, --cpu-affinity or the container's CPU limit",
@@ -123,14 +125,18 @@ def doubts() -> list[Doubt]:
         )
     if machine["usable_cores"] == 1:
         found.append(
-            Doubt("one core: thread races cannot show", "measure divergence on more cores")
+            HostWarning("one core: thread races cannot show", "measure divergence on more cores")
         )
     if psutil.virtual_memory().available < 4 << 30:
         found.append(
-            Doubt("under 4 GiB of memory free", "end what else runs here, or use --size small")
+            HostWarning(
+                "under 4 GiB of memory free", "end what else runs here, or use --size small"
+            )
         )
     if throttled():
-        found.append(Doubt("the CPU has been slowed down for heat", "let it cool; improve cooling"))
+        found.append(
+            HostWarning("the CPU has been slowed down for heat", "let it cool; improve cooling")
+        )
     return found
 
 

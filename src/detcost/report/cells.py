@@ -1,4 +1,4 @@
-"""Cells as the page has them: arrays, since a report may hold a million."""
+"""CellViews as the page has them: arrays, since a report may hold a million."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from detcost.evidence import schema
 from detcost.outputs.severity import Severity
-from detcost.report.projection import LONGEST, Count, Glance
+from detcost.report.projection import LONGEST, Count, Projection
 
 #: Hexadecimal digits of a digest: enough to tell any number of outputs apart.
 DIGEST = 16
@@ -22,7 +22,7 @@ class Figure(msgspec.Struct, frozen=True, gc=False, array_like=True):
     high: float | None
 
 
-class Cost(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class CostView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A cost; fields as in :class:`detcost.evidence.schema.Cost`."""
 
     ratio: float | None
@@ -43,7 +43,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
     same_setting: Figure | None
 
 
-class Cell(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class CellView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A measured cell. Seconds, bytes, and ratios to ``default``; fields as evidence has them.
 
     Attributes
@@ -62,7 +62,7 @@ class Cell(msgspec.Struct, frozen=True, gc=False, array_like=True):
     status: str
     reason: str | None
     stands_for: str | None
-    cost: Cost | None
+    cost: CostView | None
     scopes: dict[str, int]
     first_call_seconds: float | None
     peak_memory_bytes: int | None
@@ -77,7 +77,7 @@ class Cell(msgspec.Struct, frozen=True, gc=False, array_like=True):
     origin: int
 
 
-class Cells:
+class CellViews:
     """Makes cells, and writes what many of them share once."""
 
     def __init__(self) -> None:
@@ -94,9 +94,9 @@ class Cells:
             for run, profile, seed, commit, same in self._origins
         ]
 
-    def cell(self, record: Glance, setting: str) -> Cell:
+    def cell(self, record: Projection, setting: str) -> CellView:
         """Return what the page shows of a record that is listed under a setting."""
-        return Cell(
+        return CellView(
             record.status,
             record.reason and record.reason[:LONGEST],
             record.setting if record.setting != setting else None,
@@ -122,7 +122,7 @@ class Cells:
             self.counts.append(count)
         return place
 
-    def _origin(self, record: Glance) -> int:
+    def _origin(self, record: Projection) -> int:
         same = record.controls.same_setting if record.controls else None
         origin = (
             record.run_id,
@@ -134,5 +134,7 @@ class Cells:
         return self._origins.setdefault(origin, len(self._origins))
 
 
-def _cost(found: schema.Cost) -> Cost:
-    return Cost(found.ratio, found.low, found.high, found.verdict, found.why, found.block_ratios)
+def _cost(found: schema.Cost) -> CostView:
+    return CostView(
+        found.ratio, found.low, found.high, found.verdict, found.why, found.block_ratios
+    )

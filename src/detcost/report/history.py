@@ -12,7 +12,7 @@ from detcost.report.cells import DIGEST
 from detcost.tables.evidence_tables import cost_text
 
 
-class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class Observation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one run said of one cell: its cost, its bits, and the scopes in which they differed."""
 
     status: str
@@ -23,8 +23,8 @@ class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
     diverged: list[str]
 
 
-class Sightings(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What one run said of one scenario on one device: a sighting a setting."""
+class Observations(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What one run said of one scenario on one device: one observation for each setting."""
 
     measured_at: str
     tensorflow: str
@@ -33,7 +33,7 @@ class Sightings(msgspec.Struct, frozen=True, gc=False, array_like=True):
     size: str
     dtype: str
     seed: int
-    settings: dict[str, Sighting]
+    settings: dict[str, Observation]
 
 
 class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -51,14 +51,14 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     measured_after: str
 
 
-def sightings(records: Iterable[Record]) -> dict[str, list[Sightings]]:
+def observations(records: Iterable[Record]) -> dict[str, list[Observations]]:
     """Return, by scenario, what every run of one machine saw, oldest first."""
-    found: dict[str, dict[tuple[str, ...], Sightings]] = {}
+    found: dict[str, dict[tuple[str, ...], Observations]] = {}
     for record in records:
         runs = found.setdefault(record.scenario, {})
         key = (record.run_id, record.device, record.size, record.dtype)
         if key not in runs:
-            runs[key] = Sightings(
+            runs[key] = Observations(
                 measured_at=record.measured_at,
                 tensorflow=record.tensorflow,
                 commit=record.commit,
@@ -69,13 +69,13 @@ def sightings(records: Iterable[Record]) -> dict[str, list[Sightings]]:
                 settings={},
             )
         run = runs[key]
-        run.settings[record.setting] = _sighting(record)
+        run.settings[record.setting] = _observation(record)
     return {scenario: list(runs.values()) for scenario, runs in found.items()}
 
 
-def _sighting(record: Record) -> Sighting:
+def _observation(record: Record) -> Observation:
     cost = record.cost
-    return Sighting(
+    return Observation(
         status=record.status,
         ratio=cost.ratio if cost else None,
         low=cost.low if cost else None,

@@ -13,9 +13,9 @@ from detcost.evidence import reading, schema
 from detcost.evidence.reading import Problem
 from detcost.evidence.schema import Record
 from detcost.report import jsonp, plot_data
-from detcost.report.history import Change, changes, sightings
+from detcost.report.history import Change, changes, observations
 from detcost.report.plot_data import Columns
-from detcost.report.projection import LONGEST, Glance
+from detcost.report.projection import LONGEST, Projection
 from detcost.report.views import View, views
 
 R = TypeVar("R", bound=Record)
@@ -23,7 +23,7 @@ R = TypeVar("R", bound=Record)
 MOST_ROWS = 100
 
 
-class Run(msgspec.Struct, frozen=True):
+class MeasuredRun(msgspec.Struct, frozen=True):
     """A run: how it was measured, and what its controls said; no failures are good news.
 
     ``cold`` is as :attr:`detcost.evidence.schema.Record.cold`.
@@ -53,26 +53,26 @@ class Machine(msgspec.Struct, frozen=True):
 
     description: dict[str, str]
     versions: dict[str, str]
-    runs: dict[str, Run]
+    runs: dict[str, MeasuredRun]
     views: list[View]
     changes: list[Change]
 
 
-class Seen(msgspec.Struct, frozen=True):
+class SeenMachine(msgspec.Struct, frozen=True):
     """What is left of a machine once its file is written, to be put beside the others'.
 
-    ``sightings`` has, by scenario, the JSON of a list of
-    :class:`~detcost.report.history.Sightings`.
+    ``observations`` has, by scenario, the JSON of a list of
+    :class:`~detcost.report.history.Observations`.
     """
 
     card: Card
-    sightings: dict[str, bytes]
+    observations: dict[str, bytes]
     plotted: list[Columns]
 
 
-def write_machines(files: Sequence[Path], folder: Path) -> tuple[list[Seen], list[Problem]]:
+def write_machines(files: Sequence[Path], folder: Path) -> tuple[list[SeenMachine], list[Problem]]:
     """Write a file for each machine that some evidence files tell of."""
-    records, problems = reading.read_files(files, Glance)
+    records, problems = reading.read_files(files, Projection)
     return [_write(name, own, folder) for name, own in by_machine(records).items()], problems
 
 
@@ -84,7 +84,7 @@ def by_machine(records: Iterable[R]) -> dict[str, list[R]]:
     return found
 
 
-def _write(name: str, records: Sequence[Glance], folder: Path) -> Seen:
+def _write(name: str, records: Sequence[Projection], folder: Path) -> SeenMachine:
     newest = reading.latest(records)
     machine = Machine(
         description=flat(newest[-1].machine),
@@ -96,10 +96,10 @@ def _write(name: str, records: Sequence[Glance], folder: Path) -> Seen:
     key = jsonp.key("machine", name)
     jsonp.write(folder, key, jsonp.json(machine))
     encode = msgspec.json.Encoder().encode
-    seen = sightings(records)
-    return Seen(
+    seen = observations(records)
+    return SeenMachine(
         card=_card(key, name, newest, machine),
-        sightings={scenario: encode(runs) for scenario, runs in seen.items()},
+        observations={scenario: encode(runs) for scenario, runs in seen.items()},
         plotted=plot_data.columns(name, machine.views),
     )
 
@@ -117,7 +117,7 @@ def _card(key: str, name: str, newest: Sequence[Record], machine: Machine) -> Ca
     )
 
 
-def _runs(newest: Iterable[Record]) -> dict[str, Run]:
+def _runs(newest: Iterable[Record]) -> dict[str, MeasuredRun]:
     """Return the runs by name; each scenario of a run has an A/A arm of its own, which may fail."""
     last: dict[str, Record] = {}
     failed: dict[str, dict[str, None]] = {}
@@ -126,7 +126,9 @@ def _runs(newest: Iterable[Record]) -> dict[str, Run]:
         if record.controls and (failures := record.controls.failures):
             failed.setdefault(record.run_id, {}).update(dict.fromkeys(failures))
     return {
-        run: Run(each.measured_at, each.protocol, each.commit, each.cold, list(failed.get(run, ())))
+        run: MeasuredRun(
+            each.measured_at, each.protocol, each.commit, each.cold, list(failed.get(run, ()))
+        )
         for run, each in last.items()
     }
 

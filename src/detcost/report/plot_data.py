@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcost.choosing.selection import USUAL_SCOPES
-from detcost.report.cells import Cell
+from detcost.report.cells import CellView
 from detcost.report.views import View
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _columns(machine: str, view: View) -> Columns:
     )
 
 
-def _figures(view: View, cells: Sequence[Cell]) -> npt.NDArray[np.float64]:
+def _figures(view: View, cells: Sequence[CellView]) -> npt.NDArray[np.float64]:
     """Return a row a cell and a column each of :data:`FIGURES`."""
     costs = [(cost.ratio, cost.low, cost.high) for cell in cells if (cost := cell.cost)]
     same = [(s.low, s.high) if (s := o.same_setting) else (None, None) for o in view.origins]

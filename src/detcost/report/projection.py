@@ -1,4 +1,4 @@
-"""A glance: what the page takes of evidence, and no more, since there may be millions."""
+"""A projection: what the page takes of evidence, and no more, since there may be millions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Written(Comparison, frozen=True, gc=False):
     variants: msgspec.Raw = msgspec.Raw()
 
 
-class Glance(Record, frozen=True, kw_only=True, gc=False):
+class Projection(Record, frozen=True, kw_only=True, gc=False):
     """A record as the page reads it. Many share their counts."""
 
     divergence: dict[str, Count] = msgspec.field(name="divergence, counted", default_factory=dict)

@@ -21,9 +21,9 @@ from detcost.evidence.schema import SCOPES, Evidence
 from detcost.experiment.profiles import PROFILES
 from detcost.intervals import BAND, upper_bound_of_zero
 from detcost.report import jsonp, page, plot_data, plots, process_pool
-from detcost.report.cells import Cell, Cost, Figure, Origin
-from detcost.report.history import Change, Sighting, Sightings
-from detcost.report.machines import Card, Seen, by_machine, write_machines
+from detcost.report.cells import CellView, CostView, Figure, Origin
+from detcost.report.history import Change, Observation, Observations
+from detcost.report.machines import Card, SeenMachine, by_machine, write_machines
 from detcost.report.projection import LONGEST, Count
 from detcost.scenarios import registry
 
@@ -98,7 +98,7 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     """
     files, problems = reading.files(results)
     data = _prepare(out)
-    seen: list[Seen] = []
+    seen: list[SeenMachine] = []
     for found, unread in _machines(files, data):
         seen += found
         problems += unread
@@ -129,7 +129,9 @@ def _prepare(out: Path) -> Path:
     return data
 
 
-def _machines(files: Sequence[Path], data: Path) -> Iterator[tuple[list[Seen], list[Problem]]]:
+def _machines(
+    files: Sequence[Path], data: Path
+) -> Iterator[tuple[list[SeenMachine], list[Problem]]]:
     """Work through the folders, those that tell of the same machine together."""
     groups = [list(group) for _, group in groupby(files, key=lambda file: file.parent)]
     with process_pool.pool() as pool:
@@ -147,7 +149,7 @@ def _machines(files: Sequence[Path], data: Path) -> Iterator[tuple[list[Seen], l
             groups = [again] if again else []
 
 
-def _shared(answers: Iterable[tuple[list[Seen], list[Problem]]]) -> set[str]:
+def _shared(answers: Iterable[tuple[list[SeenMachine], list[Problem]]]) -> set[str]:
     """Return the machines that more than one folder tells of."""
     keys = [each.card.key for seen, _ in answers for each in seen]
     once: set[str] = set()
@@ -155,15 +157,15 @@ def _shared(answers: Iterable[tuple[list[Seen], list[Problem]]]) -> set[str]:
 
 
 def _index(
-    seen: Sequence[Seen],
+    seen: Sequence[SeenMachine],
     drawn: list[plots.Plot],
     folklore: list[Folklore],
     problems: Sequence[Problem],
     site: str | None,
 ) -> Index:
     summaries = {name: scenario.summary for name, scenario in registry.built_in().items()}
-    names = dict.fromkeys(name for each in seen for name in each.sightings)
-    structs = (Cell, Origin, Cost, Count, Figure, Sightings, Sighting, Change)
+    names = dict.fromkeys(name for each in seen for name in each.observations)
+    structs = (CellView, Origin, CostView, Count, Figure, Observations, Observation, Change)
     return Index(
         fields={each.__name__: each.__struct_fields__ for each in structs},
         scopes=SCOPES,
@@ -195,12 +197,12 @@ def _bounds(scope: str) -> Iterator[tuple[str, float]]:
             yield profile.name, bound
 
 
-def _write_scenarios(seen: Sequence[Seen], index: Index, data: Path) -> None:
+def _write_scenarios(seen: Sequence[SeenMachine], index: Index, data: Path) -> None:
     """Write for each scenario what every machine saw of it, by the machine's place in the list."""
     for name, (key, _) in index.scenarios.items():
         machines = (
-            b'"%d":%s' % (place, each.sightings[name])
+            b'"%d":%s' % (place, each.observations[name])
             for place, each in enumerate(seen)
-            if name in each.sightings
+            if name in each.observations
         )
         jsonp.write(data, key, b"{%s}" % b",".join(machines))

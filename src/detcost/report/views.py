@@ -9,9 +9,9 @@ import msgspec
 
 from detcost.choosing.selection import Selection
 from detcost.errors import UsageError
-from detcost.report.cells import Cell, Cells, Origin
+from detcost.report.cells import CellView, CellViews, Origin
 from detcost.report.decision_table import Subject, Subjects
-from detcost.report.projection import Count, Glance
+from detcost.report.projection import Count, Projection
 from detcost.settings.grammar import parse
 from detcost.settings.snippets import Snippets, snippets
 
@@ -30,16 +30,16 @@ class View(msgspec.Struct, frozen=True):
     scenarios: list[str]
     families: list[str]
     settings: list[str]
-    cells: list[list[Cell | None]]
+    cells: list[list[CellView | None]]
     counts: list[Count]
     origins: list[Origin]
     snippets: dict[str, Snippets]
     subjects: dict[str, Subject]
 
 
-def views(records: Sequence[Glance]) -> Iterator[View]:
+def views(records: Sequence[Projection]) -> Iterator[View]:
     """Yield the views of one machine's newest records, the newest TensorFlow first."""
-    groups: dict[tuple[str, str, str, str], list[Glance]] = {}
+    groups: dict[tuple[str, str, str, str], list[Projection]] = {}
     for record in records[::-1]:
         key = (record.tensorflow, record.device, record.size, record.dtype)
         groups.setdefault(key, []).append(record)
@@ -47,13 +47,13 @@ def views(records: Sequence[Glance]) -> Iterator[View]:
         yield _view(group[::-1])
 
 
-def _view(records: Sequence[Glance]) -> View:
+def _view(records: Sequence[Projection]) -> View:
     families = {record.scenario: record.family for record in records}
     names = tuple(families)
     first = records[0]
     chosen = Selection(names, first.device, first.size, first.dtype, tuple(records))
     rows = [chosen.row(name) for name in names]
-    cells = Cells()
+    cells = CellViews()
     subjects = Subjects(chosen.settings, rows)
     asked: dict[str, list[int]] = {}
     for place, (name, family) in enumerate(families.items()):

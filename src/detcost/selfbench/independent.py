@@ -89,7 +89,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class IndependentEstimate:
     """Step time under a setting ÷ step time under ``default``, with its 95 % interval.
 
     ``standard_error`` is the one of the ratio's logarithm.
@@ -108,7 +108,7 @@ class Bursts(Protocol):
         """Run for so long; return 0 and the time after each step, in seconds."""
 
 
-class Program:
+class PlainProgram:
     """A program in an interpreter of its own, from entering the context to leaving it."""
 
     def __init__(self, name: str, command: Sequence[str]):
@@ -123,7 +123,7 @@ class Program:
             text=True,
         )
 
-    def __enter__(self) -> Program:
+    def __enter__(self) -> PlainProgram:
         return self
 
     def __exit__(
@@ -165,7 +165,7 @@ class Program:
         return ProgramDied(f"{self._name} ended with exit code {code}: {last_words}")
 
 
-def estimate(program: str, setting: str, plan: Plan | None = None) -> Estimate:
+def estimate(program: str, setting: str, plan: Plan | None = None) -> IndependentEstimate:
     """Measure what a setting costs a plain program, by fresh pairs of processes.
 
     Parameters
@@ -198,7 +198,9 @@ def command(program: str, setting: str) -> list[str]:
 
 def _run_pair(commands: Sequence[Sequence[str]], plan: Plan) -> float:
     with ExitStack() as stack:
-        pair = [stack.enter_context(Program(" under ".join(each[-2:]), each)) for each in commands]
+        pair = [
+            stack.enter_context(PlainProgram(" under ".join(each[-2:]), each)) for each in commands
+        ]
         for program in pair:
             program.wait_until_ready()
         default, other = pair
@@ -224,10 +226,10 @@ def step_seconds(marks: Sequence[float], thrown_away: float) -> float:
     return (kept[-1] - kept[0]) / (len(kept) - 1)
 
 
-def from_log_ratios(log_ratios: Sequence[float]) -> Estimate:
+def from_log_ratios(log_ratios: Sequence[float]) -> IndependentEstimate:
     """Return exp(mean), with Student's interval over independent pairs."""
     mean = statistics.fmean(log_ratios)
     standard_error = statistics.stdev(log_ratios) / math.sqrt(len(log_ratios))
     margin = float(special.stdtrit(len(log_ratios) - 1, 0.975)) * standard_error
     low, high = math.exp(mean - margin), math.exp(mean + margin)
-    return Estimate(math.exp(mean), low, high, standard_error)
+    return IndependentEstimate(math.exp(mean), low, high, standard_error)

@@ -22,7 +22,7 @@ from detcost.experiment.arm import Arm
 from detcost.experiment.experiment import Experiment
 from detcost.experiment.profiles import PROFILES, Profile
 from detcost.experiment.scopes import POOL_SIZES
-from detcost.experiment.sessions import Seats
+from detcost.experiment.supervisor import WorkerSupervisor
 from detcost.experiment.trials import Trial, Trials
 from detcost.host import machine
 from detcost.intervals import RatioEstimate
@@ -30,7 +30,7 @@ from detcost.outputs import digests, severity
 from detcost.selfbench import independent
 from detcost.settings import grammar
 from detcost.settings.grammar import DEFAULT
-from detcost.workers.contract import QUIET, Cell, Circumstances
+from detcost.workers.contract import UNPERTURBED, Cell, Conditions
 from detcost.workers.launch import start_workers
 
 #: A small scenario, so that what is compared is the price of a fresh process.
@@ -82,15 +82,15 @@ def threads_trial_cost(pairs: int = 24) -> float:
     sizes = itertools.cycle(POOL_SIZES)
     try:
         with tempfile.TemporaryDirectory() as directory:
-            seats = Seats(pool, Path(directory), PROFILES["standard"].calls)
-            run = Trials(seats, at_once=1, on_trial=lambda: None).run
+            supervisor = WorkerSupervisor(pool, Path(directory), PROFILES["standard"].calls)
+            run = Trials(supervisor, at_once=1, on_trial=lambda: None).run
 
             def threads() -> None:
                 size = next(sizes)
-                run([Trial(arm, "threads", Circumstances(str(size), pool_size=size))])
+                run([Trial(arm, "threads", Conditions(str(size), pool_size=size))])
 
             def process() -> None:
-                run([Trial(arm, "process", QUIET)])
+                run([Trial(arm, "process", UNPERTURBED)])
 
             process()  # the first is the reference of the others
             return _median_ratio(threads, process, pairs)
@@ -127,7 +127,7 @@ class CostCheck:
     The former sampling timed bursts of 1 ms that began at once when a worker's turn came.
     """
 
-    independent: independent.Estimate
+    independent: independent.IndependentEstimate
     engine: RatioEstimate
     former: RatioEstimate
 
@@ -145,12 +145,12 @@ def check_cost(program: str, setting: str) -> CostCheck:
     )
 
 
-def cost_bias(cost: RatioEstimate, truth: independent.Estimate) -> float:
+def cost_bias(cost: RatioEstimate, truth: independent.IndependentEstimate) -> float:
     """Return by what share a cost lies above an independent estimate of it: 0.01 is 1 %."""
     return cost.ratio / truth.ratio - 1
 
 
-def cost_bias_in_errors(cost: RatioEstimate, truth: independent.Estimate) -> float:
+def cost_bias_in_errors(cost: RatioEstimate, truth: independent.IndependentEstimate) -> float:
     """Return how far a cost lies above an independent estimate, in standard errors of both."""
     assert cost.low is not None
     assert cost.high is not None

@@ -15,12 +15,12 @@ import msgspec
 
 from detcost.experiment import perturbations
 from detcost.settings.grammar import DEFAULT
-from detcost.workers.contract import QUIET, Cell, Circumstances, Workers
+from detcost.workers.contract import UNPERTURBED, Cell, Conditions, WorkerFactory
 
 #: Steps that race by default, and small not in every quiet trial. Scatters are none of them:
 #: small ones are done by one thread before another has woken up.
 SCENARIOS = ("crop_and_resize_gradient", "interleave_unordered", "batch_unordered")
-KINDS = (QUIET.label, *perturbations.KINDS)
+KINDS = (UNPERTURBED.label, *perturbations.KINDS)
 
 
 class Found(msgspec.Struct):
@@ -47,7 +47,7 @@ Results = dict[tuple[str, str], Found]
 
 
 def measure(
-    pool: Workers,
+    pool: WorkerFactory,
     scenarios: Sequence[str] = SCENARIOS,
     kinds: Sequence[str] = KINDS,
     *,
@@ -56,7 +56,7 @@ def measure(
     size: str = "small",
     seed: int = 42,
 ) -> Results:
-    """Wait for the first divergence in every circumstance, one worker at a time.
+    """Wait for the first divergence in every condition, one worker at a time.
 
     Parameters
     ----------
@@ -81,16 +81,16 @@ def measure(
     return results
 
 
-def _circumstances(kind: str, seed: int, number: int) -> Circumstances:
-    return QUIET if kind == QUIET.label else perturbations.draw(kind, seed, number)
+def _circumstances(kind: str, seed: int, number: int) -> Conditions:
+    return UNPERTURBED if kind == UNPERTURBED.label else perturbations.draw(kind, seed, number)
 
 
 def _wait(
-    pool: Workers, cell: Cell, circumstances: Circumstances, most: int, result: Found
+    pool: WorkerFactory, cell: Cell, conditions: Conditions, most: int, result: Found
 ) -> None:
-    beside = circumstances.neighbour
+    beside = conditions.neighbour
     with pool.neighbour(beside) if beside else nullcontext():
-        worker = pool.start(cell, circumstances)
+        worker = pool.start(cell, conditions)
         try:
             first = worker.build().digest
             differs = [digest != first for digest in worker.repeat(most)]

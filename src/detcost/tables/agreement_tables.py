@@ -9,7 +9,13 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from detcost.choosing.agreement import SUBJECT, Agreement, Cell, Column, Row
+from detcost.choosing.agreement import (
+    SUBJECT,
+    Agreement,
+    AgreementCell,
+    AgreementColumn,
+    AgreementRow,
+)
 from detcost.tables.evidence_tables import code, lines, markdown_text, plain
 
 #: Letters in a line of a machine's name, at the head of a column in the terminal.
@@ -52,12 +58,12 @@ def _texts(found: Agreement) -> Iterator[list[str]]:
         yield [*(str(getattr(row, field)) for field in fields), *map(_text, row.cells)]
 
 
-def _shown(found: Agreement) -> list[Row]:
+def _shown(found: Agreement) -> list[AgreementRow]:
     """Return the rows that compare machines; all of them where none does."""
     return [row for row in found.rows if len(_machines(found, row)) > 1] or found.rows
 
 
-def _machines(found: Agreement, row: Row) -> set[str]:
+def _machines(found: Agreement, row: AgreementRow) -> set[str]:
     pairs = zip(found.columns, row.cells, strict=True)
     return {column.machine for column, cell in pairs if cell.status != "not_measured"}
 
@@ -67,11 +73,11 @@ def _varying(found: Agreement) -> list[str]:
     return [field for field in rest if len({getattr(row, field) for row in _shown(found)}) > 1]
 
 
-def _text(cell: Cell) -> str:
+def _text(cell: AgreementCell) -> str:
     return "races" if cell.status == "races" else cell.letter or "–"
 
 
-def _narrow(column: Column) -> list[str]:
+def _narrow(column: AgreementColumn) -> list[str]:
     """Return a column's name in short lines, so that many columns fit beside each other."""
     setting = column.setting.replace("+", "\n+").splitlines()
     return [*textwrap.wrap(column.machine, NARROW), *setting]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detcost.choosing.decision import Candidate, Choice
-from detcost.choosing.scope_checks import ANYWAY, COLD, Finding, percent
+from detcost.choosing.scope_checks import ANYWAY, COLD, ScopeCheck, percent
 from detcost.tables.evidence_tables import code, cost_text, lines, markdown_text, plain
 
 #: Reasons against a setting that are told before it says that there are more.
@@ -118,7 +118,7 @@ def _subject(choice: Choice) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} scenarios"
 
 
-def _bound(finding: Finding) -> str:
+def _bound(finding: ScopeCheck) -> str:
     if not finding.applies:
         return f"{finding.scope} n/a"
     bound = f"{finding.scope} {finding.divergent}/{finding.trials} ≤ {percent(finding.high)}"
@@ -156,7 +156,7 @@ def _count(candidate: Candidate, scope: str) -> str:
     found = [finding for finding in candidate.findings if finding.scope == scope]
     compared = [finding for finding in found if finding.trials]
     if not compared:
-        return "n/a" if found and not any(each.stands_against for each in found) else "–"
+        return "n/a" if found and not any(each.disqualifies for each in found) else "–"
     worst = max(compared, key=_extent)
     count = f"{worst.divergent}/{worst.trials}"
     if worst.anyway:
@@ -164,7 +164,7 @@ def _count(candidate: Candidate, scope: str) -> str:
     return count if worst.divergent else f"{count} ≤ {percent(worst.high)}"
 
 
-def _extent(finding: Finding) -> tuple[bool, float, float]:
+def _extent(finding: ScopeCheck) -> tuple[bool, float, float]:
     """Rank what differed before what differs anyway, and that before the highest bound."""
     blames = bool(finding.divergent) and not finding.anyway
     return blames, finding.divergent / finding.trials, finding.high or 1.0

@@ -1,4 +1,4 @@
-"""Partitions in words: which circumstances of a scope gave the same bits."""
+"""Partitions in words: which conditions of a scope gave the same bits."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Workers: fresh processes that each run one cell, and the requests sent to them."""
+"""WorkerFactory: fresh processes that each run one cell, and the requests sent to them."""

@@ -30,7 +30,7 @@ class Cell(msgspec.Struct, frozen=True):
 Execution = Literal["eager", "graph", "xla"]
 
 
-class Circumstances(msgspec.Struct, frozen=True):
+class Conditions(msgspec.Struct, frozen=True):
     """What is changed around a cell for one trial. By default nothing is.
 
     Each holds for what the setting leaves free: ``threads=1`` stays one thread
@@ -73,7 +73,7 @@ class Circumstances(msgspec.Struct, frozen=True):
     float64: bool = False
 
 
-QUIET = Circumstances()
+UNPERTURBED = Conditions()
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ class Usage(msgspec.Struct, frozen=True):
     traces: int
 
 
-class Described(msgspec.Struct, frozen=True):
+class ScenarioInfo(msgspec.Struct, frozen=True):
     """What the experiment must know of a scenario without loading its code."""
 
     reference: str
@@ -165,10 +165,10 @@ class Worker(Protocol):
         """End the process. Never raises."""
 
 
-class Workers(Protocol):
+class WorkerFactory(Protocol):
     """Starts workers. Real ones are processes; tests use fake ones."""
 
-    def start(self, cell: Cell, circumstances: Circumstances = QUIET, *, python: int = 0) -> Worker:
+    def start(self, cell: Cell, conditions: Conditions = UNPERTURBED, *, python: int = 0) -> Worker:
         """Return a new worker for the cell, with nothing built. Threads may call it.
 
         ``python`` numbers the Pythons that workers are started from, each with a hash seed

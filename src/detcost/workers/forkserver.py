@@ -27,7 +27,7 @@ from detcost.workers.worker_main import worker_main
 def main(control: Connection) -> None:
     """Fork workers on request until the experiment closes its end; then end them all.
 
-    Requests are ``("fork", cell, circumstances, log)``, followed by the handle of the
+    Requests are ``("fork", cell, conditions, log)``, followed by the handle of the
     worker's connection and answered with its pid; ``("exit_code", pid)``, answered once it is
     dead; and ``("kill", pid)``, which has no answer.
     """
@@ -37,13 +37,13 @@ def main(control: Connection) -> None:
     children: dict[int, multiprocessing.context.ForkProcess] = {}
     try:
         while True:
-            verb, *arguments = control.recv()
-            if verb == "fork":
+            method, *arguments = control.recv()
+            if method == "fork":
                 child = _fork(control, *arguments)
                 assert child.pid is not None
                 children[child.pid] = child
                 control.send(child.pid)
-            elif verb == "exit_code":
+            elif method == "exit_code":
                 child = children.pop(arguments[0])
                 child.join()
                 control.send(child.exitcode)
@@ -82,8 +82,8 @@ def _fork(control: Connection, *arguments: Any) -> multiprocessing.context.ForkP
 
 
 def _in_child(control: Connection, connection: Connection, *arguments: Any) -> None:
-    control.close()  # else a worker would keep the nursery from seeing the experiment's end
-    # Else all would draw the nursery's numbers; Python's own generator sees to it by itself.
+    control.close()  # else a worker would keep the fork_server from seeing the experiment's end
+    # Else all would draw the fork_server's numbers; Python's own generator sees to it by itself.
     np.random.seed()
     worker_main(connection, *arguments)
 

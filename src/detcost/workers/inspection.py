@@ -8,21 +8,21 @@ from typing import Any
 
 from detcost.host import devices
 from detcost.scenarios.registry import load
-from detcost.workers.contract import Described
+from detcost.workers.contract import ScenarioInfo
 from detcost.workers.program.in_force import read_back
 
 
-class Survey:
+class Inspection:
     """Answers questions in a fresh process that runs no cell."""
 
     def devices(self) -> list[devices.Device]:
         """Return every physical device."""
         return devices.inventory()
 
-    def describe(self, reference: str) -> Described:
+    def describe(self, reference: str) -> ScenarioInfo:
         """Load a scenario and return what it says of itself."""
         found = load(reference)
-        return Described(
+        return ScenarioInfo(
             reference,
             found.name,
             found.family,

@@ -19,8 +19,8 @@ from pathlib import Path
 from detcost.errors import UsageError
 from detcost.host import noisy_neighbours
 from detcost.settings.grammar import Setting
-from detcost.workers.contract import QUIET, Cell, Circumstances, WorkerLost
-from detcost.workers.process import ProcessWorker, SurveyWorker, last_line
+from detcost.workers.contract import UNPERTURBED, Cell, Conditions, WorkerLost
+from detcost.workers.process import InspectionWorker, ProcessWorker, last_line
 from detcost.workers.worker_main import worker_main
 
 #: Bytes from which glibc hands freed memory back to the system. By its own choice a kernel's
@@ -37,8 +37,16 @@ _KEEP_FREED_MEMORY = {
 HASH_SEED = "PYTHONHASHSEED"
 
 
-class _Nursery:
-    """The handle of one :mod:`detcost.workers.forkserver` process."""
+class ForkServer:
+    """One :mod:`detcost.workers.forkserver` process.
+
+    Parameters
+    ----------
+    environment
+        Variables that the process adds to those of this one.
+    log
+        The file that receives what the process prints to stderr.
+    """
 
     def __init__(self, environment: dict[str, str], log: Path):
         self._log = log
@@ -57,11 +65,20 @@ class _Nursery:
         self._ready = False
         self._turn = threading.Lock()  # a request and its answer belong together
 
-    def fork(self, cell: Cell | None, circumstances: Circumstances, log: Path) -> ProcessWorker:
+    def fork(self, cell: Cell | None, conditions: Conditions, log: Path) -> ProcessWorker:
+        """Fork a worker for the cell, or one that answers questions without a cell.
+
+        Raises
+        ------
+        EOFError, OSError
+            If the process has died.
+        UsageError
+            If it could not import TensorFlow.
+        """
         ours, theirs = multiprocessing.Pipe()
         with theirs, self._turn:
             self._wait_until_ready()
-            self._control.send(("fork", cell, circumstances, str(log)))
+            self._control.send(("fork", cell, conditions, str(log)))
             reduction.send_handle(self._control, theirs.fileno(), self._process.pid)
             pid = self._control.recv()
         return ProcessWorker(
@@ -69,9 +86,11 @@ class _Nursery:
         )
 
     def alive(self) -> bool:
+        """Return whether the process still runs."""
         return self._process.poll() is None
 
     def close(self) -> None:
+        """End the process and its workers."""
         self._control.close()
         self._process.terminate()
         self._process.wait()
@@ -97,7 +116,7 @@ class _Nursery:
         self._ready = True
 
 
-class _Launcher:
+class _WorkerFactory:
     """What the ways to start a worker share: a place for their logs, hash seeds, and surveys.
 
     Parameters
@@ -114,29 +133,27 @@ class _Launcher:
         self._numbers = itertools.count()
 
     def start(
-        self, cell: Cell | None, circumstances: Circumstances = QUIET, *, python: int = 0
+        self, cell: Cell | None, conditions: Conditions = UNPERTURBED, *, python: int = 0
     ) -> ProcessWorker:
-        """Start a worker for the cell, or one that answers a survey."""
+        """Start a worker for the cell, or one that answers a inspection."""
         raise NotImplementedError
 
-    def survey(self) -> SurveyWorker:
+    def inspection(self) -> InspectionWorker:
         """Return a worker that answers questions and runs no cell."""
-        return SurveyWorker(self.start(None))
+        return InspectionWorker(self.start(None))
 
     def prepare(self, settings: Iterable[Setting], pythons: int) -> None:
         """Start beforehand what workers of these settings need, where that is anything."""
 
     def neighbour(self, kind: str) -> AbstractContextManager[None]:
-        """See :class:`~detcost.workers.contract.Workers`."""
+        """See :class:`~detcost.workers.contract.WorkerFactory`."""
         return noisy_neighbours.neighbour(kind)
 
     def close(self) -> None:
         """Remove the logs; workers end with their connections."""
         self._directory.cleanup()
 
-    def _variables(
-        self, cell: Cell | None, circumstances: Circumstances, python: int
-    ) -> dict[str, str]:
+    def _variables(self, cell: Cell | None, conditions: Conditions, python: int) -> dict[str, str]:
         """Return what must be set before the worker's Python starts.
 
         Every Python has a hash seed of its own, as each start of a program has. It is not left
@@ -145,14 +162,14 @@ class _Launcher:
         """
         chosen = random.Random(f"{self._seed}/{python}").randrange(1, 1 << 32)
         own = {} if HASH_SEED in os.environ else {HASH_SEED: str(chosen)}
-        return {**own, **_variables(cell, circumstances)}
+        return {**own, **_variables(cell, conditions)}
 
     def _log(self, kind: str) -> Path:
         return Path(self._directory.name) / f"{kind}-{next(self._numbers)}"
 
 
-class ForkedWorkers(_Launcher):
-    """Workers forked from a process that has imported TensorFlow and run nothing (Linux).
+class ForkWorkerFactory(_WorkerFactory):
+    """WorkerFactory forked from a process that has imported TensorFlow and run nothing (Linux).
 
     One such process per set of environment variables, started when first needed.
     """
@@ -161,13 +178,13 @@ class ForkedWorkers(_Launcher):
 
     def __init__(self, seed: int = 42) -> None:
         super().__init__(seed)
-        self._nurseries: dict[tuple[tuple[str, str], ...], _Nursery] = {}
-        self._turn = threading.Lock()  # two threads must not start one nursery twice
+        self._fork_servers: dict[tuple[tuple[str, str], ...], ForkServer] = {}
+        self._turn = threading.Lock()  # two threads must not start one fork_server twice
 
     def start(
-        self, cell: Cell | None, circumstances: Circumstances = QUIET, *, python: int = 0
+        self, cell: Cell | None, conditions: Conditions = UNPERTURBED, *, python: int = 0
     ) -> ProcessWorker:
-        """Fork a worker for the cell, or one that answers a survey.
+        """Fork a worker for the cell, or one that answers a inspection.
 
         Raises
         ------
@@ -175,47 +192,49 @@ class ForkedWorkers(_Launcher):
             If TensorFlow is not installed or cannot be imported.
         """
         try:
-            nursery = self._nursery(self._variables(cell, circumstances, python))
-            return nursery.fork(cell, circumstances, self._log("worker"))
+            fork_server = self._fork_server(self._variables(cell, conditions, python))
+            return fork_server.fork(cell, conditions, self._log("worker"))
         except (EOFError, OSError):
             raise WorkerLost("crashed", "the process that forks workers died") from None
 
     def prepare(self, settings: Iterable[Setting], pythons: int) -> None:
         """Start the Pythons that these settings will want; they import TensorFlow side by side."""
         for setting, python in itertools.product(settings, range(pythons)):
-            self._nursery(self._variables(Cell("", setting, ""), QUIET, python))
+            self._fork_server(self._variables(Cell("", setting, ""), UNPERTURBED, python))
 
-    def _nursery(self, environment: dict[str, str]) -> _Nursery:
+    def _fork_server(self, environment: dict[str, str]) -> ForkServer:
         """Return the process to fork for these variables, starting it where there is none."""
         key = tuple(sorted(environment.items()))
         with self._turn:
-            nursery = self._nurseries.get(key)
-            if nursery is None or not nursery.alive():
-                nursery = self._nurseries[key] = _Nursery(environment, self._log("nursery"))
-        return nursery
+            fork_server = self._fork_servers.get(key)
+            if fork_server is None or not fork_server.alive():
+                fork_server = self._fork_servers[key] = ForkServer(
+                    environment, self._log("fork_server")
+                )
+        return fork_server
 
     def close(self) -> None:
         """End every process."""
-        for nursery in self._nurseries.values():
-            nursery.close()
+        for fork_server in self._fork_servers.values():
+            fork_server.close()
         super().close()
 
 
-class SpawnedWorkers(_Launcher):
-    """Workers in fresh interpreters, where forking is not safe (macOS, Windows)."""
+class SpawnWorkerFactory(_WorkerFactory):
+    """WorkerFactory in fresh interpreters, where forking is not safe (macOS, Windows)."""
 
     start_method = "spawn"
 
     def start(
-        self, cell: Cell | None, circumstances: Circumstances = QUIET, *, python: int = 0
+        self, cell: Cell | None, conditions: Conditions = UNPERTURBED, *, python: int = 0
     ) -> ProcessWorker:
-        """Spawn a worker for the cell, with its setting's variables, or one for a survey."""
+        """Spawn a worker for the cell, with its setting's variables, or one for a inspection."""
         ours, theirs = multiprocessing.Pipe()
         log = self._log("worker")
         process = multiprocessing.get_context("spawn").Process(
-            target=worker_main, args=(theirs, cell, circumstances, str(log)), daemon=True
+            target=worker_main, args=(theirs, cell, conditions, str(log)), daemon=True
         )
-        with theirs, _environment(self._variables(cell, circumstances, python)):
+        with theirs, _environment(self._variables(cell, conditions, python)):
             process.start()
         assert process.pid is not None
 
@@ -226,15 +245,15 @@ class SpawnedWorkers(_Launcher):
         return ProcessWorker(ours, process.pid, log, exit_code=exit_code, kill=process.kill)
 
 
-def start_workers(seed: int = 42) -> ForkedWorkers | SpawnedWorkers:
+def start_workers(seed: int = 42) -> ForkWorkerFactory | SpawnWorkerFactory:
     """Return the kind of workers this platform allows."""
-    return ForkedWorkers(seed) if sys.platform == "linux" else SpawnedWorkers(seed)
+    return ForkWorkerFactory(seed) if sys.platform == "linux" else SpawnWorkerFactory(seed)
 
 
-def _variables(cell: Cell | None, circumstances: Circumstances) -> dict[str, str]:
-    """Return what setting and circumstances want set before the worker's Python starts."""
+def _variables(cell: Cell | None, conditions: Conditions) -> dict[str, str]:
+    """Return what setting and conditions want set before the worker's Python starts."""
     setting = cell.setting.environment if cell else {}
-    return {**setting, **dict(circumstances.environment)}
+    return {**setting, **dict(conditions.environment)}
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Further processes that run a worker's cell with it, as ``tf.distribute`` wants several of them.
 
 A peer is forked from the worker, and runs the same program under the same setting
-and circumstances. Each request goes to the peers first; what then holds the processes
+and conditions. Each request goes to the peers first; what then holds the processes
 in step is the program itself, whose collective operations wait for every one. A peer
 that fails ends, whereupon TensorFlow gives up the collective operations of the others.
 """
@@ -33,7 +33,7 @@ class Peers:
         self._connections = connections or []
 
     @contextmanager
-    def doing(self, verb: str, *arguments: Any) -> Iterator[None]:
+    def broadcast(self, method: str, *arguments: Any) -> Iterator[None]:
         """Have every peer do as this process does inside the block.
 
         Raises
@@ -43,15 +43,15 @@ class Peers:
         """
         try:
             for connection in self._connections:
-                connection.send((verb, arguments))
+                connection.send((method, arguments))
             yield
         except Exception:
-            self._answered(verb, GRACE)
+            self._answered(method, GRACE)
             raise
-        if not self._answered(verb, LIMIT):
-            raise CellError("timed_out", f"a peer gave no answer to {verb} in {LIMIT:.0f} s")
+        if not self._answered(method, LIMIT):
+            raise CellError("timed_out", f"a peer gave no answer to {method} in {LIMIT:.0f} s")
 
-    def _answered(self, verb: str, limit: float) -> bool:
+    def _answered(self, method: str, limit: float) -> bool:
         """Whether every peer did as asked; raises the reason of one that could not."""
         for connection in self._connections:
             try:
@@ -59,7 +59,7 @@ class Peers:
                     return False
                 status, value = connection.recv()
             except (EOFError, OSError):
-                raise CellError("crashed", f"a peer died during {verb}") from None
+                raise CellError("crashed", f"a peer died during {method}") from None
             if status != "ok":
                 raise CellError(status, value)
         return True

@@ -16,8 +16,8 @@ from detcost.workers.contract import (
     Built,
     Burst,
     CellError,
-    Described,
     ProgramRaised,
+    ScenarioInfo,
     Usage,
     WorkerLost,
 )
@@ -99,7 +99,7 @@ class ProcessWorker:
     def _limit(self, steps: int) -> float:
         return REQUEST_LIMIT + LOADED * steps * self._step_seconds
 
-    def ask(self, limit: float, verb: str, *arguments: Any) -> Any:
+    def ask(self, limit: float, method: str, *arguments: Any) -> Any:
         """Send a request and return its result, within ``limit`` seconds.
 
         Raises
@@ -110,42 +110,42 @@ class ProcessWorker:
             If it died or took too long; it is gone then.
         """
         try:
-            self._connection.send((verb, arguments))
+            self._connection.send((method, arguments))
             if not self._connection.poll(limit):
                 self.close()
-                raise WorkerLost("timed_out", f"{verb} took more than {limit:.0f} s")
+                raise WorkerLost("timed_out", f"{method} took more than {limit:.0f} s")
             status, value = self._connection.recv()
         except (EOFError, OSError):
-            raise self._explain_death(verb) from None
+            raise self._explain_death(method) from None
         if status == "raised":
             raise ProgramRaised("failed", value)
         if status != "ok":
             raise CellError(status, value)
         return value
 
-    def _explain_death(self, verb: str) -> WorkerLost:
+    def _explain_death(self, method: str) -> WorkerLost:
         with contextlib.suppress(OSError):
             self._connection.close()
         try:
             code = self._exit_code()
         except (OSError, EOFError):
-            return WorkerLost("crashed", f"the process that forks workers died during {verb}")
+            return WorkerLost("crashed", f"the process that forks workers died during {method}")
         tail = last_line(self._log.with_suffix(".err"))
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             if code == -9 and _kernel_ran_out_of_memory():
-                return WorkerLost("out_of_memory", f"the kernel killed the worker during {verb}")
-            return WorkerLost("crashed", f"killed by {name} during {verb}{tail}")
-        return WorkerLost("crashed", f"the worker exited with code {code} during {verb}{tail}")
+                return WorkerLost("out_of_memory", f"the kernel killed the worker during {method}")
+            return WorkerLost("crashed", f"killed by {name} during {method}{tail}")
+        return WorkerLost("crashed", f"the worker exited with code {code} during {method}{tail}")
 
 
-class SurveyWorker:
-    """Questions to a process that runs no cell; see :class:`~detcost.workers.inspection.Survey`."""
+class InspectionWorker:
+    """Asks a process that runs no cell; see :class:`~detcost.workers.inspection.Inspection`."""
 
     def __init__(self, worker: ProcessWorker):
         self._worker = worker
 
-    def describe(self, reference: str) -> Described:
+    def describe(self, reference: str) -> ScenarioInfo:
         """Return what a scenario says of itself.
 
         Raises
@@ -154,7 +154,7 @@ class SurveyWorker:
             If there is no such file or scenario, or the file cannot be loaded.
         """
         try:
-            answer: Described = self._worker.ask(BUILD_LIMIT, "describe", reference)
+            answer: ScenarioInfo = self._worker.ask(BUILD_LIMIT, "describe", reference)
         except WorkerLost as error:
             raise UsageError(f"{reference}: cannot be loaded ({error.reason})") from None
         except CellError as error:

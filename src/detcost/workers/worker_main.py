@@ -7,13 +7,13 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
-from detcost.workers.contract import Cell, Circumstances
+from detcost.workers.contract import Cell, Conditions
 from detcost.workers.peers import die_with_parent
 from detcost.workers.request_loop import request_loop
 
 
 def worker_main(
-    connection: Connection, cell: Cell | None, circumstances: Circumstances, log: str
+    connection: Connection, cell: Cell | None, conditions: Conditions, log: str
 ) -> None:
     """Answer requests until the connection closes. Runs in a fresh process.
 
@@ -23,14 +23,14 @@ def worker_main(
     die_with_parent()
     _redirect_output(log)
     _prefer_out_of_memory_kill()
-    request_loop(connection, _make_handler(cell, circumstances))
+    request_loop(connection, _make_handler(cell, conditions))
 
 
-def _make_handler(cell: Cell | None, circumstances: Circumstances) -> Any:
-    from detcost.workers.inspection import Survey
+def _make_handler(cell: Cell | None, conditions: Conditions) -> Any:
+    from detcost.workers.inspection import Inspection
     from detcost.workers.program.program import Program
 
-    return Survey() if cell is None else Program(cell, circumstances)
+    return Inspection() if cell is None else Program(cell, conditions)
 
 
 def _redirect_output(log: str) -> None:

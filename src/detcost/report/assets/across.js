@@ -35,7 +35,7 @@
     try {
       const data = await detcost.load(detcost.own(detcost.index.scenarios, scenario)?.[0] ?? "");
       if (shown !== version) return; // another was asked for meanwhile
-      place.replaceChildren(...parts(state, ofView(state.view, detcost.sightings(data))));
+      place.replaceChildren(...parts(state, ofView(state.view, detcost.observations(data))));
     } catch {
       shown = "";
       place.replaceChildren(
@@ -50,9 +50,9 @@
   }
 
   /** Only what is comparable: the same device, size and type. */
-  /** @param {View} view @param {Map<number, Sightings[]>} seen */
+  /** @param {View} view @param {Map<number, Observations[]>} seen */
   function ofView(view, seen) {
-    const same = (/** @type {Sightings} */ run) =>
+    const same = (/** @type {Observations} */ run) =>
       run.device === view.device && run.size === view.size && run.dtype === view.dtype;
     const kept = [...seen].map(
       ([place, runs]) => /** @type {const} */ ([place, runs.filter(same)]),
@@ -60,7 +60,7 @@
     return new Map(kept.filter(([, runs]) => runs.length));
   }
 
-  /** @param {State} state @param {Map<number, Sightings[]>} seen @returns {Node[]} */
+  /** @param {State} state @param {Map<number, Observations[]>} seen @returns {Node[]} */
   function parts(state, seen) {
     /** @type {[string, Child[]][]} */
     const sections = [

@@ -3,7 +3,7 @@
   const { el } = detcost;
   const FEW = 4;
 
-  /** @typedef {{name: string, place: number, seed: number, seen: Sighting}} Witness */
+  /** @typedef {{name: string, place: number, seed: number, seen: Observation}} Witness */
 
   detcost.agreement = (seen) => {
     const settings = bySetting(seen);
@@ -24,21 +24,21 @@
     return [el("p", {}, about), detcost.tableOf("Digest agreement", heads, rows)];
   };
 
-  /** The newest word of every machine, version and seed, by setting. @param {Map<number, Sightings[]>} seen */
+  /** The newest word of every machine, version and seed, by setting. @param {Map<number, Observations[]>} seen */
   function bySetting(seen) {
     /** @type {Map<string, Map<string, Witness>>} */
     const found = new Map();
     for (const [place, runs] of seen) {
       for (const run of runs) {
-        for (const [setting, sighting] of run.settings) {
-          if (sighting.status !== "ok" || !sighting.digest) continue;
+        for (const [setting, observation] of run.settings) {
+          if (observation.status !== "ok" || !observation.digest) continue;
           const witnesses = found.get(setting) ?? new Map();
           const name = `${detcost.index.machines[place].name}, TensorFlow ${run.tensorflow}`;
           witnesses.set(`${place} ${run.tensorflow} ${run.seed}`, {
             name,
             place,
             seed: run.seed,
-            seen: sighting,
+            seen: observation,
           });
           found.set(setting, witnesses);
         }

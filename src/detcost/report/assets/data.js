@@ -60,10 +60,10 @@ const detcost = /** @type {Detcost} */ ({
     /** @param {any} places @returns {Cell | null} */
     const cell = (places) => {
       if (!places) return null;
-      const { origin, ...found } = named("Cell", places);
+      const { origin, ...found } = named("CellView", places);
       const scopes = Object.entries(found.scopes);
       found.scopes = new Map(scopes.map(([scope, place]) => [scope, counts[Number(place)]]));
-      found.cost = named("Cost", found.cost);
+      found.cost = named("CostView", found.cost);
       return Object.assign(found, origins[origin]);
     };
     return view.cells.map((/** @type {any[]} */ row) => row.map(cell));
@@ -110,21 +110,21 @@ const detcost = /** @type {Detcost} */ ({
 
   detcost.changes = (machine) => machine.changes.map((places) => named("Change", places));
 
-  /** @param {any} places @returns {Sightings} */
-  function sightings(places) {
-    const found = named("Sightings", places);
+  /** @param {any} places @returns {Observations} */
+  function observations(places) {
+    const found = named("Observations", places);
     found.settings = new Map(
-      Object.entries(found.settings).map(([name, seen]) => [name, named("Sighting", seen)]),
+      Object.entries(found.settings).map(([name, seen]) => [name, named("Observation", seen)]),
     );
     return found;
   }
 
-  detcost.sightings = (data) => {
+  detcost.observations = (data) => {
     const record = /** @type {Record<string, any[]>} */ (data);
     const known = unpacked.get(record);
     if (known) return known;
     const found = new Map(
-      Object.entries(record).map(([place, runs]) => [Number(place), runs.map(sightings)]),
+      Object.entries(record).map(([place, runs]) => [Number(place), runs.map(observations)]),
     );
     unpacked.set(record, found);
     return found;

@@ -4,14 +4,14 @@
   const FEW = 12;
 
   /** A machine's newest word on every setting, with the TensorFlow of its last run. */
-  /** @param {Sightings[]} runs */
+  /** @param {Observations[]} runs */
   function newest(runs) {
     const last = runs[runs.length - 1];
     const own = runs.filter((run) => run.tensorflow === last.tensorflow);
     return { ...last, settings: new Map(own.flatMap((run) => [...run.settings])) };
   }
 
-  /** @param {Iterable<Sightings>} all */
+  /** @param {Iterable<Observations>} all */
   function settingsOf(all) {
     return [...new Set([...all].flatMap((run) => [...run.settings.keys()]))];
   }
@@ -61,7 +61,7 @@
     return [el("p", {}, `${machines.length} machines, each with its newest runs.`), table, fold];
   };
 
-  /** @param {string} setting @param {(Sighting | undefined)[]} all @returns {Child[]} */
+  /** @param {string} setting @param {(Observation | undefined)[]} all @returns {Child[]} */
   function summary(setting, all) {
     const seen = all.filter((each) => each !== undefined);
     const costs = seen.filter((each) => each.status === "ok" && each.ratio !== null);
@@ -92,7 +92,7 @@
     return [...counts].map(([word, count]) => `${word} ${count}`).join(", ");
   }
 
-  /** @param {{card: Card, last: Sightings}} machine @param {string[]} settings @returns {Child[]} */
+  /** @param {{card: Card, last: Observations}} machine @param {string[]} settings @returns {Child[]} */
   function machineRow({ card, last }, settings) {
     const failed = card.failed_controls.length
       ? el("span", { class: "badge alarm" }, "controls failed")
@@ -106,12 +106,12 @@
     );
     return [
       el("div", {}, name, about, failed),
-      ...settings.map((setting) => sighting(last.settings.get(setting))),
+      ...settings.map((setting) => observation(last.settings.get(setting))),
     ];
   }
 
-  /** @param {Sighting | undefined} seen */
-  function sighting(seen) {
+  /** @param {Observation | undefined} seen */
+  function observation(seen) {
     if (!seen) return "–";
     if (seen.status !== "ok") return detcost.words(seen.status);
     const differed = seen.diverged.length
@@ -139,7 +139,7 @@
       .map((run) => [
         `${detcost.day(run.measured_at)}, TensorFlow ${run.tensorflow}`,
         run.commit && el("code", {}, run.commit.slice(0, 8)),
-        ...settings.map((setting) => sighting(run.settings.get(setting))),
+        ...settings.map((setting) => observation(run.settings.get(setting))),
       ]);
     const table = () => detcost.tableOf("Cost in each run", ["run", "commit", ...settings], rows);
     return [
@@ -149,7 +149,7 @@
     ];
   };
 
-  /** @param {Sightings[]} runs @param {string} setting */
+  /** @param {Observations[]} runs @param {string} setting */
   function chartOf(runs, setting) {
     const points = runs.flatMap((run) => {
       const cost = run.settings.get(setting);

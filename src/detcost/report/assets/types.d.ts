@@ -107,7 +107,7 @@ type Card = {
   last_measured: string;
   failed_controls: string[];
 };
-type Sighting = {
+type Observation = {
   status: string;
   ratio: number | null;
   low: number | null;
@@ -115,7 +115,7 @@ type Sighting = {
   digest: string | null;
   diverged: string[];
 };
-type Sightings = {
+type Observations = {
   measured_at: string;
   tensorflow: string;
   commit: string | null;
@@ -123,7 +123,7 @@ type Sightings = {
   device: string;
   size: string;
   dtype: string;
-  settings: Map<string, Sighting>;
+  settings: Map<string, Observation>;
 };
 type Plot = {
   file: string;
@@ -239,7 +239,7 @@ interface Detcost {
   own<T>(record: Record<string, T>, key: string): T | undefined;
   machine(data: unknown): Machine;
   changes(machine: Machine): Change[];
-  sightings(data: unknown): Map<number, Sightings[]>;
+  observations(data: unknown): Map<number, Observations[]>;
 
   fixed(value: number, places: number): string;
   general(value: number, digits: number): string;
@@ -292,7 +292,7 @@ interface Detcost {
   scale(values: (number | null)[], from: number, to: number): Scale;
   intervalBar(cost: Figure, scale: Scale): SVGElement;
   blockChart(cost: Cost, isDefault: boolean): Node;
-  historyChart(points: { label: string; day: string; cost: Sighting }[], what: string): Node;
+  historyChart(points: { label: string; day: string; cost: Observation }[], what: string): Node;
   costCell(cost: Figure | null, scale: Scale, isDefault: boolean): HTMLElement;
 
   showAnswer(state: State, choice: Choice): void;
@@ -304,9 +304,9 @@ interface Detcost {
   showPlots(state: State): void;
   showFolklore(state: State): void;
   showAcross(state: State): void;
-  sideBySide(seen: Map<number, Sightings[]>): Child[];
-  agreement(seen: Map<number, Sightings[]>): Child[];
-  history(state: State, seen: Map<number, Sightings[]>): Child[];
+  sideBySide(seen: Map<number, Observations[]>): Child[];
+  agreement(seen: Map<number, Observations[]>): Child[];
+  history(state: State, seen: Map<number, Observations[]>): Child[];
   showCard(state: State): void;
   showBanner(choice: Choice): void;
   downloads(state: State, choice: Choice): void;

@@ -15,7 +15,7 @@ import tensorflow as tf
 from detcost.host import isa
 from detcost.scenarios.registry import Scenario
 from detcost.settings import instruction_sets
-from detcost.workers.contract import Cell, CellError, Circumstances
+from detcost.workers.contract import Cell, CellError, Conditions
 from detcost.workers.program import conditions
 from detcost.workers.program.functions import Functions, xla_compiled
 from detcost.workers.program.in_force import check_kept, check_taken, read_back
@@ -24,23 +24,23 @@ from detcost.workers.program.pipelines import Pipelines
 
 
 class AppliedSetting:
-    """The setting of one cell in this process, under a trial's circumstances.
+    """The setting of one cell in this process, under a trial's conditions.
 
     Every method may raise :class:`CellError`, ``not_applicable`` where a lever or a
-    circumstance means nothing to the program, ``failed`` where it did not take.
+    condition means nothing to the program, ``failed`` where it did not take.
     """
 
-    def __init__(self, cell: Cell, circumstances: Circumstances):
+    def __init__(self, cell: Cell, conditions: Conditions):
         self._cell = cell
         self._setting = cell.setting
-        self._circumstances = circumstances
+        self._circumstances = conditions
         self._says_how_it_runs = False
         self._xla_probe: isa.XlaProbe | None = None
         self._overrides: Overrides | None = None
         self._pipelines: Pipelines | None = None
 
     def apply(self) -> None:
-        """Run the setting's own lines, on top of what the circumstances change."""
+        """Run the setting's own lines, on top of what the conditions change."""
         conditions.prepare(self._circumstances)
         code = self._setting.python(self._cell.seed)
         exec(code, {"tf": tf, "np": np, "os": os})

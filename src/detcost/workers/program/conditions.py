@@ -1,4 +1,4 @@
-"""What a trial's circumstances mean inside its worker: beneath the setting, around the program."""
+"""What a trial's conditions mean inside its worker: beneath the setting, around the program."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import tensorflow as tf
 from detcost.host import isa
 from detcost.settings import instruction_sets
 from detcost.settings.grammar import Setting
-from detcost.workers.contract import CellError, Circumstances
+from detcost.workers.contract import CellError, Conditions
 from detcost.workers.program.in_force import read_back
 
 
-def prepare(circumstances: Circumstances) -> None:
+def prepare(conditions: Conditions) -> None:
     """Change what must be changed before the setting is applied, which thus overrides it."""
-    if circumstances.pool_size:
-        tf.config.threading.set_intra_op_parallelism_threads(circumstances.pool_size)
-        tf.config.threading.set_inter_op_parallelism_threads(circumstances.pool_size)
+    if conditions.pool_size:
+        tf.config.threading.set_intra_op_parallelism_threads(conditions.pool_size)
+        tf.config.threading.set_inter_op_parallelism_threads(conditions.pool_size)
 
 
-def check_pools(circumstances: Circumstances, setting: Setting) -> None:
+def check_pools(conditions: Conditions, setting: Setting) -> None:
     """See that the pools have the size the trial wants, where the setting leaves it free.
 
     Raises
@@ -32,15 +32,15 @@ def check_pools(circumstances: Circumstances, setting: Setting) -> None:
     CellError
         ``not_applicable`` if they do not: the trial would not show what it should.
     """
-    if circumstances.pool_size is None:
+    if conditions.pool_size is None:
         return
     fixed = setting.expects()
     for pool, size in read_back().items():
-        if pool in ("intra", "inter") and size != fixed.get(pool, circumstances.pool_size):
+        if pool in ("intra", "inter") and size != fixed.get(pool, conditions.pool_size):
             raise CellError("not_applicable", f"the pool {pool} has {size} threads")
 
 
-def enter(circumstances: Circumstances, setting: Setting) -> None:
+def enter(conditions: Conditions, setting: Setting) -> None:
     """Change the rest, once the setting is applied and before the program is built.
 
     Raises
@@ -48,15 +48,15 @@ def enter(circumstances: Circumstances, setting: Setting) -> None:
     CellError
         ``not_applicable`` if a change did not take.
     """
-    if circumstances.cap and not setting.has("isa"):
-        check_cap(circumstances.cap, isa.apply(circumstances.cap))
-    if circumstances.execution == "eager" and not setting.has("xla"):
+    if conditions.cap and not setting.has("isa"):
+        check_cap(conditions.cap, isa.apply(conditions.cap))
+    if conditions.execution == "eager" and not setting.has("xla"):
         tf.config.run_functions_eagerly(True)
-    for _ in range(circumstances.busy_threads):
+    for _ in range(conditions.busy_threads):
         threading.Thread(target=_keep_busy, daemon=True).start()
-    if circumstances.cores:
+    if conditions.cores:
         tf.zeros(())  # starts the pools, with the size they have on every core
-        _move_to(circumstances.cores)
+        _move_to(conditions.cores)
 
 
 def check_cap(cap: instruction_sets.Cap, in_force: str | None) -> None:

@@ -20,7 +20,7 @@ from detcost.outputs.severity import Severity, compare
 from detcost.outputs.trajectory import is_trajectory, trace
 from detcost.scenarios.bench import Bench
 from detcost.scenarios.registry import Scenario, find_built_in, is_external, load
-from detcost.workers.contract import QUIET, Built, Burst, Cell, CellError, Circumstances, Usage
+from detcost.workers.contract import UNPERTURBED, Built, Burst, Cell, CellError, Conditions, Usage
 from detcost.workers.peers import Peers, start_peers
 from detcost.workers.program.applied_setting import AppliedSetting
 
@@ -33,7 +33,7 @@ class Program:
 
     Parameters
     ----------
-    cell, circumstances
+    cell, conditions
         What to run, and what is changed around it.
     leads
         Whether it starts the other processes, where the scenario wants several.
@@ -45,11 +45,11 @@ class Program:
         keep to its contract.
     """
 
-    def __init__(self, cell: Cell, circumstances: Circumstances = QUIET, *, leads: bool = True):
+    def __init__(self, cell: Cell, conditions: Conditions = UNPERTURBED, *, leads: bool = True):
         self._leads = leads
         self._peers = Peers()
         self._cell = cell
-        self._circumstances = circumstances
+        self._circumstances = conditions
         # Built-in programs have no Python loops or branches on tensors to convert, and looking
         # for them would take as long as all the rest of a fresh process.
         self._converts = is_external(cell.scenario)
@@ -61,9 +61,9 @@ class Program:
             cell.size,
             cell.dtype,
             device=cell.device,
-            jit_compile=circumstances.execution == "xla",
-            float64=circumstances.float64,
-            input_offset=circumstances.input_offset,
+            jit_compile=conditions.execution == "xla",
+            float64=conditions.float64,
+            input_offset=conditions.input_offset,
             autograph=self._converts,
         )
         self._step: Callable[[], Any] = lambda: None
@@ -82,7 +82,7 @@ class Program:
                 count, lambda: Program(self._cell, self._circumstances, leads=False)
             )
         os.register_at_fork(after_in_parent=self._note_fork)
-        with self._peers.doing("build"):
+        with self._peers.broadcast("build"):
             return self._build()
 
     def _build(self) -> Built:
@@ -135,7 +135,7 @@ class Program:
         return [self._repeat_once() for _ in range(times)]
 
     def _repeat_once(self) -> str:
-        with self._peers.doing("repeat", 1):
+        with self._peers.broadcast("repeat", 1):
             self._step_seconds = self._run(1)
             return self._digest()
 
@@ -158,7 +158,7 @@ class Program:
         return Burst(step, first if spent else step)
 
     def _run_together(self, steps: int) -> float:
-        with self._peers.doing("run", steps):
+        with self._peers.broadcast("run", steps):
             return self._run(steps)
 
     def run(self, steps: int) -> float:
