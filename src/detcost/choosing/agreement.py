@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from detcost.choosing.selection import LISTED, levers, only, resolve, simplest_first
+from detcost.choosing.selection import LISTED, keep_only, lever_count, resolve, simplest_first
 from detcost.errors import UsageError
 from detcost.evidence.reading import latest
 from detcost.evidence.schema import Record
@@ -96,7 +96,7 @@ class Pair(msgspec.Struct, frozen=True):
         return (
             self.comparable - self.equal,
             -self.equal,
-            levers(self.left.setting) + levers(self.right.setting),
+            lever_count(self.left.setting) + lever_count(self.right.setting),
         )
 
 
@@ -172,7 +172,7 @@ def _of_settings(records: Sequence[Record], wanted: Sequence[str] | None) -> lis
         wanted = usual or measured
     # A name in the evidence may be of a lever that this detcost does not know.
     exact = [name if name in measured else grammar.parse(name).name for name in wanted]
-    of_each = (only(records, "setting", attrgetter("setting"), name) for name in exact)
+    of_each = (keep_only(records, "setting", attrgetter("setting"), name) for name in exact)
     return [record for found in of_each for record in found]
 
 

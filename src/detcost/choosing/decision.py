@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from detcost.choosing import missing
-from detcost.choosing.scope_checks import ScopeCheck, find
-from detcost.choosing.selection import Question, Selection, levers, select
+from detcost.choosing.scope_checks import ScopeCheck, check_scope
+from detcost.choosing.selection import Question, Selection, lever_count, select
 from detcost.comparison import contrasts
 from detcost.comparison.contrasts import Contrasts, Estimate
 from detcost.errors import UsageError
@@ -190,7 +190,9 @@ def _judge(
         elif record.status != "ok":
             failed.append(f"{scenario}: {record.status.replace('_', ' ')} ({record.reason})")
         else:
-            findings += [find(record, scope, question.max_rate) for scope in question.survive]
+            findings += [
+                check_scope(record, scope, question.max_rate) for scope in question.survive
+            ]
     # What was seen to diverge tells more than a bound that is not low enough.
     against = sorted((f for f in findings if f.disqualifies), key=lambda f: not f.divergent)
     return findings, failed + [f"{f.scenario}, {f.scope}: {f.why}" for f in against]
@@ -202,7 +204,7 @@ def _also_survives(chosen: Selection[Record], setting: str, question: Question) 
         return ()
 
     def survives(scope: str) -> bool:
-        found = [find(record, scope, question.max_rate) for record in records if record]
+        found = [check_scope(record, scope, question.max_rate) for record in records if record]
         return any(f.survives for f in found) and not any(f.disqualifies for f in found)
 
     return tuple(s for s in SCOPES if s not in question.survive and survives(s))
@@ -225,7 +227,7 @@ def _order(candidates: Iterable[Candidate]) -> list[Candidate]:
     tied = [candidate for candidate in ranked if candidate.tied]
     if not tied:
         return ranked
-    best = min(tied, key=lambda c: (levers(c.setting), _ratio(c.cost)))
+    best = min(tied, key=lambda c: (lever_count(c.setting), _ratio(c.cost)))
     return [best, *(candidate for candidate in ranked if candidate is not best)]
 
 

@@ -64,7 +64,7 @@ class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
         return self.applies and not self.survives
 
 
-def find(record: Record, scope: str, max_rate: float | None) -> ScopeCheck:
+def check_scope(record: Record, scope: str, max_rate: float | None) -> ScopeCheck:
     """Judge a cell in one scope; ``max_rate`` is the highest tolerable bound, ``None`` any."""
     found = record.divergence.get(scope)
     if found is None or not found.trials:

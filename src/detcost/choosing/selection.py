@@ -119,14 +119,14 @@ class Selection(Generic[R]):
         return {(record.scenario, record.setting): record for record in self.records}
 
 
-def levers(setting: str) -> int:
+def lever_count(setting: str) -> int:
     """Return how many levers a setting, as it is written, has."""
     return 0 if setting == "default" else setting.count("+") + 1
 
 
 def simplest_first(setting: str) -> tuple[int, str]:
     """Return what settings are put in order by."""
-    return levers(setting), setting
+    return lever_count(setting), setting
 
 
 def select(records: Iterable[R], question: Question) -> Selection[R]:
@@ -142,12 +142,12 @@ def select(records: Iterable[R], question: Question) -> Selection[R]:
         raise UsageError("no evidence to choose by; run make bench, or detcost measure --out")
     here = _of_one_machine(newest, question.machine)
     tensorflow = question.tensorflow or max(here, key=lambda record: record.release).tensorflow
-    here = only(here, "TensorFlow", lambda record: record.tensorflow, tensorflow)
-    here = only(here, "device", lambda record: record.device, question.device)
+    here = keep_only(here, "TensorFlow", lambda record: record.tensorflow, tensorflow)
+    here = keep_only(here, "device", lambda record: record.device, question.device)
     size = question.size or _usual(here, "size")
-    here = only(here, "size", lambda record: record.size, size)
+    here = keep_only(here, "size", lambda record: record.size, size)
     dtype = question.dtype or _usual(here, "dtype")
-    here = only(here, "type", lambda record: record.dtype, dtype)
+    here = keep_only(here, "type", lambda record: record.dtype, dtype)
     names = resolve(question.scenarios, {r.scenario: r.family for r in here})
     chosen = tuple(record for record in here if record.scenario in names)
     return Selection(names, question.device, size, dtype, chosen)
@@ -161,10 +161,10 @@ def _usual(records: Sequence[Record], field: str) -> str:
 def _of_one_machine(records: Sequence[R], wanted: str | None) -> list[R]:
     """Keep the records of the machine wanted, or of the one that was measured last."""
     last = max(records, key=lambda record: record.measured_at).machine_name
-    return only(records, "machine", lambda record: record.machine_name, wanted or last)
+    return keep_only(records, "machine", lambda record: record.machine_name, wanted or last)
 
 
-def only(records: Sequence[R], kind: str, word: Callable[[R], str], wanted: str) -> list[R]:
+def keep_only(records: Sequence[R], kind: str, word: Callable[[R], str], wanted: str) -> list[R]:
     """Keep the records of a machine, a device, ...; refuse one that there is nothing of."""
     found = [record for record in records if word(record) == wanted]
     if not found:

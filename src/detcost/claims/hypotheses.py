@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from detcost.choosing.scope_checks import differs_anyway, find
+from detcost.choosing.scope_checks import check_scope, differs_anyway
 from detcost.evidence.reading import latest
 from detcost.evidence.schema import Evidence
 from detcost.settings.grammar import parse
@@ -204,7 +204,7 @@ def _divergence(ask: Stays, evidence: EvidenceIndex) -> tuple[int | None, str]:
     found = record.divergence.get(ask.scope) if record else None
     if record is None or found is None or not found.trials:
         return None, f"{where}: {found.reason if found and found.reason else _unknown([record])}"
-    seen = find(record, ask.scope, None)
+    seen = check_scope(record, ask.scope, None)
     words = seen.why or f"0 of {found.trials} differed"
     return found.divergent, f"{where}: {words}{f' ({seen.note})' if seen.note else ''}"
 
