@@ -20,7 +20,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[ForkWorkerFactory]:
+def factory() -> Iterator[ForkWorkerFactory]:
     """Real workers, whose TensorFlow a module's tests share."""
     workers = ForkWorkerFactory()
     yield workers

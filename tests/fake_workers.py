@@ -96,28 +96,28 @@ class FakeWorkerFactory:
 class FakeWorker:
     def __init__(
         self,
-        pool: FakeWorkerFactory,
+        factory: FakeWorkerFactory,
         setting: Setting,
         conditions: Conditions,
         python: int,
         number: int,
     ):
-        self.pool, self.setting, self.number = pool, setting, number
+        self.factory, self.setting, self.number = factory, setting, number
         self.conditions = conditions
-        self.behaviour = pool.behaviour(setting)
-        self.speed = math.exp(self.behaviour.spread * pool.random.gauss(0, 1))
+        self.behaviour = factory.behaviour(setting)
+        self.speed = math.exp(self.behaviour.spread * factory.random.gauss(0, 1))
         usual = self.behaviour.output(conditions) + self.behaviour.python_output(python)
         self.output = self._maybe_other(self.behaviour.process_flips, usual)
         self.calls = 0
         self.closed = False
-        pool.alive[setting.name] += 1
-        pool.most_alive = max(pool.most_alive, pool.alive.total())
+        factory.alive[setting.name] += 1
+        factory.most_alive = max(factory.most_alive, factory.alive.total())
 
     def build(self) -> Built:
         self._ask("build")
         if refusal := self.behaviour.refuses(self.conditions):
             raise refusal
-        self.pool.now += self.pool.start_seconds
+        self.factory.now += self.factory.start_seconds
         return Built(0.1, self._next_output(flips=0.0), {})
 
     def repeat(self, times: int) -> list[str]:
@@ -133,9 +133,9 @@ class FakeWorker:
         times = [self._warming(spent)]
         while sum(times) < seconds:
             times.append(self._warming(spent + sum(times)))
-        slow = 1 + self.pool.drift * self.pool.now
-        factor = self.speed * slow * self.behaviour.noise(self.pool.random)
-        self.pool.now += spent + sum(times)
+        slow = 1 + self.factory.drift * self.factory.now
+        factor = self.speed * slow * self.behaviour.noise(self.factory.random)
+        self.factory.now += spent + sum(times)
         return Burst(factor * sum(times) / len(times), first)
 
     def _warming(self, after: float) -> float:
@@ -165,17 +165,17 @@ class FakeWorker:
 
     def close(self) -> None:
         if not self.closed:
-            self.pool.alive[self.setting.name] -= 1
+            self.factory.alive[self.setting.name] -= 1
         self.closed = True
 
     def _ask(self, verb: str) -> None:
         assert not self.closed, "a dead worker was asked"
-        self.pool.log.append((self.setting.name, self.number, verb))
+        self.factory.log.append((self.setting.name, self.number, verb))
         error = self.behaviour.errors(verb, self.number)
         if error:
             raise error
 
     def _maybe_other(self, probability: float, usual: str) -> str:
-        if self.pool.random.random() < probability:
-            return f"other-{self.pool.random.random()}"
+        if self.factory.random.random() < probability:
+            return f"other-{self.factory.random.random()}"
         return usual

@@ -11,11 +11,11 @@ class Provoking:
     version = "1"
 
     def setup_cache(self) -> time_to_detection.Results:
-        pool = start_workers()
+        factory = start_workers()
         try:
-            return time_to_detection.measure(pool)
+            return time_to_detection.measure(factory)
         finally:
-            pool.close()
+            factory.close()
 
     def track_trials_to_first(
         self, cache: time_to_detection.Results, scenario: str, perturbation: str

@@ -30,7 +30,7 @@ NOISES = {
 
 
 def run(
-    pool: FakeWorkerFactory,
+    factory: FakeWorkerFactory,
     names: str = SLOWER,
     profile: Profile = QUICK,
     seed: int = 1,
@@ -40,7 +40,7 @@ def run(
     cells = [Cell("fake", grammar.parse(name), "CPU:0", seed=seed) for name in chosen]
     ways = variants(CPU_FLAGS, fixed_execution=False)
     wanted = {scope: ways[scope] for scope in scopes if scope in ways}
-    experiment = Experiment(cells, profile, pool, scopes=wanted, clock=pool.clock)
+    experiment = Experiment(cells, profile, factory, scopes=wanted, clock=factory.clock)
     experiment.run()
     return experiment
 
@@ -49,9 +49,9 @@ def batched(things: Sequence, size: int) -> list[Sequence]:
     return [things[i : i + size] for i in range(0, len(things), size)]
 
 
-def rounds(pool: FakeWorkerFactory, size: int) -> list[list[int]]:
+def rounds(factory: FakeWorkerFactory, size: int) -> list[list[int]]:
     """The workers asked for samples, a list a round."""
-    asked = [number for _, number, verb in pool.log if verb == "burst"]
+    asked = [number for _, number, verb in factory.log if verb == "burst"]
     return [list(batch) for batch in batched(asked, size)]
 
 
@@ -59,35 +59,35 @@ def rounds(pool: FakeWorkerFactory, size: int) -> list[list[int]]:
 
 
 def test_every_round_holds_every_setting_once():
-    pool = FakeWorkerFactory()
-    run(pool, "op_determinism threads=1")
-    for block in batched(rounds(pool, 4), QUICK.rounds):
+    factory = FakeWorkerFactory()
+    run(factory, "op_determinism threads=1")
+    for block in batched(rounds(factory, 4), QUICK.rounds):
         workers = {frozenset(batch) for batch in block}
         assert len(workers) == 1
         assert len(next(iter(workers))) == 4  # default, its twin, and the two settings
 
 
 def test_the_order_within_rounds_differs():
-    pool = FakeWorkerFactory()
-    run(pool, "op_determinism threads=1")
-    first_block = rounds(pool, 4)[: QUICK.rounds]
+    factory = FakeWorkerFactory()
+    run(factory, "op_determinism threads=1")
+    first_block = rounds(factory, 4)[: QUICK.rounds]
     assert len({tuple(batch) for batch in first_block}) > 3
 
 
 def test_the_seed_reproduces_the_order_and_another_seed_gives_another():
     logs = []
     for seed in (1, 1, 2):
-        pool = FakeWorkerFactory()
-        run(pool, seed=seed, scopes=("repeat",))
-        logs.append(rounds(pool, 3))
+        factory = FakeWorkerFactory()
+        run(factory, seed=seed, scopes=("repeat",))
+        logs.append(rounds(factory, 3))
     assert logs[0] == logs[1] != logs[2]
 
 
 def test_all_workers_of_a_block_are_alive_side_by_side_and_none_is_left_behind():
-    pool = FakeWorkerFactory()
-    run(pool, "op_determinism threads=1 xla")
-    assert pool.most_alive == 5
-    assert pool.alive.total() == 0
+    factory = FakeWorkerFactory()
+    run(factory, "op_determinism threads=1 xla")
+    assert factory.most_alive == 5
+    assert factory.alive.total() == 0
 
 
 # -- when to stop ------------------------------------------------------------------------
@@ -108,9 +108,9 @@ def test_it_goes_on_while_any_interval_is_wide():
 
 def test_what_is_narrow_already_leaves_the_later_blocks_to_the_others():
     """Its processes still count for divergence; only the turns it does not need are saved."""
-    pool = FakeWorkerFactory({SLOWER: Behaviour(spread=0.1)})
+    factory = FakeWorkerFactory({SLOWER: Behaviour(spread=0.1)})
     patient = msgspec.structs.replace(STANDARD, seconds=1e9)
-    wide, narrow = run(pool, "op_determinism threads=1", profile=patient).arms[1:]
+    wide, narrow = run(factory, "op_determinism threads=1", profile=patient).arms[1:]
     assert len(narrow.log_ratios) == STANDARD.looks[0] < len(wide.log_ratios)
     assert narrow.divergence()["process"].trials == STANDARD.processes
 
@@ -124,8 +124,8 @@ def test_it_stops_after_the_last_look_however_wide():
 
 
 def test_the_time_cap_ends_the_blocks_and_not_the_fixed_number_of_processes():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(spread=0.5)}, start_seconds=10)
-    experiment = run(pool, profile=STANDARD)
+    factory = FakeWorkerFactory({SLOWER: Behaviour(spread=0.5)}, start_seconds=10)
+    experiment = run(factory, profile=STANDARD)
     assert experiment.stopped_by == "time"
     assert len(experiment.arms[1].log_ratios) == 3
     assert experiment.arms[1].divergence()["process"].trials == STANDARD.processes
@@ -159,8 +159,8 @@ def test_default_against_itself_covers_1_as_often_as_promised(noise: str):
     covered = 0
     behaviour = Behaviour(spread=0.02, noise=NOISES[noise])
     for seed in range(runs):
-        pool = FakeWorkerFactory({"default": behaviour}, seed=seed)
-        same = run(pool, "", seed=seed, scopes=("repeat",)).aa_arm.ratio()
+        factory = FakeWorkerFactory({"default": behaviour}, seed=seed)
+        same = run(factory, "", seed=seed, scopes=("repeat",)).aa_arm.ratio()
         covered += bool(same.holds(1.0))
     assert 0.90 <= covered / runs <= 0.99
 
@@ -168,8 +168,8 @@ def test_default_against_itself_covers_1_as_often_as_promised(noise: str):
 def test_a_known_cost_of_one_and_a_half_is_found_within_3_percent():
     behaviour = {name: Behaviour(spread=0.01, noise=NOISES["normal"]) for name in ("default",)}
     slower = Behaviour(seconds=0.0075, spread=0.01, noise=NOISES["normal"])
-    pool = FakeWorkerFactory({**behaviour, SLOWER: slower}, seed=4)
-    cost = run(pool, profile=STANDARD).arms[1].cost()
+    factory = FakeWorkerFactory({**behaviour, SLOWER: slower}, seed=4)
+    cost = run(factory, profile=STANDARD).arms[1].cost()
     assert cost.low <= 1.5 <= cost.high
     assert (cost.high / cost.low) ** 0.5 - 1 < 0.03
     assert cost.verdict == "costs"
@@ -179,8 +179,8 @@ def test_linear_drift_of_the_machine_does_no_harm_to_the_paired_ratio():
     """5 % slower from begin to end: the paired ratio stays within 0.5 %, unpaired ones do not."""
     still = FakeWorkerFactory()
     run(still, scopes=("repeat",))
-    pool = FakeWorkerFactory(drift=0.05 / still.now)
-    experiment = run(pool, scopes=("repeat",))
+    factory = FakeWorkerFactory(drift=0.05 / still.now)
+    experiment = run(factory, scopes=("repeat",))
     assert experiment.arms[1].ratio().ratio == pytest.approx(1.0, abs=0.005)
     first, last = experiment.arms[0].block_seconds[0], experiment.arms[0].block_seconds[-1]
     assert last / first > 1.02
@@ -190,25 +190,25 @@ def test_linear_drift_of_the_machine_does_no_harm_to_the_paired_ratio():
 def test_a_known_rate_is_inside_the_interval_in_nine_runs_of_ten(probability: float):
     runs, inside = 100, 0
     for seed in range(runs):
-        pool = FakeWorkerFactory({SLOWER: Behaviour(flips=probability)}, seed=seed)
-        experiment = run(pool, seed=seed, scopes=("repeat",))
+        factory = FakeWorkerFactory({SLOWER: Behaviour(flips=probability)}, seed=seed)
+        experiment = run(factory, seed=seed, scopes=("repeat",))
         found = experiment.arms[1].divergence()["repeat"]
         inside += found.low <= probability <= found.high
     assert inside >= 0.9 * runs
 
 
 def test_processes_are_compared_with_the_first_and_repeats_with_their_own_process():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(process_flips=1.0)})
-    arm = run(pool).arms[1]
+    factory = FakeWorkerFactory({SLOWER: Behaviour(process_flips=1.0)})
+    arm = run(factory).arms[1]
     found = arm.divergence()
     assert found["process"].divergent == found["process"].trials == QUICK.processes
     assert found["repeat"].divergent == 0
 
 
 def test_the_worst_severity_is_asked_once_a_worker():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(flips=1.0)})
-    arm = run(pool).arms[1]
-    asked = [number for name, number, verb in pool.log if verb == "severity" and name == SLOWER]
+    factory = FakeWorkerFactory({SLOWER: Behaviour(flips=1.0)})
+    arm = run(factory).arms[1]
+    asked = [number for name, number, verb in factory.log if verb == "severity" and name == SLOWER]
     assert len(asked) == len(set(asked)) > 0
     assert arm.severity is not None
     assert arm.severity.max_ulp == 1
@@ -220,8 +220,8 @@ def test_both_workers_of_default_are_what_the_others_are_compared_with():
     def spread(of_both: bool) -> float:
         logs = []
         for seed in range(200):
-            pool = FakeWorkerFactory({"default": Behaviour(spread=0.05)}, seed=seed)
-            experiment = run(pool, seed=seed, scopes=("repeat",))
+            factory = FakeWorkerFactory({"default": Behaviour(spread=0.05)}, seed=seed)
+            experiment = run(factory, seed=seed, scopes=("repeat",))
             logs += experiment.arms[1].log_ratios if of_both else experiment.aa_arm.log_ratios
         return math.fsum(log**2 for log in logs) / len(logs)
 
@@ -234,8 +234,8 @@ def test_both_workers_of_default_are_what_the_others_are_compared_with():
 
 def costs_of_a_cold_step(profile: Profile) -> float:
     """Default's step takes 1.4 times as long after idleness; the other is always the same."""
-    pool = FakeWorkerFactory({"default": Behaviour(cold=1.4), SLOWER: Behaviour(seconds=0.0075)})
-    return run(pool, profile=profile, scopes=("repeat",)).arms[1].cost().ratio
+    factory = FakeWorkerFactory({"default": Behaviour(cold=1.4), SLOWER: Behaviour(seconds=0.0075)})
+    return run(factory, profile=profile, scopes=("repeat",)).arms[1].cost().ratio
 
 
 def test_the_cost_of_what_is_slow_after_idleness_is_the_loops():
@@ -249,8 +249,8 @@ def test_without_settling_the_cost_would_be_the_cold_steps():
 
 
 def test_the_first_step_after_idleness_is_a_figure_of_its_own():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(cold=2.0)})
-    arm = run(pool, scopes=("repeat",)).arms[1]
+    factory = FakeWorkerFactory({SLOWER: Behaviour(cold=2.0)})
+    arm = run(factory, scopes=("repeat",)).arms[1]
     assert arm.median(arm.cold_steps) == pytest.approx(2 * arm.step_seconds().median, rel=0.05)
 
 
@@ -258,8 +258,8 @@ def test_the_first_step_after_idleness_is_a_figure_of_its_own():
 
 
 def test_state_is_no_race_its_sequence_repeats():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(state=True)})
-    arm = run(pool, profile=STANDARD).arms[1]
+    factory = FakeWorkerFactory({SLOWER: Behaviour(state=True)})
+    arm = run(factory, profile=STANDARD).arms[1]
     found = arm.divergence()
     assert arm.sequences.carries_state
     assert (found["repeat"].divergent, found["process"].divergent) == (0, 0)
@@ -267,8 +267,8 @@ def test_state_is_no_race_its_sequence_repeats():
 
 
 def test_the_same_with_entropy_diverges():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(state=True, process_flips=1.0)})
-    arm = run(pool, profile=STANDARD).arms[1]
+    factory = FakeWorkerFactory({SLOWER: Behaviour(state=True, process_flips=1.0)})
+    arm = run(factory, profile=STANDARD).arms[1]
     found = arm.divergence()
     assert not arm.sequences.carries_state
     assert found["repeat"].divergent == found["repeat"].trials
@@ -276,8 +276,8 @@ def test_the_same_with_entropy_diverges():
 
 
 def test_a_sequence_that_parts_tells_the_call():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(state=True, flips=0.02)}, seed=3)
-    arm = run(pool, profile=STANDARD).arms[1]
+    factory = FakeWorkerFactory({SLOWER: Behaviour(state=True, flips=0.02)}, seed=3)
+    arm = run(factory, profile=STANDARD).arms[1]
     found = arm.divergence()
     assert arm.sequences.carries_state
     assert 0 < found["repeat"].divergent < found["repeat"].trials
@@ -293,24 +293,24 @@ def test_a_scope_that_moves_only_later_outputs_is_seen_in_a_step_with_state():
 
 
 def test_workers_come_from_every_python_equally_often():
-    pool = FakeWorkerFactory()
-    run(pool, profile=STANDARD)
+    factory = FakeWorkerFactory()
+    run(factory, profile=STANDARD)
     for setting in ("default", SLOWER):
-        used = [python for name, python in pool.pythons if name == setting]
+        used = [python for name, python in factory.pythons if name == setting]
         counts = {python: used.count(python) for python in range(STANDARD.pythons)}
         assert max(counts.values()) - min(counts.values()) <= 2 + (setting == "default") * 5
 
 
 def test_what_hangs_on_the_python_differs_by_process_and_not_by_repeat():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(python_output=str)})
-    found = run(pool, profile=STANDARD).arms[1].divergence()
+    factory = FakeWorkerFactory({SLOWER: Behaviour(python_output=str)})
+    found = run(factory, profile=STANDARD).arms[1].divergence()
     assert found["repeat"].divergent == 0
     assert found["process"].divergent == pytest.approx(STANDARD.processes * 2 / 3, abs=1)
 
 
 def test_scopes_other_than_process_keep_to_one_python():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(python_output=str)})
-    found = run(pool, scopes=("repeat", "process", "threads")).arms[1].divergence()
+    factory = FakeWorkerFactory({SLOWER: Behaviour(python_output=str)})
+    found = run(factory, scopes=("repeat", "process", "threads")).arms[1].divergence()
     assert found["threads"].divergent == 0
 
 
@@ -318,8 +318,8 @@ def test_scopes_other_than_process_keep_to_one_python():
 
 
 def test_same_bits_as_default_is_yes_no_or_default_varies():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(output=lambda c: "other")})
-    experiment = run(pool, "op_determinism threads=1")
+    factory = FakeWorkerFactory({SLOWER: Behaviour(output=lambda c: "other")})
+    experiment = run(factory, "op_determinism threads=1")
     default = experiment.arms[0]
     assert [arm.same_bits_as(default) for arm in experiment.arms] == ["yes", "no", "yes"]
     racing = run(FakeWorkerFactory({"default": Behaviour(flips=0.5)}))
@@ -344,8 +344,8 @@ def lose(verb: str, *workers_lost: int, status: str = "crashed"):
 
 
 def test_a_worker_lost_in_a_block_is_replaced_and_the_block_completed():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
-    experiment = run(pool)
+    factory = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
+    experiment = run(factory)
     assert experiment.arms[1].status == "ok"
     assert experiment.arms[1].lost == 1
     blocks = QUICK.looks[-1]
@@ -353,10 +353,10 @@ def test_a_worker_lost_in_a_block_is_replaced_and_the_block_completed():
 
 
 def test_a_replacement_gives_its_first_outputs_before_it_is_timed():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
-    run(pool, scopes=("repeat",))
+    factory = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
+    run(factory, scopes=("repeat",))
     asked: dict[int, list[str]] = {}
-    for _, number, verb in pool.log:
+    for _, number, verb in factory.log:
         asked.setdefault(number, []).append(verb)
     timed = [verbs for verbs in asked.values() if "burst" in verbs]
     assert all(verbs.index("repeat") < verbs.index("burst") for verbs in timed)
@@ -364,11 +364,11 @@ def test_a_replacement_gives_its_first_outputs_before_it_is_timed():
 
 @pytest.mark.parametrize("verb", ["build", "burst", "repeat"])
 def test_a_cell_that_keeps_losing_workers_is_given_up_and_no_other_is(verb: str):
-    pool = FakeWorkerFactory(
+    factory = FakeWorkerFactory(
         {SLOWER: Behaviour(errors=lose(verb, *range(100), status="timed_out"))}
     )
     more = msgspec.structs.replace(QUICK, processes=12)
-    experiment = run(pool, "op_determinism threads=1", profile=more)
+    experiment = run(factory, "op_determinism threads=1", profile=more)
     given_up, other = experiment.arms[1:]
     assert (given_up.status, given_up.lost) == ("timed_out", TRIES)
     assert f"given up after {TRIES} workers" in given_up.reason
@@ -376,8 +376,8 @@ def test_a_cell_that_keeps_losing_workers_is_given_up_and_no_other_is(verb: str)
 
 
 def test_what_was_measured_of_a_cell_before_it_was_given_up_is_kept():
-    pool = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", *range(3, 100)))})
-    arm = run(pool).arms[1]
+    factory = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", *range(3, 100)))})
+    arm = run(factory).arms[1]
     assert arm.status == "crashed"
     assert len(arm.log_ratios) == 3
     assert arm.cost().blocks == 3
@@ -387,15 +387,15 @@ def test_an_error_of_the_scenario_itself_is_not_tried_again():
     def errors(verb: str, number: int) -> CellError | None:
         return CellError("unimplemented", "no kernel") if verb == "build" else None
 
-    pool = FakeWorkerFactory({SLOWER: Behaviour(errors=errors)})
-    arm = run(pool).arms[1]
+    factory = FakeWorkerFactory({SLOWER: Behaviour(errors=errors)})
+    arm = run(factory).arms[1]
     assert (arm.status, arm.reason, arm.lost) == ("unimplemented", "no kernel", 0)
-    assert sum(name == SLOWER for name, _, _ in pool.log) == 1
+    assert sum(name == SLOWER for name, _, _ in factory.log) == 1
 
 
 def test_without_a_default_there_is_no_cost_but_divergence_is_still_measured():
-    pool = FakeWorkerFactory({"default": Behaviour(errors=lose("burst", *range(100)))})
-    experiment = run(pool)
+    factory = FakeWorkerFactory({"default": Behaviour(errors=lose("burst", *range(100)))})
+    experiment = run(factory)
     arm = experiment.arms[1]
     assert experiment.arms[0].status == "crashed"
     assert arm.cost() is None
@@ -403,20 +403,20 @@ def test_without_a_default_there_is_no_cost_but_divergence_is_still_measured():
 
 
 def test_where_memory_is_short_settings_take_turns_two_at_a_time():
-    pool = FakeWorkerFactory()
+    factory = FakeWorkerFactory()
 
     def too_many(verb: str, number: int) -> CellError | None:
-        short = verb == "build" and pool.alive.total() > 2
+        short = verb == "build" and factory.alive.total() > 2
         return CellError("out_of_memory", "device memory is short") if short else None
 
     names = ("default", SLOWER, "threads=1")
-    pool.behaviours = {name: Behaviour(errors=too_many) for name in names}
+    factory.behaviours = {name: Behaviour(errors=too_many) for name in names}
     one_at_a_time = msgspec.structs.replace(QUICK, quiet_builds=99)
-    experiment = run(pool, "op_determinism threads=1", profile=one_at_a_time, scopes=("repeat",))
+    experiment = run(factory, "op_determinism threads=1", profile=one_at_a_time, scopes=("repeat",))
     assert experiment.two_at_a_time
     assert [arm.status for arm in experiment.arms] == ["ok"] * 3
     assert [len(arm.log_ratios) for arm in experiment.arms[1:]] == [QUICK.looks[-1]] * 2
-    assert pool.alive.total() == 0
+    assert factory.alive.total() == 0
 
 
 # -- the run can show that it sees -------------------------------------------------------
@@ -426,10 +426,10 @@ def test_pooling_rounds_as_if_independent_would_break_the_promise():
     """The test of coverage can fail: the same figures, wrongly pooled, miss 1 far too often."""
     runs, missed = 100, 0
     for seed in range(runs):
-        pool = FakeWorkerFactory(
+        factory = FakeWorkerFactory(
             {"default": Behaviour(spread=0.02, noise=NOISES["normal"])}, seed=seed
         )
-        log_ratios = run(pool, "", seed=seed, scopes=("repeat",)).aa_arm.log_ratios
+        log_ratios = run(factory, "", seed=seed, scopes=("repeat",)).aa_arm.log_ratios
         mean = math.fsum(log_ratios) / len(log_ratios)
         pooled = 0.05 * math.sqrt(2) / math.sqrt(len(log_ratios) * QUICK.rounds)
         missed += abs(mean) > 1.96 * pooled

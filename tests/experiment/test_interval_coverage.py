@@ -32,19 +32,21 @@ def cpu_burner() -> Iterator[None]:
     burner.wait()
 
 
-def run(pool, name: str, *settings: Setting, seed: int = 1, scopes=None, **changes) -> Experiment:
+def run(
+    factory, name: str, *settings: Setting, seed: int = 1, scopes=None, **changes
+) -> Experiment:
     profile = msgspec.structs.replace(QUICK, **changes)
     cells = [Cell(f"{USER_SCENARIOS}:{name}", s, "CPU:0", seed=seed) for s in (DEFAULT, *settings)]
-    experiment = Experiment(cells, profile, pool, scopes=scopes or {})
+    experiment = Experiment(cells, profile, factory, scopes=scopes or {})
     experiment.run()
     return experiment
 
 
-def test_real_runs_of_default_against_itself_cover_1_under_a_cpu_burner(pool, cpu_burner):
+def test_real_runs_of_default_against_itself_cover_1_under_a_cpu_burner(factory, cpu_burner):
     """Twenty real runs: coverage must not be shown to lie outside [90 %, 99 %]."""
     runs = 20
     covered = sum(
-        bool(run(pool, "one_millisecond", seed=seed).aa_arm.ratio().holds(1.0))
+        bool(run(factory, "one_millisecond", seed=seed).aa_arm.ratio().holds(1.0))
         for seed in range(runs)
     )
     interval = binomtest(covered, runs).proportion_ci(0.95)
@@ -52,12 +54,14 @@ def test_real_runs_of_default_against_itself_cover_1_under_a_cpu_burner(pool, cp
     assert interval.low <= 0.99
 
 
-def test_a_step_that_costs_half_more_is_held_by_the_interval(pool):
+def test_a_step_that_costs_half_more_is_held_by_the_interval(factory):
     """A 95 % interval may miss one time in twenty: three runs must not show worse than 90 %.
 
     How narrow it is hangs on what else the machine does; fake workers hold that.
     """
-    runs = [run(pool, "costs_half_more", parse("op_determinism"), seed=seed) for seed in range(3)]
+    runs = [
+        run(factory, "costs_half_more", parse("op_determinism"), seed=seed) for seed in range(3)
+    ]
     costs = [experiment.arms[1].cost() for experiment in runs]
     covered = sum(cost.low <= 1.5 <= cost.high for cost in costs)
     assert binomtest(covered, len(costs)).proportion_ci(0.95).high >= 0.90
@@ -67,9 +71,9 @@ def test_a_step_that_costs_half_more_is_held_by_the_interval(pool):
     ("name", "probability"),
     [("flips_never", 0.0), ("flips_rarely", 0.01), ("flips_often", 0.2), ("flips_always", 1.0)],
 )
-def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(pool, name, probability):
+def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(factory, name, probability):
     """300 repeats, as the standard profile; one run in twenty may miss by design, so 99.9 %."""
-    arm: Arm = run(pool, name, looks=(5,), rounds=1, calls=61).arms[0]
+    arm: Arm = run(factory, name, looks=(5,), rounds=1, calls=61).arms[0]
     counted = arm.divergence()["repeat"]
     assert counted.trials == 300
     assert binomtest(counted.divergent, counted.trials, probability).pvalue > 1e-3
@@ -80,11 +84,11 @@ def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(pool, name, probabi
     ("name", "probability"),
     [("starts_0", 0.0), ("starts_1", 0.01), ("starts_20", 0.2), ("starts_100", 1.0)],
 )
-def test_real_trials_of_a_scope_count_flips_at_their_rate(pool, scope, name, probability):
+def test_real_trials_of_a_scope_count_flips_at_their_rate(factory, scope, name, probability):
     """Fresh processes whose first output has a bit flipped; one run in a thousand may miss."""
     ways = variants(cpu_flags=(), fixed_execution=False)
     experiment = run(
-        *(pool, name),
+        *(factory, name),
         scopes={scope: ways[scope]},
         looks=(1,),
         rounds=1,
@@ -93,13 +97,13 @@ def test_real_trials_of_a_scope_count_flips_at_their_rate(pool, scope, name, pro
     counted = experiment.arms[0].divergence()[scope]
     assert counted.trials == 48
     # Where the reference has the flip, it is the others without that differ.
-    if 0 < probability < 1 and experiment.arms[0].sequences.reference[0] != flipless(pool):
+    if 0 < probability < 1 and experiment.arms[0].sequences.reference[0] != flipless(factory):
         probability = 1 - probability
     assert binomtest(counted.divergent, counted.trials, probability).pvalue > 1e-3
 
 
-def flipless(pool) -> str:
-    worker = pool.start(Cell(f"{USER_SCENARIOS}:starts_0", DEFAULT, "CPU:0"))
+def flipless(factory) -> str:
+    worker = factory.start(Cell(f"{USER_SCENARIOS}:starts_0", DEFAULT, "CPU:0"))
     try:
         return worker.build().digest
     finally:

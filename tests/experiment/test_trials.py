@@ -26,7 +26,7 @@ AVX2 = ("sse4_1", "sse4_2", "avx", "avx2", "fma")
 
 
 def run(
-    pool: FakeWorkerFactory,
+    factory: FakeWorkerFactory,
     names: str = "",
     *,
     profile: Profile = SHORT,
@@ -39,7 +39,7 @@ def run(
     cells = [Cell("fake", grammar.parse(name), "CPU:0", seed=seed) for name in chosen]
     ways = variants(cpu_flags, fixed_execution)
     wanted = {scope: ways[scope] for scope in scopes if scope in ways}
-    experiment = Experiment(cells, profile, pool, scopes=wanted, clock=pool.clock)
+    experiment = Experiment(cells, profile, factory, scopes=wanted, clock=factory.clock)
     experiment.run()
     return experiment
 
@@ -52,10 +52,10 @@ def seen(arm: Arm, scope: str):
 
 
 def test_a_scope_changes_one_thing_and_nothing_else():
-    pool = FakeWorkerFactory()
-    run(pool)
+    factory = FakeWorkerFactory()
+    run(factory)
     usual = msgspec.structs.asdict(UNPERTURBED)
-    for _, conditions, _ in pool.conditions:
+    for _, conditions, _ in factory.conditions:
         changed = {
             key
             for key, value in msgspec.structs.asdict(conditions).items()
@@ -65,8 +65,8 @@ def test_a_scope_changes_one_thing_and_nothing_else():
 
 
 def test_every_variant_of_a_scope_is_tried_equally_often():
-    pool = FakeWorkerFactory()
-    found = run(pool).arms[0].divergence()
+    factory = FakeWorkerFactory()
+    found = run(factory).arms[0].divergence()
     assert {v.label: v.trials for v in found["threads"].variants} == {
         str(size): 1 for size in POOL_SIZES
     }
@@ -86,18 +86,18 @@ def test_variants_are_told_in_their_own_order_whatever_order_they_were_tried_in(
 
 
 def test_trials_under_load_run_beside_that_neighbour_and_all_others_beside_none():
-    pool = FakeWorkerFactory()
-    run(pool)
-    assert {(c.neighbour or "") == beside for _, c, beside in pool.conditions} == {True}
-    assert {beside for _, _, beside in pool.conditions} == {"", *NEIGHBOURS}
+    factory = FakeWorkerFactory()
+    run(factory)
+    assert {(c.neighbour or "") == beside for _, c, beside in factory.conditions} == {True}
+    assert {beside for _, _, beside in factory.conditions} == {"", *NEIGHBOURS}
 
 
 def test_a_setting_that_was_given_up_has_no_trials():
     def errors(verb: str, number: int) -> CellError | None:
         return CellError("unimplemented", "no kernel") if verb == "build" else None
 
-    pool = FakeWorkerFactory({"xla": Behaviour(errors=errors)})
-    experiment = run(pool, "xla")
+    factory = FakeWorkerFactory({"xla": Behaviour(errors=errors)})
+    experiment = run(factory, "xla")
     assert experiment.arms[1].divergence() == {}
     assert set(experiment.arms[0].divergence()) == set(SCOPES)
 
@@ -121,22 +121,22 @@ def test_the_partition_says_which_pool_sizes_agree():
 
 
 def test_a_variant_whose_own_trials_differ_agrees_with_none():
-    pool = FakeWorkerFactory({"default": Behaviour(process_flips=1.0)})
+    factory = FakeWorkerFactory({"default": Behaviour(process_flips=1.0)})
     often = msgspec.structs.replace(SHORT, trials=12)
-    threads = seen(run(pool, profile=often).arms[0], "threads")
+    threads = seen(run(factory, profile=often).arms[0], "threads")
     assert partition(threads.variants) == [[str(size)] for size in POOL_SIZES]
     assert {variant.digest for variant in threads.variants} == {None}
 
 
 def test_execution_is_compared_with_the_cells_own_output():
     """A setting that compiles whatever one asks gives its own bits in every execution."""
-    pool = FakeWorkerFactory(
+    factory = FakeWorkerFactory(
         {
             "xla": Behaviour(output=lambda conditions: "compiled"),
             "default": Behaviour(output=lambda c: "compiled" if c.execution == "xla" else "output"),
         }
     )
-    default, xla = run(pool, "xla").arms
+    default, xla = run(factory, "xla").arms
     assert (seen(default, "execution").divergent, seen(default, "execution").trials) == (2, 6)
     assert partition(seen(default, "execution").variants) == [["eager", "graph"], ["xla"]]
     assert (seen(xla, "execution").divergent, seen(xla, "execution").trials) == (0, 6)
@@ -152,8 +152,8 @@ def test_a_known_rate_is_found_in_every_scope(scope, probability):
     )
     held = []
     for seed in range(15):
-        pool = FakeWorkerFactory({"default": Behaviour(process_flips=probability)}, seed=seed)
-        arm = run(pool, profile=profile, scopes=(scope,), seed=seed).arms[0]
+        factory = FakeWorkerFactory({"default": Behaviour(process_flips=probability)}, seed=seed)
+        arm = run(factory, profile=profile, scopes=(scope,), seed=seed).arms[0]
         # Where the reference itself is the odd one out, all others differ from it, as they should.
         if arm.sequences.reference[0] == "output" or probability == 1:
             found = seen(arm, scope)
@@ -201,8 +201,8 @@ def test_a_variant_that_keeps_losing_workers_is_given_up_and_the_cell_is_not():
 
 
 def test_trials_whose_neighbour_was_lost_do_not_count():
-    pool = FakeWorkerFactory(lost_neighbours={"busy_cores"})
-    arm = run(pool).arms[0]
+    factory = FakeWorkerFactory(lost_neighbours={"busy_cores"})
+    arm = run(factory).arms[0]
     found = seen(arm, "load")
     assert [variant.label for variant in found.variants] == ["memory_bandwidth"]
     assert found.skipped == {"busy_cores": "a busy_cores neighbour was killed by SIGKILL"}
@@ -214,8 +214,8 @@ def test_without_an_output_of_default_execution_is_compared_all_the_same():
     def errors(verb: str, number: int) -> CellError | None:
         return CellError("failed", "no") if verb == "build" else None
 
-    pool = FakeWorkerFactory({"default": Behaviour(errors=errors)})
-    default, xla = run(pool, "xla").arms
+    factory = FakeWorkerFactory({"default": Behaviour(errors=errors)})
+    default, xla = run(factory, "xla").arms
     assert seen(xla, "execution").trials == 6
     assert xla.same_bits_as(default) is None
 
@@ -235,18 +235,18 @@ def test_perturbed_trials_count_for_process_and_repeat_under_their_own_label():
 
 
 def test_a_perturbed_worker_is_never_timed():
-    pool = FakeWorkerFactory()
-    run(pool)
-    perturbed = {n for n, (_, c, _) in enumerate(pool.conditions) if c != UNPERTURBED}
+    factory = FakeWorkerFactory()
+    run(factory)
+    perturbed = {n for n, (_, c, _) in enumerate(factory.conditions) if c != UNPERTURBED}
     assert perturbed
-    assert not {n for _, n, verb in pool.log if verb == "burst"} & perturbed
+    assert not {n for _, n, verb in factory.log if verb == "burst"} & perturbed
 
 
 def test_a_divergence_that_only_a_perturbation_provokes_is_found_and_told():
-    pool = FakeWorkerFactory(
+    factory = FakeWorkerFactory(
         {"default": Behaviour(output=lambda c: f"with {bool(c.busy_threads)}")}, seed=3
     )
-    found = seen(run(pool).arms[0], "process")
+    found = seen(run(factory).arms[0], "process")
     divergent = {v.label.partition("=")[0] for v in found.variants if v.divergent}
     assert divergent == {"oversubscription"}
     assert found.divergent == 1

@@ -15,11 +15,11 @@ pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture(scope="module")
-def used(pool) -> Iterator[dict[str, Future[Usage]]]:
+def used(factory) -> Iterator[dict[str, Future[Usage]]]:
     """What every scenario's worker used, two of them at a time."""
 
     def run(name: str) -> Usage:
-        worker = pool.start(Cell(name, parse("default"), "CPU:0", size="small"))
+        worker = factory.start(Cell(name, parse("default"), "CPU:0", size="small"))
         try:
             worker.build()
             worker.repeat(6)
@@ -38,7 +38,7 @@ def test_it_runs_and_is_traced_once_however_often_it_is_called(used, name):
 
 
 @pytest.mark.parametrize("name", [n for n, s in built_in().items() if "bfloat16" in s.dtypes])
-def test_it_runs_in_bfloat16_too(pool, name):
-    worker = pool.start(Cell(name, parse("default"), "CPU:0", size="small", dtype="bfloat16"))
+def test_it_runs_in_bfloat16_too(factory, name):
+    worker = factory.start(Cell(name, parse("default"), "CPU:0", size="small", dtype="bfloat16"))
     assert worker.build().digest == worker.repeat(1)[0]
     worker.close()

@@ -17,13 +17,13 @@ from detcost.workers.peers import Peers
 real = pytest.mark.tensorflow
 
 
-def start(pool, name: str, setting: str = "default"):
-    return pool.start(Cell(name, parse(setting), "CPU:0", size="small"))
+def start(factory, name: str, setting: str = "default"):
+    return factory.start(Cell(name, parse(setting), "CPU:0", size="small"))
 
 
-def digest(pool, name: str, setting: str = "default") -> str:
+def digest(factory, name: str, setting: str = "default") -> str:
     """The digest that every step gave."""
-    worker = start(pool, name, setting)
+    worker = start(factory, name, setting)
     (only,) = {worker.build().digest, *worker.repeat(2)}
     worker.close()
     return only
@@ -31,18 +31,19 @@ def digest(pool, name: str, setting: str = "default") -> str:
 
 @real
 @pytest.mark.parametrize("setting", ["default", "threads=1", "xla"])
-def test_two_devices_and_two_processes_train_alike_and_otherwise_than_one(pool, setting):
+def test_two_devices_and_two_processes_train_alike_and_otherwise_than_one(factory, setting):
     """Two shards' sums are added, whoever adds them; one batch is summed in another order."""
     none, mirrored, multi_worker = (
-        digest(pool, f"replicas_{kind}", setting) for kind in ("none", "mirrored", "multi_worker")
+        digest(factory, f"replicas_{kind}", setting)
+        for kind in ("none", "mirrored", "multi_worker")
     )
     assert mirrored == multi_worker != none
 
 
 @real
 @pytest.mark.parametrize("end", ["killed", "closed"])
-def test_the_peer_dies_with_its_worker(pool, end):
-    worker = start(pool, "replicas_multi_worker")
+def test_the_peer_dies_with_its_worker(factory, end):
+    worker = start(factory, "replicas_multi_worker")
     worker.build()
     (peer,) = psutil.Process(worker.pid).children()
     os.kill(worker.pid, signal.SIGKILL) if end == "killed" else worker.close()
@@ -50,8 +51,8 @@ def test_the_peer_dies_with_its_worker(pool, end):
 
 
 @real
-def test_a_peer_that_dies_in_a_step_fails_the_cell_at_once(pool):
-    worker = start(pool, "replicas_multi_worker")
+def test_a_peer_that_dies_in_a_step_fails_the_cell_at_once(factory):
+    worker = start(factory, "replicas_multi_worker")
     worker.build()
     (peer,) = psutil.Process(worker.pid).children()
     threading.Timer(0.3, peer.kill).start()

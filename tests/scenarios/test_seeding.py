@@ -50,9 +50,9 @@ class Seen(NamedTuple):
 
 
 @pytest.fixture
-def run(pool):
+def run(factory):
     def first_and_again(name: str, setting: str) -> tuple[str, list[str]]:
-        worker = pool.start(Cell(name, parse(setting), "CPU:0", size="small"))
+        worker = factory.start(Cell(name, parse(setting), "CPU:0", size="small"))
         try:
             return worker.build().digest, worker.repeat(REPEATS)
         finally:
@@ -156,9 +156,9 @@ def test_xla_draws_stateful_ops_from_a_counter_that_no_seed_restarts(run):
 
 
 @pytest.mark.parametrize("name", DRAWING)
-def test_every_way_to_seed_is_run_or_said_not_to_apply(pool, name):
+def test_every_way_to_seed_is_run_or_said_not_to_apply(factory, name):
     def outcome(strategy: str) -> tuple[str, str]:
-        worker = pool.start(Cell(name, parse(f"seeding={strategy}"), "CPU:0", size="small"))
+        worker = factory.start(Cell(name, parse(f"seeding={strategy}"), "CPU:0", size="small"))
         try:
             return "ok", worker.build().digest
         except CellError as error:
@@ -186,10 +186,10 @@ def test_a_scenario_that_does_not_draw_by_the_bench_is_not_passed_off_as_seeded(
         assert "bench.draw" in refusal(f"{USER_SCENARIOS}:numpy_draws", f"seeding={strategy}")
 
 
-def test_a_scenario_that_draws_nothing_has_no_way_to_be_seeded(pool):
+def test_a_scenario_that_draws_nothing_has_no_way_to_be_seeded(factory):
     for name, applies in [("matmul_square", False), ("normal_eager", True)]:
         cell = Cell(name, parse("seeding=tf"), "CPU:0")
-        reason = _not_applicable(_describe(pool, name), cell, ["CPU:0"])
+        reason = _not_applicable(_describe(factory, name), cell, ["CPU:0"])
         assert reason is None if applies else "draws no numbers" in reason
 
 

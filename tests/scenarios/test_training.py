@@ -23,12 +23,12 @@ def cell(name: str, setting: str = "default", size: str = "small") -> Cell:
 
 
 @pytest.fixture
-def start(pool):
+def start(factory):
     """Start workers that are closed when the test is done."""
     workers = []
 
     def begin(*arguments: str, **options: str):
-        workers.append(pool.start(cell(*arguments, **options)))
+        workers.append(factory.start(cell(*arguments, **options)))
         return workers[-1]
 
     yield begin

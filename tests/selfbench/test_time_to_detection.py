@@ -13,8 +13,8 @@ from fake_workers import Behaviour, FakeWorkerFactory
 
 
 def measure(flips: float, workers: int = 60, most: int = 100) -> dict[str, time_to_detection.Found]:
-    pool = FakeWorkerFactory({"default": Behaviour(flips=flips)})
-    found = time_to_detection.measure(pool, ["fake"], workers=workers, most=most)
+    factory = FakeWorkerFactory({"default": Behaviour(flips=flips)})
+    found = time_to_detection.measure(factory, ["fake"], workers=workers, most=most)
     return {kind: result for (_, kind), result in found.items()}
 
 
@@ -36,9 +36,9 @@ def test_where_nothing_is_found_there_is_no_wait():
 
 
 def test_every_worker_is_a_fresh_one_and_no_kind_has_a_stretch_of_time_to_itself():
-    pool = FakeWorkerFactory()
-    time_to_detection.measure(pool, ["fake"], workers=4, most=1)
-    kinds = [conditions.label.partition("=")[0] for _, conditions, _ in pool.conditions]
+    factory = FakeWorkerFactory()
+    time_to_detection.measure(factory, ["fake"], workers=4, most=1)
+    kinds = [conditions.label.partition("=")[0] for _, conditions, _ in factory.conditions]
     a_turn = len(time_to_detection.KINDS)
     turns = [kinds[i : i + a_turn] for i in range(0, len(kinds), a_turn)]
     assert all(sorted(turn) == sorted(time_to_detection.KINDS) for turn in turns)

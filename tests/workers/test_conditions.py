@@ -24,12 +24,12 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 @pytest.fixture
-def build(pool):
+def build(factory):
     """Build a cell in some conditions; return the worker and what it answered."""
     workers = []
 
     def build(name: str, conditions: Conditions = UNPERTURBED, setting: str = "default", **cell):
-        worker = pool.start(Cell(name, parse(setting), "CPU:0", **cell), conditions)
+        worker = factory.start(Cell(name, parse(setting), "CPU:0", **cell), conditions)
         workers.append(worker)
         return worker, worker.build()
 

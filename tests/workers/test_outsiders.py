@@ -34,7 +34,7 @@ BRIEF = Profile(
 
 
 def measure(
-    pool: ForkWorkerFactory,
+    factory: ForkWorkerFactory,
     reference: str,
     settings: Sequence[str] = (),
     scopes: Sequence[str] = ("repeat", "process"),
@@ -49,11 +49,11 @@ def measure(
         dtype=None,
         seed=42,
     )
-    return {record.setting: record for record in Run(request, workers=pool)}
+    return {record.setting: record for record in Run(request, workers=factory)}
 
 
-def default(pool: ForkWorkerFactory, reference: str, *scopes: str) -> Evidence:
-    return measure(pool, reference, scopes=("repeat", "process", *scopes))["default"]
+def default(factory: ForkWorkerFactory, reference: str, *scopes: str) -> Evidence:
+    return measure(factory, reference, scopes=("repeat", "process", *scopes))["default"]
 
 
 def divergent(record: Evidence, scope: str) -> int:
@@ -68,8 +68,8 @@ def divergent(record: Evidence, scope: str) -> int:
     "name",
     ["vocabulary_from_a_set", "features_in_the_order_of_addresses", "address_of_an_object"],
 )
-def test_what_hangs_on_hash_seed_or_addresses_repeats_and_differs_by_process(pool, name):
-    records = measure(pool, f"{REPORTS}:{name}", ["op_determinism+threads=1"])
+def test_what_hangs_on_hash_seed_or_addresses_repeats_and_differs_by_process(factory, name):
+    records = measure(factory, f"{REPORTS}:{name}", ["op_determinism+threads=1"])
     for record in records.values():
         assert divergent(record, "repeat") == 0
         assert divergent(record, "process") > 0
@@ -102,8 +102,8 @@ def test_a_hash_seed_of_the_users_own_is_kept_and_said(monkeypatch):
         "unique_identifier",
     ],
 )
-def test_what_a_fork_might_inherit_is_as_new_as_in_a_program_started_anew(pool, name):
-    record = measure(pool, f"{REPORTS}:{name}", ["unseeded"])["unseeded"]
+def test_what_a_fork_might_inherit_is_as_new_as_in_a_program_started_anew(factory, name):
+    record = measure(factory, f"{REPORTS}:{name}", ["unseeded"])["unseeded"]
     assert divergent(record, "process") == record.divergence["process"].trials
     assert divergent(record, "repeat") == 0
 
@@ -114,16 +114,16 @@ def test_what_a_fork_might_inherit_is_as_new_as_in_a_program_started_anew(pool, 
 @pytest.mark.parametrize(
     "name", ["dropout_that_goes_on", "training_that_goes_on", "pipeline_that_goes_on"]
 )
-def test_state_that_goes_on_from_call_to_call_is_no_divergence(pool, name):
-    record = default(pool, f"{REPORTS}:{name}")
+def test_state_that_goes_on_from_call_to_call_is_no_divergence(factory, name):
+    record = default(factory, f"{REPORTS}:{name}")
     assert record.carries_state
     assert record.severity is None
     assert len(set(record.sequence)) == BRIEF.calls
     assert (divergent(record, "repeat"), divergent(record, "process")) == (0, 0)
 
 
-def test_keras_fit_carries_state_under_every_setting(pool):
-    records = measure(pool, f"{OWN}:keras_fit", ["op_determinism", "xla", "op_determinism+xla"])
+def test_keras_fit_carries_state_under_every_setting(factory):
+    records = measure(factory, f"{OWN}:keras_fit", ["op_determinism", "xla", "op_determinism+xla"])
     for record in records.values():
         assert (record.status, record.carries_state) == ("ok", True)
         assert (divergent(record, "repeat"), divergent(record, "process")) == (0, 0)
@@ -132,37 +132,37 @@ def test_keras_fit_carries_state_under_every_setting(pool):
     assert records["op_determinism+xla"].digest == records["xla"].digest
 
 
-def test_state_that_entropy_seeds_diverges(pool):
-    record = default(pool, f"{REPORTS}:dropout_seeded_by_entropy")
+def test_state_that_entropy_seeds_diverges(factory):
+    record = default(factory, f"{REPORTS}:dropout_seeded_by_entropy")
     assert not record.carries_state
     assert divergent(record, "repeat") == record.divergence["repeat"].trials
     assert divergent(record, "process") == record.divergence["process"].trials
 
 
-def test_a_vocabulary_that_is_trained_repeats_within_a_python_and_not_between(pool):
-    record = default(pool, f"{REPORTS}:vocabulary_that_is_trained")
+def test_a_vocabulary_that_is_trained_repeats_within_a_python_and_not_between(factory):
+    record = default(factory, f"{REPORTS}:vocabulary_that_is_trained")
     assert record.carries_state
     assert divergent(record, "repeat") == 0
     assert divergent(record, "process") > 0
 
 
-def test_a_training_that_races_after_its_first_loss_diverges_by_process_too(pool):
-    record = default(pool, f"{REPORTS}:training_that_races")
+def test_a_training_that_races_after_its_first_loss_diverges_by_process_too(factory):
+    record = default(factory, f"{REPORTS}:training_that_races")
     assert record.divergence["process"].first_call == 2
     assert divergent(record, "process") == record.divergence["process"].trials
 
 
-def test_a_training_is_followed_under_other_numbers_of_threads(pool):
+def test_a_training_is_followed_under_other_numbers_of_threads(factory):
     """Nothing is split among threads here: its whole sequence stays."""
-    record = default(pool, f"{REPORTS}:training_that_goes_on", "threads")
+    record = default(factory, f"{REPORTS}:training_that_goes_on", "threads")
     assert divergent(record, "threads") == 0
 
 
 # -- execution ---------------------------------------------------------------------------
 
 
-def test_what_compiles_whatever_one_asks_is_not_blamed_for_its_execution(pool):
-    records = measure(pool, f"{OWN}:plain_function", ["xla"], ["repeat", "process", "execution"])
+def test_what_compiles_whatever_one_asks_is_not_blamed_for_its_execution(factory):
+    records = measure(factory, f"{OWN}:plain_function", ["xla"], ["repeat", "process", "execution"])
     assert divergent(records["xla"], "execution") == 0
     assert records["xla"].same_bits_as_default == "no"
     assert divergent(records["default"], "execution") >= 1
@@ -171,22 +171,22 @@ def test_what_compiles_whatever_one_asks_is_not_blamed_for_its_execution(pool):
 @pytest.mark.parametrize(
     ("name", "alone"), [("argmin_behind_relu", "eager"), ("stateless_philox_under_xla", "xla")]
 )
-def test_the_execution_that_stands_alone_is_told(pool, name, alone):
-    record = default(pool, f"{REPORTS}:{name}", "execution")
+def test_the_execution_that_stands_alone_is_told(factory, name, alone):
+    record = default(factory, f"{REPORTS}:{name}", "execution")
     differ = {v.label for v in record.divergence["execution"].variants if v.divergent}
     assert alone in differ
 
 
-def test_an_execution_that_does_not_take_is_no_trial(pool):
-    record = default(pool, f"{OWN}:eager_alone", "execution")
+def test_an_execution_that_does_not_take_is_no_trial(factory):
+    record = default(factory, f"{OWN}:eager_alone", "execution")
     skipped = record.divergence["execution"].skipped
     assert set(skipped) == {"eager", "graph", "xla"}
     assert "no tf.function" in skipped["graph"]
     assert "XLA compiled nothing" in skipped["xla"]
 
 
-def test_what_cannot_be_run_eagerly_says_so(pool):
-    record = default(pool, f"{OWN}:saved_model", "execution")
+def test_what_cannot_be_run_eagerly_says_so(factory):
+    record = default(factory, f"{OWN}:saved_model", "execution")
     assert "cannot be run eagerly" in record.divergence["execution"].skipped["eager"]
 
 
@@ -204,52 +204,52 @@ def test_what_cannot_be_run_eagerly_says_so(pool):
         "saved_signature",
     ],
 )
-def test_xla_reaches_what_was_not_written_for_it(pool, name):
-    records = measure(pool, f"{OWN}:{name}", ["xla"])
+def test_xla_reaches_what_was_not_written_for_it(factory, name):
+    records = measure(factory, f"{OWN}:{name}", ["xla"])
     assert not records["default"].applied["xla_compiled"]
     assert records["xla"].applied["xla_compiled"]
     assert records["xla"].digest != records["default"].digest
 
 
-def test_what_its_author_compiles_is_compiled_where_the_setting_says_so_alone(pool):
-    records = measure(pool, f"{OWN}:compiled_by_its_author", ["xla"])
+def test_what_its_author_compiles_is_compiled_where_the_setting_says_so_alone(factory):
+    records = measure(factory, f"{OWN}:compiled_by_its_author", ["xla"])
     assert [record.applied["xla_compiled"] for record in records.values()] == [False, True]
 
 
-def test_what_its_author_asks_for_against_the_setting_is_told(pool):
-    record = default(pool, f"{OWN}:compiled_by_its_author")
+def test_what_its_author_asks_for_against_the_setting_is_told(factory):
+    record = default(factory, f"{OWN}:compiled_by_its_author")
     assert any("jit_compile=True" in told and "functions.py:" in told for told in record.overridden)
-    record = default(pool, f"{OWN}:keras_model_compiled_by_its_author")
+    record = default(factory, f"{OWN}:keras_model_compiled_by_its_author")
     assert not record.applied["xla_compiled"]
     assert record.overridden == ["jit_compile of a Keras model"]
 
 
-def test_a_signature_is_compiled_once_and_not_at_every_call(pool):
+def test_a_signature_is_compiled_once_and_not_at_every_call(factory):
     """Each compilation makes a function of another name, so the outputs would move on."""
-    record = measure(pool, f"{OWN}:signature_and_what_runs_it", ["xla"])["xla"]
+    record = measure(factory, f"{OWN}:signature_and_what_runs_it", ["xla"])["xla"]
     assert record.applied["xla_compiled"]
     assert (record.carries_state, divergent(record, "repeat")) == (False, 0)
 
 
-def test_what_keras_compiles_by_itself_stays_compiled(pool):
+def test_what_keras_compiles_by_itself_stays_compiled(factory):
     """Without oneDNN the kernel would refuse what the program's author sees running."""
-    records = measure(pool, f"{OWN}:grouped_convolution", ["onednn=off", "xla"])
+    records = measure(factory, f"{OWN}:grouped_convolution", ["onednn=off", "xla"])
     assert [record.status for record in records.values()] == ["ok"] * 3
     assert records["default"].overridden == []
 
 
-def test_a_scenario_that_says_itself_how_it_runs_is_left_as_it_is(pool):
-    record = default(pool, f"{PROGRAMS / 'compiled_at_the_top.py'}:says_how_it_runs")
+def test_a_scenario_that_says_itself_how_it_runs_is_left_as_it_is(factory):
+    record = default(factory, f"{PROGRAMS / 'compiled_at_the_top.py'}:says_how_it_runs")
     assert record.applied["xla_compiled"]
 
 
-def test_xla_compiles_the_step_and_leaves_the_pipeline(pool):
-    records = measure(pool, f"{OWN}:step_behind_a_pipeline", ["xla"])
+def test_xla_compiles_the_step_and_leaves_the_pipeline(factory):
+    records = measure(factory, f"{OWN}:step_behind_a_pipeline", ["xla"])
     assert (records["xla"].status, records["xla"].applied["xla_compiled"]) == ("ok", True)
 
 
-def test_where_xla_compiles_nothing_the_cell_says_so(pool):
-    record = measure(pool, f"{OWN}:eager_alone", ["xla"])["xla"]
+def test_where_xla_compiles_nothing_the_cell_says_so(factory):
+    record = measure(factory, f"{OWN}:eager_alone", ["xla"])["xla"]
     assert record.status == "not_applicable"
     assert "XLA compiled nothing" in record.reason
 
@@ -257,8 +257,8 @@ def test_where_xla_compiles_nothing_the_cell_says_so(pool):
 # -- what the program sets by itself -----------------------------------------------------
 
 
-def test_what_a_program_sets_by_itself_is_left_out_and_told_with_its_line(pool):
-    record = default(pool, f"{SWITCHES}:draws")
+def test_what_a_program_sets_by_itself_is_left_out_and_told_with_its_line(factory):
+    record = default(factory, f"{SWITCHES}:draws")
     assert record.applied["op_determinism"] is False
     assert record.applied["tf32"] is True
     assert (record.applied["intra"], record.applied["inter"]) == (0, 0)
@@ -273,23 +273,23 @@ def test_what_a_program_sets_by_itself_is_left_out_and_told_with_its_line(pool):
     assert "XLA_FLAGS" not in os.environ
 
 
-def test_what_the_setting_decides_already_is_not_called_left_out(pool):
+def test_what_the_setting_decides_already_is_not_called_left_out(factory):
     settings = ["op_determinism", "threads=1"]
-    records = measure(pool, f"{SWITCHES}:draws", settings)
+    records = measure(factory, f"{SWITCHES}:draws", settings)
     for setting, call in zip(settings, ("enable_op_determinism", "parallelism"), strict=True):
         assert not any(call in told for told in records[setting].overridden)
         assert any(call in told for told in records["default"].overridden)
 
 
-def test_the_programs_own_seeds_stay_but_under_settings_about_seeds(pool):
-    records = measure(pool, f"{SWITCHES}:draws", ["unseeded"])
+def test_the_programs_own_seeds_stay_but_under_settings_about_seeds(factory):
+    records = measure(factory, f"{SWITCHES}:draws", ["unseeded"])
     assert divergent(records["default"], "process") == 0
     assert divergent(records["unseeded"], "process") > 0
     assert any("set_random_seed" in told for told in records["unseeded"].overridden)
 
 
-def test_what_cannot_be_left_out_is_refused_by_name(pool):
-    records = measure(pool, f"{HIDDEN}:steady", ["op_determinism"])
+def test_what_cannot_be_left_out_is_refused_by_name(factory):
+    records = measure(factory, f"{HIDDEN}:steady", ["op_determinism"])
     assert records["default"].status == "failed"
     assert "op_determinism to True" in records["default"].reason
     assert records["op_determinism"].status == "ok"
@@ -298,34 +298,34 @@ def test_what_cannot_be_left_out_is_refused_by_name(pool):
 # -- refusals ----------------------------------------------------------------------------
 
 
-def test_what_xla_cannot_compile_is_unimplemented_in_its_own_words(pool):
-    record = measure(pool, f"{REPORTS}:loop_iterations_draw_at_once", ["xla"])["xla"]
+def test_what_xla_cannot_compile_is_unimplemented_in_its_own_words(factory):
+    record = measure(factory, f"{REPORTS}:loop_iterations_draw_at_once", ["xla"])["xla"]
     assert record.status == "unimplemented"
     assert "compile-time constant" in record.reason
 
 
-def test_what_a_setting_refuses_is_unimplemented_under_that_setting(pool):
-    records = measure(pool, f"{OWN}:refuses_under_a_setting", ["op_determinism"])
+def test_what_a_setting_refuses_is_unimplemented_under_that_setting(factory):
+    records = measure(factory, f"{OWN}:refuses_under_a_setting", ["op_determinism"])
     assert records["default"].status == "ok"
     assert records["op_determinism"].status == "unimplemented"
-    records = measure(pool, f"{OWN}:builds_badly_with_one_thread", ["threads=1"])
+    records = measure(factory, f"{OWN}:builds_badly_with_one_thread", ["threads=1"])
     assert records["threads=1"].status == "unimplemented"
     assert "wants two threads" in records["threads=1"].reason
 
 
-def test_what_a_setting_refuses_at_the_top_of_the_file_is_unimplemented_too(pool):
-    records = measure(pool, f"{PROGRAMS / 'loads_badly.py'}:steady", ["op_determinism"])
+def test_what_a_setting_refuses_at_the_top_of_the_file_is_unimplemented_too(factory):
+    records = measure(factory, f"{PROGRAMS / 'loads_badly.py'}:steady", ["op_determinism"])
     assert records["default"].status == "ok"
     assert records["op_determinism"].status == "unimplemented"
 
 
-def test_a_crash_stays_a_crash(pool):
-    record = measure(pool, f"{OWN}:dies_with_one_thread", ["threads=1"])["threads=1"]
+def test_a_crash_stays_a_crash(factory):
+    record = measure(factory, f"{OWN}:dies_with_one_thread", ["threads=1"])["threads=1"]
     assert record.status == "crashed"
 
 
-def test_the_reason_is_what_is_wrong_and_no_heading(pool):
-    record = default(pool, f"{OWN}:keras_step_that_fails")
+def test_the_reason_is_what_is_wrong_and_no_heading(factory):
+    record = default(factory, f"{OWN}:keras_step_that_fails")
     assert record.status == "failed"
     assert "broken" in record.reason
     assert "Graph execution error" not in record.reason
@@ -334,19 +334,19 @@ def test_the_reason_is_what_is_wrong_and_no_heading(pool):
 # -- pipelines ---------------------------------------------------------------------------
 
 
-def test_a_strict_order_reaches_a_pipeline_that_was_not_written_for_it(pool):
-    records = measure(pool, f"{OWN}:unordered_pipeline", ["data_order=strict"])
+def test_a_strict_order_reaches_a_pipeline_that_was_not_written_for_it(factory):
+    records = measure(factory, f"{OWN}:unordered_pipeline", ["data_order=strict"])
     assert records["data_order=strict"].status == "ok"
     assert divergent(records["data_order=strict"], "repeat") == 0
 
 
-def test_a_strict_order_that_an_argument_overrides_did_not_take(pool):
-    records = measure(pool, f"{OWN}:explicitly_unordered_pipeline", ["data_order=strict"])
+def test_a_strict_order_that_an_argument_overrides_did_not_take(factory):
+    records = measure(factory, f"{OWN}:explicitly_unordered_pipeline", ["data_order=strict"])
     assert records["data_order=strict"].status == "not_applicable"
     assert "deterministic=False" in records["data_order=strict"].reason
 
 
-def test_a_strict_order_without_a_pipeline_did_not_take(pool):
-    record = measure(pool, f"{OWN}:eager_alone", ["data_order=strict"])["data_order=strict"]
+def test_a_strict_order_without_a_pipeline_did_not_take(factory):
+    record = measure(factory, f"{OWN}:eager_alone", ["data_order=strict"])["data_order=strict"]
     assert record.status == "not_applicable"
     assert "no tf.data pipeline" in record.reason

@@ -15,11 +15,11 @@ pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture
-def outputs(pool, tmp_path: Path):
+def outputs(factory, tmp_path: Path):
     """What a scenario gives first."""
 
     def run(name: str) -> list[np.ndarray]:
-        worker = pool.start(Cell(name, parse("default"), "CPU:0", size="small"))
+        worker = factory.start(Cell(name, parse("default"), "CPU:0", size="small"))
         worker.build()
         worker.save_outputs(str(tmp_path / name))
         worker.close()
@@ -29,11 +29,11 @@ def outputs(pool, tmp_path: Path):
 
 
 @pytest.fixture
-def distinct(pool):
+def distinct(factory):
     """Count the outputs of ten steps in one process."""
 
     def run(name: str, setting: str = "default", size: str = "small") -> int:
-        worker = pool.start(Cell(name, parse(setting), "CPU:0", size=size))
+        worker = factory.start(Cell(name, parse(setting), "CPU:0", size=size))
         found = {worker.build().digest, *worker.repeat(9)}
         worker.close()
         return len(found)

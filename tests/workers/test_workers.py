@@ -38,8 +38,8 @@ def wait_until_gone(pid: int) -> None:
         time.sleep(0.01)
 
 
-def test_every_trial_is_a_fresh_process(pool):
-    first, second = pool.start(user("one_millisecond")), pool.start(user("one_millisecond"))
+def test_every_trial_is_a_fresh_process(factory):
+    first, second = factory.start(user("one_millisecond")), factory.start(user("one_millisecond"))
     assert first.pid != second.pid
     assert first.build().digest == second.build().digest
     first.close()
@@ -61,24 +61,24 @@ def test_every_trial_is_a_fresh_process(pool):
         ("tf32=off", "tf32", False),
     ],
 )
-def test_tensorflow_says_back_that_the_lever_took(pool, setting, key, answer):
-    worker = pool.start(cell("control_stable", setting))
+def test_tensorflow_says_back_that_the_lever_took(factory, setting, key, answer):
+    worker = factory.start(cell("control_stable", setting))
     assert worker.build().applied[key] == answer
     worker.close()
 
 
-def test_levers_in_environment_variables_do_not_reach_other_workers(pool):
+def test_levers_in_environment_variables_do_not_reach_other_workers(factory):
     for setting, on in (("deterministic_ops_env", True), ("default", False)):
-        worker = pool.start(cell("control_stable", setting))
+        worker = factory.start(cell("control_stable", setting))
         assert worker.build().applied["op_determinism"] is on
         worker.close()
 
 
-def test_a_lever_that_does_not_take_is_a_failure_and_not_a_figure(pool, monkeypatch):
+def test_a_lever_that_does_not_take_is_a_failure_and_not_a_figure(factory, monkeypatch):
     """TF_ENABLE_ONEDNN_OPTS=1 from outside cannot override the lever, so break its value."""
     broken = property(lambda setting: {"TF_ENABLE_ONEDNN_OPTS": "1"})
     monkeypatch.setattr(Setting, "environment", broken)
-    worker = pool.start(cell("control_stable", "onednn=off"))
+    worker = factory.start(cell("control_stable", "onednn=off"))
     with pytest.raises(CellError, match="onednn=off did not take: TensorFlow says onednn is True"):
         worker.build()
     worker.close()
@@ -97,8 +97,8 @@ def test_a_lever_that_does_not_take_is_a_failure_and_not_a_figure(pool, monkeypa
         ("eats_memory", "out_of_memory", "Unable to allocate"),
     ],
 )
-def test_a_scenario_that_misbehaves_is_a_status_with_a_reason(pool, name, status, reason):
-    worker = pool.start(user(name))
+def test_a_scenario_that_misbehaves_is_a_status_with_a_reason(factory, name, status, reason):
+    worker = factory.start(user(name))
     with pytest.raises(CellError) as caught:
         worker.build()
     worker.close()
@@ -107,33 +107,33 @@ def test_a_scenario_that_misbehaves_is_a_status_with_a_reason(pool, name, status
     assert "\n" not in caught.value.reason
 
 
-def test_a_step_that_changes_its_shape_is_a_failure(pool):
-    worker = pool.start(user("changes_shape"))
+def test_a_step_that_changes_its_shape_is_a_failure(factory):
+    worker = factory.start(user("changes_shape"))
     worker.build()
     with pytest.raises(CellError, match=r"float32\[1\] and then float32\[2\]"):
         worker.repeat(1)
     worker.close()
 
 
-def test_an_absent_device_does_not_apply(pool):
-    worker = pool.start(cell("control_stable", device="GPU:7"))
+def test_an_absent_device_does_not_apply(factory):
+    worker = factory.start(cell("control_stable", device="GPU:7"))
     with pytest.raises(CellError, match="no GPU:7 here; TensorFlow reports CPU:0") as caught:
         worker.build()
     worker.close()
     assert caught.value.status == "not_applicable"
 
 
-def test_a_worker_that_hangs_is_killed_and_timed_out(pool, monkeypatch):
+def test_a_worker_that_hangs_is_killed_and_timed_out(factory, monkeypatch):
     monkeypatch.setattr(process, "BUILD_LIMIT", 2.0)
-    worker = pool.start(user("hangs"))
+    worker = factory.start(user("hangs"))
     with pytest.raises(WorkerLost) as caught:
         worker.build()
     assert caught.value.status == "timed_out"
     wait_until_gone(worker.pid)
 
 
-def test_a_worker_killed_from_outside_is_lost_with_the_signals_name(pool):
-    worker = pool.start(user("slow"))
+def test_a_worker_killed_from_outside_is_lost_with_the_signals_name(factory):
+    worker = factory.start(user("slow"))
     worker.build()
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(WorkerLost, match="killed by SIGKILL during repeat") as caught:
@@ -173,11 +173,11 @@ def test_no_process_outlives_the_experiment_even_when_it_is_killed():
     assert alive == []
 
 
-def test_spawned_workers_give_the_same_bits_as_forked_ones(pool):
+def test_spawned_workers_give_the_same_bits_as_forked_ones(factory):
     spawned = SpawnWorkerFactory()
     try:
         digests = []
-        for workers in (pool, spawned):
+        for workers in (factory, spawned):
             worker = workers.start(cell("matmul_square", "threads=1"))
             digests.append(worker.build().digest)
             assert worker.repeat(1) == digests[-1:]

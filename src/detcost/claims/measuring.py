@@ -62,14 +62,14 @@ def measure(
     to_do = requests()
     experiments = [len(request.scenarios) * len(request.settings) for request in to_do]
     done = 0
-    pool = start_workers()
+    factory = start_workers()
     try:
         for request, share in zip(to_do, experiments, strict=True):
             report = _part(on_progress, done / sum(experiments), share / sum(experiments))
-            yield from Run(request, out=out, on_progress=report, workers=pool)
+            yield from Run(request, out=out, on_progress=report, workers=factory)
             done += share
     finally:
-        pool.close()
+        factory.close()
 
 
 def _asks() -> Iterator[Hypothesis]:

@@ -51,11 +51,11 @@ def _settings() -> Table:
 
 def _devices() -> Table:
     found = Table("device", "model", "details")
-    pool = start_workers()
+    factory = start_workers()
     try:
-        for device in pool.inspection().devices():
+        for device in factory.inspection().devices():
             details = ", ".join(f"{key}: {value}" for key, value in device.details.items())
             found.add_row(device.name, device.model or "", details)
     finally:
-        pool.close()
+        factory.close()
     return found

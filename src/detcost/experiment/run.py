@@ -66,42 +66,42 @@ class Run:
         self._experiments = len(request.scenarios) * len(request.devices or ("CPU:0",))
 
     def __iter__(self) -> Iterator[Evidence]:
-        pool = self._workers or start_workers(self.request.seed)
-        pool.prepare(self.request.settings, self.request.profile.pythons)
+        factory = self._workers or start_workers(self.request.seed)
+        factory.prepare(self.request.settings, self.request.profile.pythons)
         # The inventory takes a second; so does TensorFlow's import, in a process of its own.
         inventory = threading.Thread(target=machine.describe)
         inventory.start()
         try:
-            yield from self._run(pool)
+            yield from self._run(factory)
         finally:
             inventory.join()
-            if pool is not self._workers:
-                pool.close()
+            if factory is not self._workers:
+                factory.close()
 
-    def _run(self, pool: ForkWorkerFactory | SpawnWorkerFactory) -> Iterator[Evidence]:
-        scenarios = [_describe(pool, reference) for reference in self.request.scenarios]
+    def _run(self, factory: ForkWorkerFactory | SpawnWorkerFactory) -> Iterator[Evidence]:
+        scenarios = [_describe(factory, reference) for reference in self.request.scenarios]
         _refuse_namesakes(scenarios)
-        inspection = pool.inspection()
+        inspection = factory.inspection()
         present = [device.name for device in inspection.devices()]
         self._versions = inspection.versions()
-        self._start_method = pool.start_method
+        self._start_method = factory.start_method
         inspection.close()
         self._controls = [
-            _control(pool, "control_varies", varies=True),
-            _control(pool, "control_stable", varies=False),
+            _control(factory, "control_varies", varies=True),
+            _control(factory, "control_stable", varies=False),
         ]
         devices = self.request.devices or present
         self._experiments = len(scenarios) * len(devices)
         for device in devices:
             for scenario in scenarios:
-                records = self._measure(pool, scenario, device, present)
+                records = self._measure(factory, scenario, device, present)
                 if self._journal:
                     self._journal.append(records)
                 self._experiments_done += 1
                 yield from records
 
     def _measure(
-        self, pool: WorkerFactory, scenario: ScenarioInfo, device: str, present: list[str]
+        self, factory: WorkerFactory, scenario: ScenarioInfo, device: str, present: list[str]
     ) -> list[Evidence]:
         """Measure one scenario on one device under every setting that means something there."""
         request = self.request
@@ -130,7 +130,7 @@ class Run:
         experiment = Experiment(
             cells,
             request.profile,
-            pool,
+            factory,
             scopes={scope: ways[scope] for scope in request.scopes if scope in ways},
             float64_reference=scenario.float64_reference,
             checkpoint=checkpoint,
@@ -210,9 +210,9 @@ class Run:
         )
 
 
-def _control(pool: WorkerFactory, name: str, varies: bool) -> Control:
+def _control(factory: WorkerFactory, name: str, varies: bool) -> Control:
     """Run a control scenario; right is that all its repeats differ, or that none does."""
-    worker = pool.start(Cell(name, DEFAULT, "CPU:0"))
+    worker = factory.start(Cell(name, DEFAULT, "CPU:0"))
     try:
         first = worker.build().digest
         divergent = sum(digest != first for digest in worker.repeat(CONTROL_REPEATS))
@@ -239,9 +239,9 @@ def _not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> s
     return None
 
 
-def _describe(pool: ForkWorkerFactory | SpawnWorkerFactory, reference: str) -> ScenarioInfo:
+def _describe(factory: ForkWorkerFactory | SpawnWorkerFactory, reference: str) -> ScenarioInfo:
     """Ask in a process of its own: two files may each import another neighbour of one name."""
-    inspection = pool.inspection()
+    inspection = factory.inspection()
     try:
         return inspection.describe(reference)
     finally:

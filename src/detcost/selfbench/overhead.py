@@ -52,11 +52,11 @@ def trial_speedup(pairs: int = 5) -> float:
     Both apply the setting, build the same scenario, run and digest its first step.
     The process that workers are forked from is started before: a run does that once.
     """
-    pool = start_workers()
+    factory = start_workers()
     try:
 
         def worker_trial() -> None:
-            worker = pool.start(CELL)
+            worker = factory.start(CELL)
             worker.build()
             worker.close()
 
@@ -69,7 +69,7 @@ def trial_speedup(pairs: int = 5) -> float:
         interpreter_trial()  # both once beforehand: files come from the page cache for both
         return _median_ratio(interpreter_trial, worker_trial, pairs)
     finally:
-        pool.close()
+        factory.close()
 
 
 def threads_trial_cost(pairs: int = 24) -> float:
@@ -77,12 +77,12 @@ def threads_trial_cost(pairs: int = 24) -> float:
 
     They are what a standard run does, one at a time; the pool sizes take turns.
     """
-    pool = start_workers()
+    factory = start_workers()
     arm = Arm(CELL)
     sizes = itertools.cycle(POOL_SIZES)
     try:
         with tempfile.TemporaryDirectory() as directory:
-            supervisor = WorkerSupervisor(pool, Path(directory), PROFILES["standard"].calls)
+            supervisor = WorkerSupervisor(factory, Path(directory), PROFILES["standard"].calls)
             run = Trials(supervisor, at_once=1, on_trial=lambda: None).run
 
             def threads() -> None:
@@ -95,7 +95,7 @@ def threads_trial_cost(pairs: int = 24) -> float:
             process()  # the first is the reference of the others
             return _median_ratio(threads, process, pairs)
     finally:
-        pool.close()
+        factory.close()
 
 
 def timing_overhead(pairs: int = 200) -> float:
@@ -161,16 +161,16 @@ def cost_bias_in_errors(cost: RatioEstimate, truth: independent.IndependentEstim
 
 def _cost(program: str, setting: str, profile: Profile) -> RatioEstimate:
     """Let the engine measure a plain program by a profile, its blocks alone."""
-    pool = start_workers()
+    factory = start_workers()
     cells = [
         Cell(f"detcost.selfbench.plain_scenarios:{program}", each, "CPU:0")
         for each in (DEFAULT, grammar.parse(setting))
     ]
-    experiment = Experiment(cells, profile, pool, scopes={})
+    experiment = Experiment(cells, profile, factory, scopes={})
     try:
         experiment.run()
     finally:
-        pool.close()
+        factory.close()
     for arm in experiment.arms:
         if not arm.running:
             raise RuntimeError(f"{arm.cell.setting.name}: {arm.status}: {arm.reason}")

@@ -47,7 +47,7 @@ Results = dict[tuple[str, str], Found]
 
 
 def measure(
-    pool: WorkerFactory,
+    factory: WorkerFactory,
     scenarios: Sequence[str] = SCENARIOS,
     kinds: Sequence[str] = KINDS,
     *,
@@ -77,7 +77,7 @@ def measure(
         chance.shuffle(order)
         for scenario, kind in order:
             cell = Cell(scenario, DEFAULT, "CPU:0", size=size, seed=seed)
-            _wait(pool, cell, _circumstances(kind, seed, number), most, results[scenario, kind])
+            _wait(factory, cell, _circumstances(kind, seed, number), most, results[scenario, kind])
     return results
 
 
@@ -86,11 +86,11 @@ def _circumstances(kind: str, seed: int, number: int) -> Conditions:
 
 
 def _wait(
-    pool: WorkerFactory, cell: Cell, conditions: Conditions, most: int, result: Found
+    factory: WorkerFactory, cell: Cell, conditions: Conditions, most: int, result: Found
 ) -> None:
     beside = conditions.neighbour
-    with pool.neighbour(beside) if beside else nullcontext():
-        worker = pool.start(cell, conditions)
+    with factory.neighbour(beside) if beside else nullcontext():
+        worker = factory.start(cell, conditions)
         try:
             first = worker.build().digest
             differs = [digest != first for digest in worker.repeat(most)]
