@@ -10,7 +10,7 @@ import pytest
 from detcost.evidence import reading, schema
 from detcost.evidence.schema import Divergence, Evidence, Variant
 from detcost.experiment.arm import Tally
-from detcost.experiment.sequences import Outcome
+from detcost.experiment.sequences import BitComparison
 from detcost.outputs.severity import Severity
 from detcost.report.projection import Glance
 from factories import divergence, record
@@ -27,7 +27,7 @@ def execution(
     tally = Tally()
     for label, digests in outputs.items():
         for digest in digests:
-            tally.add(Outcome(label, digest, reference))
+            tally.add(BitComparison(label, digest, reference))
     if tally.divergent and severity:
         tally.add_severity(severity)
     return tally.summary()
