@@ -1,1 +1,1 @@
-"""Outputs: their digests, and how far two outputs are apart."""
+"""Outputs of a step: their digests, and the distance between two of them."""

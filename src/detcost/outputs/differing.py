@@ -1,4 +1,4 @@
-"""Which of several outputs differed, by their paths in what a step returns."""
+"""The outputs of a step that differ, by their paths in its return value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from detcost.outputs.digests import Leaf, digest
 
-#: Most paths in one list: a step may return thousands of tensors.
+#: Maximum number of paths in a list: a step may return thousands of tensors.
 MOST_NAMED = 20
 _MORE = re.compile(r"and at least (\d+) more")
 
@@ -20,36 +20,37 @@ def outputs(reference: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[str]:
     Parameters
     ----------
     reference, leaves
-        What two calls of a step returned. The leaves of a composite, such as the values and
-        the indices of a sparse tensor, have one path and count as one output.
+        The leaves that two calls of a step returned. The leaves of a composite, such as the
+        values and indices of a sparse tensor, share a path and count as one output.
 
     Returns
     -------
     list of str
-        Paths such as ``step()[1]['loss']``, in the order in which they are returned. Empty
-        where the step returns one output alone. Of more than :data:`MOST_NAMED` outputs the
-        first stand here, and then ``and at least 7 more``.
+        Paths such as ``step()[1]['loss']``, in the order of the return value. Empty if the
+        step returns a single output. After :data:`MOST_NAMED` paths the last entry is
+        ``and at least 7 more``.
     """
-    if len(reference) == len(leaves):  # digests pair leaves by place, and keys may be names made up
+    # Digests pair leaves by position, and a program may generate other keys in each process.
+    if len(reference) == len(leaves):
         pairs = zip(reference, leaves, strict=True)
         leaves = [replace(theirs, path=ours.path) for ours, theirs in pairs]
     ours, theirs = _by_path(reference), _by_path(leaves)
     if min(len(ours), len(theirs)) == 1:
         return []
     paths = ours.keys() | theirs.keys()
-    differ = [path for path in paths if digest(ours[path]) != digest(theirs[path])]
-    return _capped(differ, len(differ))
+    differing = [path for path in paths if digest(ours[path]) != digest(theirs[path])]
+    return _capped(differing, len(differing))
 
 
 def union(a: Sequence[str], b: Sequence[str]) -> list[str]:
-    """Merge what two comparisons named. The order of merging does not matter."""
+    """Merge the lists of two comparisons. The order of merging does not matter."""
     paths = {path for path in (*a, *b) if not _MORE.fullmatch(path)}
     return _capped(paths, max(_count(a), _count(b)))
 
 
 def _capped(paths: Iterable[str], count: int) -> list[str]:
-    """Keep the first paths; ``count`` is how many differed in the comparison with most."""
-    named = sorted(paths, key=_place)
+    """Keep the first paths. ``count`` is the largest number of differing outputs so far."""
+    named = sorted(paths, key=_position)
     more = max(count - MOST_NAMED, int(len(named) > MOST_NAMED))
     return named[:MOST_NAMED] + ([f"and at least {more} more"] if more > 0 else [])
 
@@ -59,13 +60,13 @@ def _count(capped: Sequence[str]) -> int:
     return len(capped) - 1 + int(more[1]) if more else len(capped)
 
 
-def _place(path: str) -> list[str | int]:
-    """Sort paths as the step returns them: the tenth item of a list comes after the second."""
+def _position(path: str) -> list[str | int]:
+    """Return a sort key in which the tenth item of a list follows the second."""
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"\[(\d+)\]", path))]
 
 
 def _by_path(leaves: Sequence[Leaf]) -> defaultdict[str, list[Leaf]]:
-    found: defaultdict[str, list[Leaf]] = defaultdict(list)
+    by_path: defaultdict[str, list[Leaf]] = defaultdict(list)
     for leaf in leaves:
-        found[leaf.path].append(leaf)
-    return found
+        by_path[leaf.path].append(leaf)
+    return by_path

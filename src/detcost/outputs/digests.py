@@ -1,6 +1,6 @@
-"""Digests of what a step returned: equal bytes give equal digests, other bytes give others.
+"""Digests of the outputs of a step: they are equal if and only if the bytes are equal.
 
-Runs in workers. TensorFlow is used if the scenario loaded it, and never imported.
+Runs in workers. It uses TensorFlow if the scenario has loaded it, and never imports it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy.typing as npt
 import xxhash
 
 STRING = "string"
-#: The path of what a step returned, from which the paths of its outputs go on.
+#: The path of a step's return value, which begins the paths of its outputs.
 STEP = "step()"
-#: What TensorFlow has beyond NumPy's own types; older versions of ml_dtypes lack some.
+#: TensorFlow's types that NumPy lacks. Older versions of ml_dtypes lack some of them too.
 _EXTENDED = {
     name: np.dtype(getattr(ml_dtypes, name))
     for name in (
@@ -31,8 +31,8 @@ _EXTENDED = {
 }
 _MAGIC = b"detcost1"
 _ALIGNMENT = 64
-#: Elements looked at together: enough that the price of a call to NumPy does not count, and
-#: few enough that what one call leaves for the next stays in the processor's caches.
+#: Elements in a chunk: enough to make the overhead of NumPy's calls negligible, and few enough
+#: to keep intermediate results in the processor's caches.
 CHUNK = 1 << 18
 
 Array = npt.NDArray[Any]
@@ -40,7 +40,7 @@ _Header = tuple[str, tuple[int, ...], int, str]  # of a saved leaf: dtype, shape
 
 
 class UnusableOutput(Exception):
-    """What ``step()`` returned cannot be compared; one line that says why and what to do."""
+    """The return value of ``step()`` cannot be compared. One line has the reason and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +50,17 @@ class Leaf:
     Parameters
     ----------
     dtype
-        NumPy's name of the type (quantised types count as the integers they are stored
-        as), or ``"string"``.
+        NumPy's name of the type, or ``"string"``. Quantised types have the name of the
+        integers that store them.
     shape
         Number of elements along each axis.
     data
-        The raw bytes in C order, shape (n,). May be a view of a live tensor or array:
-        :func:`save` what must outlast the next step. Strings are written as all their
-        lengths (uint64), then all their bytes.
+        The raw bytes in C order, shape (n,). May be a view of a live tensor or array, which
+        the next step overwrites; :func:`save` keeps the bytes. Strings are stored as all
+        lengths (uint64), followed by all bytes.
     path
-        Where it stands in what the step returned, such as ``step()[1]['loss']``. The leaves
-        of a composite tensor share one path.
+        Position in the return value of the step, such as ``step()[1]['loss']``. The leaves
+        of a composite tensor share a path.
     """
 
     dtype: str
@@ -75,12 +75,12 @@ class Leaf:
 
     @property
     def array(self) -> npt.NDArray[Any]:
-        """The elements, a view of shape :attr:`shape`; strings have :meth:`strings` instead."""
+        """A view of the elements, of shape :attr:`shape`. For strings, use :meth:`strings`."""
         elements: npt.NDArray[Any] = self.data.view(_EXTENDED.get(self.dtype, self.dtype))
         return elements.reshape(self.shape)
 
     def strings(self) -> Iterator[bytes]:
-        """Give the elements of a string leaf one by one, in C order."""
+        """Yield the elements of a string leaf in C order."""
         lengths = self.data[: 8 * self.size].view(np.uint64)
         start = 8 * self.size
         for length in map(int, lengths):
@@ -89,40 +89,40 @@ class Leaf:
 
 
 def leaves(outputs: object) -> list[Leaf]:
-    """Flatten what a step returned into comparable leaves, in the order of ``tf.nest``.
+    """Flatten the return value of a step into leaves, in the order of ``tf.nest``.
 
-    Tensors, variables and their composites (ragged, sparse, ``IndexedSlices``), NumPy
-    arrays, Python numbers and strings, nested in lists, tuples and dicts (sorted by key).
-    A tensor in host memory is viewed, not copied: ``np.asarray`` does that,
-    ``Tensor.numpy()`` copies.
+    Accepts tensors, variables and their composites (ragged, sparse, ``IndexedSlices``), NumPy
+    arrays, Python numbers and strings. They may be nested in lists, tuples and dicts, whose
+    keys are sorted. A tensor in host memory is viewed by ``np.asarray``, because
+    ``Tensor.numpy()`` copies it.
 
     Raises
     ------
     UnusableOutput
-        For nothing to compare, a ``None`` among the outputs, or a thing without bytes.
+        If there are no outputs, or if one is ``None`` or has no bytes.
     """
     if outputs is None:
         raise UnusableOutput("step() returned nothing; return the tensors to compare")
-    found = [_leaf(value, path) for path, value in _flatten(outputs, STEP)]
-    if not found:
+    flat = [_leaf(value, path) for path, value in _flatten(outputs, STEP)]
+    if not flat:
         raise UnusableOutput("step() returned an empty nest; return the tensors to compare")
-    return found
+    return flat
 
 
 def signature(leaves: Sequence[Leaf]) -> tuple[str, ...]:
-    """Types and shapes as text, such as ``float32[8,32]``."""
+    """Return types and shapes as text, such as ``float32[8,32]``."""
     return tuple(f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]" for leaf in leaves)
 
 
 def digest(leaves: Sequence[Leaf]) -> str:
     """Hash dtype, shape and bytes of every leaf, in order: 32 hex digits of 128-bit XXH3.
 
-    XXH3 reads as fast as memory gives; a cryptographic hash would not, and nobody
-    attacks here. NaN payloads and the sign of zero count, as all bytes do.
+    XXH3 is as fast as memory. A cryptographic hash is slower, and no attack is possible here.
+    NaN payloads and the sign of zero count, because all bytes do.
     """
     hasher = xxhash.xxh3_128()
     for leaf, text in zip(leaves, signature(leaves), strict=True):
-        hasher.update(f"{text};".encode())  # tells where the bytes end: leaves cannot run together
+        hasher.update(f"{text};".encode())  # separates the bytes of leaves
         hasher.update(leaf.data.data)
     return hasher.hexdigest()
 
@@ -130,8 +130,7 @@ def digest(leaves: Sequence[Leaf]) -> str:
 def save(leaves: Sequence[Leaf], path: str | os.PathLike[str]) -> None:
     """Write leaves to a file: magic, length of the header, JSON header, then aligned bytes.
 
-    The file appears whole or not at all, and one already there stays whole for those
-    who have it mapped.
+    The file is replaced atomically. A process that has mapped the old file keeps it.
     """
     header = msgspec.json.encode(
         [(leaf.dtype, leaf.shape, leaf.data.size, leaf.path) for leaf in leaves]
@@ -146,12 +145,12 @@ def save(leaves: Sequence[Leaf], path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> list[Leaf]:
-    """Read leaves back as read-only views of the file, which is not copied into memory.
+    """Read leaves as read-only views of the file, without copying it into memory.
 
     Raises
     ------
     ValueError
-        If the file was not written by :func:`save`, or not to its end.
+        If :func:`save` did not write the file, or if the file is incomplete.
     """
     raw = np.asarray(np.memmap(path, np.uint8, "r"))
     if raw[:8].tobytes() != _MAGIC:
@@ -160,30 +159,30 @@ def load(path: str | os.PathLike[str]) -> list[Leaf]:
     if end > raw.size:
         raise ValueError(f"{path} is cut off: {raw.size} bytes")
     header = msgspec.json.decode(raw[16:end].tobytes(), type=list[_Header])
-    found = []
+    saved = []
     for dtype, shape, size, name in header:
         end += -end % _ALIGNMENT
-        found.append(Leaf(dtype, shape, raw[end : end + size], name))
+        saved.append(Leaf(dtype, shape, raw[end : end + size], name))
         end += size
     if end > raw.size:
         raise ValueError(f"{path} is cut off: {raw.size} of {end} bytes")
-    return found
+    return saved
 
 
 def chunks(a: Array, b: Array) -> Iterator[tuple[Array, Array]]:
-    """Cut two arrays of one shape into pairs of at most ``CHUNK`` elements, each shape (n,)."""
+    """Cut two arrays of one shape into pairs of flat chunks, of at most ``CHUNK`` elements."""
     a, b = a.reshape(-1), b.reshape(-1)
     for start in range(0, a.size, CHUNK):
         yield a[start : start + CHUNK], b[start : start + CHUNK]
 
 
 def is_float(dtype: str) -> bool:
-    """Tell whether a type of this name is of real or complex floats."""
+    """Return whether the type of this name has real or complex floats."""
     return "float" in dtype or "complex" in dtype
 
 
 def _flatten(value: object, path: str) -> Iterator[tuple[str, object]]:
-    """Walk the containers ourselves, since ``tf.nest`` cannot say where a leaf came from."""
+    """Flatten containers without ``tf.nest``, which does not give the paths of leaves."""
     if isinstance(value, Mapping):
         try:
             keys = sorted(value)
@@ -214,11 +213,11 @@ def _leaf(value: object, path: str) -> Leaf:
     return Leaf(array.dtype.name, array.shape, array.reshape(-1).view(np.uint8), path)
 
 
-_PADDED = (np.longdouble, np.clongdouble)  # its spare bytes hold whatever was there before
+_PADDED = (np.longdouble, np.clongdouble)  # their padding bytes are undefined
 
 
 def _array(value: object, path: str) -> npt.NDArray[Any]:
-    """View a leaf as an array. TensorFlow's own errors pass: a step may fail only here."""
+    """View a leaf as an array. Errors of an asynchronous step appear here and pass through."""
     if isinstance(value, str | bytes):
         return np.array(value, object)
     if isinstance(value, np.ndarray | np.generic | bool | int | float | complex):

@@ -1,4 +1,4 @@
-"""How wrong an output is against the same program in float64."""
+"""The error of outputs, relative to the same program in float64."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from detcost.outputs.digests import Array, Leaf, chunks, is_float
 
 
 def relative_error(reference: Sequence[Leaf], leaves: Sequence[Leaf]) -> float | None:
-    """Return ‖a − r‖₂/‖r‖₂, a an output and r its reference; of several outputs the greatest.
+    """Return the greatest ‖a − r‖₂/‖r‖₂ of any output a and its reference r.
 
-    Each output is judged by its own norm, so that a large one cannot hide a small wrong one.
-    It is computed in float64, in pieces: outputs of any size need little memory besides.
+    Each output is divided by its own norm, so that a large output cannot hide the error of a
+    small one. The computation is in float64 and in chunks, so it needs little extra memory.
 
     Parameters
     ----------
     reference
-        The outputs as they should be, the floats among them in float64 or complex128.
+        The correct outputs. Floats are in float64 or complex128.
     leaves
-        The outputs to judge, in floats of any type. Those that are no floats are ignored.
+        The outputs to check, in floats of any type. Other types are ignored.
 
     Returns
     -------
     float or None
-        0 for an output of zeros where r is zero, too. ``None`` if there is no such number:
-        no output is of floats; the two differ in number, in shapes or in which outputs
-        are real, complex or neither; r is zero and a is not; or any element of either is
-        infinite or NaN, be it in both at the same place.
+        0 if an output and its reference are both zero. ``None`` if the error is undefined:
+
+        * no output has floats;
+        * the numbers of outputs, the shapes or the kinds (real, complex, other) differ;
+        * the reference is zero and the output is not;
+        * any element is infinite or NaN, even if both are at the same position.
     """
     if list(map(_form, reference)) != list(map(_form, leaves)):
         return None
@@ -43,10 +45,10 @@ def _form(leaf: Leaf) -> tuple[bool, bool, tuple[int, ...]]:
 
 
 def _error(reference: Leaf, leaf: Leaf) -> float:
-    """Return one output's relative error, not finite if it has none."""
+    """Return the relative error of one output; not finite if it is undefined."""
     wide = np.complex128 if leaf.dtype.startswith("complex") else np.float64
     size = distance = 0.0
-    with np.errstate(all="ignore"):  # what is not finite becomes None
+    with np.errstate(all="ignore"):  # errors that are not finite become None
         for r, a in chunks(reference.array, leaf.array):
             size = math.hypot(size, _norm(r.astype(wide)))
             distance = math.hypot(distance, _norm(a.astype(wide) - r))
@@ -56,7 +58,7 @@ def _error(reference: Leaf, leaf: Leaf) -> float:
 
 
 def _norm(numbers: Array) -> float:
-    """Return ‖x‖₂ of float64 or complex128, shape (n,), whose squares may overflow."""
+    """Return ‖x‖₂ of float64 or complex128, shape (n,), without overflow of squares."""
     parts = numbers.view(np.float64)
     greatest = float(np.abs(parts).max(initial=0))
     if greatest == 0 or not math.isfinite(greatest):

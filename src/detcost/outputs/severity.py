@@ -1,4 +1,4 @@
-"""How far apart two outputs are whose bytes differ."""
+"""The distance between two outputs whose bytes differ."""
 
 from __future__ import annotations
 
@@ -21,38 +21,36 @@ Number = TypeVar("Number", int, float)
 
 
 class Severity(msgspec.Struct, frozen=True):
-    """Distances of one output from the reference; ``None`` is unknown.
+    """Distances of outputs from the reference. ``None`` means unknown.
 
     Parameters
     ----------
     max_ulp
-        Greatest distance of two floats in units in the last place, counted as the floats
-        between them: ±0 are 0 apart, infinity is one beyond the greatest number. A
-        complex number is two floats. ``None`` if no output is of floats, or if a NaN
-        stands against a number, since then there is no distance.
+        Greatest distance between two floats in units in the last place, which is the number
+        of floats between them. The distance of ±0 is 0. Infinity follows the greatest number.
+        A complex number counts as two floats. ``None`` if no output has floats, or if a NaN
+        is compared with a number.
     fraction_differing
         V_c: share of all elements whose bytes differ. ``None`` if there are no elements.
     mean_relative
-        V_ermv: mean of |a − b|/|a| over all float and complex elements, a the
-        reference. Two NaNs count as equal. Elements where only a is zero are left out:
-        they have no relative error, and show in the other two figures. ``None`` if
-        nothing is left, or if one error is not finite, as with a number against
-        infinity or NaN.
+        V_ermv: mean of |a − b|/|a| over all float and complex elements, with reference a. Two
+        NaNs count as equal. Elements where only a is zero are left out, because they have no
+        relative error. ``None`` if no element is left, or if an error is not finite, as for a
+        number compared with infinity or NaN.
     trajectory
-        Where a training parts from the reference, and how the difference grows. ``None``
-        if the outputs are no training's, or equal.
+        The divergence of a training from the reference, step by step. ``None`` if the
+        outputs are equal or are not those of a training.
     outputs
-        Which of several outputs differ: their paths in what the step returns, such as
-        ``step()[1]['loss']``, in the order in which it returns them. Empty if the step returns
-        one output alone. At most 20 paths are named; the last entry is then
-        ``and at least 7 more``.
+        The outputs that differ, by their paths in the return value of the step, such as
+        ``step()[1]['loss']``, in its order. Empty if the step returns a single output. After
+        20 paths the last entry is ``and at least 7 more``.
 
     Notes
     -----
-    V_c and V_ermv are of Shanmugavelu et al., arXiv 2408.05148. The errors of V_ermv are
-    computed in the precision of the elements, or in single if that is more, and added up in
-    double: their mean is right to 6 digits for float32 and smaller types, to 15 for float64.
-    Errors of complex64 under 1e-38, which real numbers cannot have, are lost.
+    V_c and V_ermv are defined by Shanmugavelu et al., arXiv 2408.05148. The errors of V_ermv
+    are computed in the precision of the elements, but at least in single precision. They are
+    summed in double precision. Their mean is right to 6 digits for float32 and smaller types,
+    to 15 for float64. Errors of complex64 under 1e-38, which real numbers cannot have, are lost.
     """
 
     max_ulp: int | None
@@ -63,15 +61,15 @@ class Severity(msgspec.Struct, frozen=True):
 
 
 def compare(reference: Sequence[Leaf], leaves: Sequence[Leaf]) -> Severity:
-    """Measure how far leaves are from the reference, and name those that differ.
+    """Measure the distances of leaves from the reference, and name the differing outputs.
 
-    Outputs of other types or shapes have no distances: all figures are unknown.
+    If types or shapes differ, all distances are unknown.
     """
     outputs = differing.outputs(reference, leaves)
     if signature(reference) != signature(leaves):
         return Severity(None, None, None, outputs=outputs)
     tally = _Tally()
-    with np.errstate(all="ignore"):  # what is not finite gets judged
+    with np.errstate(all="ignore"):  # errors that are not finite are handled
         for ours, theirs in zip(reference, leaves, strict=True):
             if ours.dtype == STRING:
                 tally.add_strings(ours, theirs)
@@ -82,12 +80,12 @@ def compare(reference: Sequence[Leaf], leaves: Sequence[Leaf]) -> Severity:
 
 
 def worst(a: Severity | None, b: Severity | None) -> Severity | None:
-    """Merge the severities of two comparisons: the greater of each figure.
+    """Merge the severities of two comparisons: the greater value of each field.
 
-    ``None`` for a whole severity is no divergence, and gives way. An unknown figure is
-    no such thing: it might have been the worst, so the worst is unknown too. Of two
-    trajectories the earlier first step is kept, and the curve that ends farthest away.
-    The outputs are those that differed in either.
+    ``None`` for a whole severity stands for no divergence; the other severity is returned
+    then. An unknown field stays unknown, because it might have been the greater one.
+    Trajectories merge by :func:`detcost.outputs.trajectory.worst`. The outputs are those that
+    differed in either comparison.
     """
     if a is None or b is None:
         return b if a is None else a
@@ -105,28 +103,28 @@ def _greater(x: Number | None, y: Number | None) -> Number | None:
 
 
 class _Scratch:
-    """Memory to compute in, kept from chunk to chunk: fresh memory costs page faults."""
+    """Buffers that chunks share, because fresh memory costs page faults."""
 
     def __init__(self) -> None:
-        self._rooms: dict[str, Array] = defaultdict(lambda: np.empty(16 * CHUNK, np.uint8))
+        self._buffers: dict[str, Array] = defaultdict(lambda: np.empty(16 * CHUNK, np.uint8))
 
-    def array(self, room: str, size: int, dtype: npt.DTypeLike) -> Array:
-        """Return an array of shape (size,), which lasts until its room is asked for again."""
+    def array(self, name: str, size: int, dtype: npt.DTypeLike) -> Array:
+        """Return an array of shape (size,), valid until the next call with this name."""
         dtype = np.dtype(dtype)
-        return self._rooms[room][: size * dtype.itemsize].view(dtype)
+        return self._buffers[name][: size * dtype.itemsize].view(dtype)
 
 
 @dataclass
 class _Tally:
-    """Sums over the chunks seen so far."""
+    """Sums over the chunks so far."""
 
     elements: int = 0
     differing: int = 0
     floats: int = 0  # of the elements, those of float or complex type
     max_ulp: int = 0
-    nan_against_number: bool = False  # once it was, no distance is the greatest
+    nan_against_number: bool = False  # then max_ulp is unknown
     with_relative: int = 0
-    sum_relative: float = 0.0  # not finite once any error is not
+    sum_relative: float = 0.0  # not finite if any error is not
     scratch: _Scratch = field(default_factory=_Scratch)
 
     def add(self, a: Array, b: Array, floats: bool) -> None:
@@ -137,10 +135,10 @@ class _Tally:
         if not floats:
             return
         self.floats += a.size
-        self.with_relative += a.size  # equal bytes are no error
-        if 8 * count < a.size:  # to pick out more takes longer than to look at all
-            places = np.flatnonzero(differ)
-            a, b, differ = a.take(places), b.take(places), differ.take(places)
+        self.with_relative += a.size  # equal bytes have no error
+        if 8 * count < a.size:  # copying more elements takes longer than computing all
+            positions = np.flatnonzero(differ)
+            a, b, differ = a.take(positions), b.take(positions), differ.take(positions)
         special = self._add_ordinary(a, b, differ)
         if special.size:
             self._add_special(a.take(special), b.take(special))
@@ -151,7 +149,7 @@ class _Tally:
         self.differing += sum(x != y for x, y in pairs)
 
     def _add_ordinary(self, a: Array, b: Array, differ: Array) -> Array:
-        """Add the elements of finite error; return the places of others that differ."""
+        """Add the elements with finite error; return the positions of other differing elements."""
         errors = _relative_errors(a, b, self.scratch)
         special = np.empty(0, np.intp)
         if not np.isfinite(errors.max(initial=0)):
@@ -163,7 +161,7 @@ class _Tally:
         return special
 
     def _add_special(self, a: Array, b: Array) -> None:
-        """Add elements with a zero, an infinity or NaN, or that only float64 has room for."""
+        """Add elements with a zero, an infinity, a NaN or an error that needs float64."""
         errors = _special_errors(a, b)
         self.with_relative -= a.size - errors.size
         self.sum_relative += float(errors.sum())
@@ -183,7 +181,7 @@ class _Tally:
 
 
 def _bytes_differ(a: Array, b: Array, scratch: _Scratch) -> Array:
-    """Per element, shape (n,), whether any byte differs."""
+    """Return whether any byte of each element differs, shape (n,)."""
     word = f"u{min(a.itemsize, 8)}"
     x, y = a.view(word), b.view(word)
     unequal: Array = np.not_equal(x, y, out=scratch.array("unequal", x.size, bool))
@@ -191,16 +189,16 @@ def _bytes_differ(a: Array, b: Array, scratch: _Scratch) -> Array:
 
 
 def _parts(array: Array) -> Array:
-    """Complex numbers as real and imaginary parts, all else as it is."""
+    """View complex numbers as real and imaginary parts; leave other types unchanged."""
     return array.view(f"f{array.itemsize // 2}") if array.dtype.kind == "c" else array
 
 
 def _ulp_distance(a: Array, b: Array, left_out: Array, scratch: _Scratch) -> int:
-    """Greatest distance in units in the last place, but for elements at the places left out.
+    """Return the greatest distance in units in the last place, except at positions left out.
 
-    A float's bits are a sign and a magnitude that counts the floats from zero. So floats
-    of equal sign are as far apart as their bits, others as the sum of their magnitudes,
-    which fits the unsigned integer of the float's width.
+    The bits of a float are a sign and a magnitude, which counts the floats from zero. The
+    distance of two floats is the difference of their magnitudes if their signs are equal.
+    Otherwise it is the sum of their magnitudes, which fits an unsigned integer of that width.
     """
     float_type = _parts(a).dtype
     width, sign = float_type.itemsize, 1 << (ml_dtypes.finfo(float_type).bits - 1)
@@ -216,7 +214,7 @@ def _ulp_distance(a: Array, b: Array, left_out: Array, scratch: _Scratch) -> int
 
 
 def _relative_errors(a: Array, b: Array, scratch: _Scratch) -> Array:
-    """Give |a − b|/|a| in single precision or double, shape (n,); not finite where special."""
+    """Return |a − b|/|a|, shape (n,), at least in float32; not finite for special elements."""
     wide = a.dtype if a.itemsize > 2 else np.dtype(np.float32)
     x, y = _widened(a, "x", wide, scratch), _widened(b, "y", wide, scratch)
     difference = np.subtract(x, y, out=scratch.array("y", a.size, wide))
@@ -226,13 +224,13 @@ def _relative_errors(a: Array, b: Array, scratch: _Scratch) -> Array:
     return errors
 
 
-def _widened(array: Array, room: str, dtype: np.dtype[Any], scratch: _Scratch) -> Array:
-    """Give the same numbers in a type that holds them all."""
+def _widened(array: Array, name: str, dtype: np.dtype[Any], scratch: _Scratch) -> Array:
+    """Return the same numbers in a wider type, in the named buffer if a copy is needed."""
     if array.dtype == dtype:
         return array
-    out = scratch.array(room, array.size, dtype)
+    out = scratch.array(name, array.size, dtype)
     if array.dtype == ml_dtypes.bfloat16:
-        out[...] = array  # a mere shift: the other types are sooner looked up than converted
+        out[...] = array  # a bit shift; for other types a table is faster than conversion
         return out
     codes = scratch.array("codes", array.size, np.intp)
     codes[...] = array.view(f"u{array.itemsize}")
@@ -241,13 +239,13 @@ def _widened(array: Array, room: str, dtype: np.dtype[Any], scratch: _Scratch) -
 
 @cache
 def _values(dtype: np.dtype[Any]) -> npt.NDArray[np.float32]:
-    """Give the numbers that all codes of a type of one or two bytes stand for."""
+    """Return the numbers of all codes of a type of one or two bytes."""
     word = np.dtype(f"u{dtype.itemsize}")
     return np.arange(1 << 8 * dtype.itemsize, dtype=word).view(dtype).astype(np.float32)
 
 
 def _special_errors(a: Array, b: Array) -> npt.NDArray[np.float64]:
-    """Give |a − b|/|a| of the elements that have it, computed in float64 or complex128."""
+    """Return |a − b|/|a| of the elements that have one, in float64 or complex128."""
     wide = np.complex128 if a.dtype.kind == "c" else np.float64
     a, b = a.astype(wide), b.astype(wide)
     errors: npt.NDArray[np.float64] = np.abs(a - b) / np.abs(a)

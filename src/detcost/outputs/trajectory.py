@@ -1,4 +1,4 @@
-"""Where two trainings part, and how the difference grows from step to step."""
+"""The step at which two trainings diverge, and the growth of their difference."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from detcost.outputs.digests import STRING, Leaf
 from detcost.outputs.float64_error import relative_error
 
-#: Steps at which the difference is told, at most.
+#: Maximum number of steps with a recorded difference.
 POINTS = 12
 
 
 class Trajectory(msgspec.Struct, frozen=True):
-    """How a training parts from its reference; steps are counted from 0.
+    """The divergence of a training from its reference. Steps are counted from 0.
 
     Parameters
     ----------
     first_step
         The first step after which any byte differs.
     steps
-        A handful of steps, evenly spaced from where the two part to the last.
+        Up to 12 steps, evenly spaced from the first differing step to the last step.
     relative
-        ‖a − r‖₂/‖r‖₂ after each of these steps, r the reference; ``None`` where there is
-        no such number.
+        ‖a − r‖₂/‖r‖₂ after each of these steps, with reference r; ``None`` where it is
+        undefined.
     """
 
     first_step: int
@@ -34,7 +34,7 @@ class Trajectory(msgspec.Struct, frozen=True):
 
 
 def is_trajectory(leaves: Sequence[Leaf]) -> bool:
-    """Whether the outputs have one leading axis, which can be the step of a training."""
+    """Return whether the outputs share a leading axis, which can be the step of a training."""
     axes = {leaf.shape[:1] for leaf in leaves}
     numeric = all(leaf.dtype != STRING for leaf in leaves)
     return numeric and len(axes) == 1 and axes.isdisjoint({(), (0,)})
@@ -46,15 +46,15 @@ def trace(reference: Sequence[Leaf], leaves: Sequence[Leaf]) -> Trajectory | Non
     first = next((step for step in steps if _differ(_at(reference, step), _at(leaves, step))), None)
     if first is None:
         return None
-    told = np.linspace(first, steps[-1], min(POINTS, len(steps) - first)).astype(int).tolist()
-    relative = [relative_error(_at(reference, step), _at(leaves, step)) for step in told]
-    return Trajectory(first, told, relative)
+    shown = np.linspace(first, steps[-1], min(POINTS, len(steps) - first)).astype(int).tolist()
+    relative = [relative_error(_at(reference, step), _at(leaves, step)) for step in shown]
+    return Trajectory(first, shown, relative)
 
 
 def worst(a: Trajectory | None, b: Trajectory | None) -> Trajectory | None:
-    """Merge two trajectories: the earlier first step, and the curve that ends farthest away.
+    """Merge two trajectories: the earlier first step, and the curve with the greatest end.
 
-    ``None`` is no divergence, and gives way.
+    ``None`` stands for no divergence; the other trajectory is returned then.
     """
     if a is None or b is None:
         return b if a is None else a
@@ -63,7 +63,7 @@ def worst(a: Trajectory | None, b: Trajectory | None) -> Trajectory | None:
 
 
 def _from_the_end(curve: Trajectory) -> tuple[list[tuple[bool, float]], list[int]]:
-    """Order curves by how far they end, unknown farthest; no two that differ are level."""
+    """Return a sort key by the difference at the end. Unknown is greatest, and ties are equal."""
     return [(x is None, x or 0.0) for x in reversed(curve.relative)], curve.steps
 
 

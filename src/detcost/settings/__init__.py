@@ -1,1 +1,1 @@
-"""Settings: what can be set, how a setting is written, and the code that sets it."""
+"""Settings: the levers, the grammar that combines them, and the code that applies a setting."""

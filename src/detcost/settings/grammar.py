@@ -1,9 +1,9 @@
-"""Settings: how combinations of levers are written, and the code that applies them.
+"""The grammar of settings, and the code that applies a setting.
 
 A *lever* is one thing that can be set (:mod:`detcost.settings.levers`). A *setting* is a
-combination of levers, written ``op_determinism+threads=1+xla``. What a worker runs to apply it
-is the very text that :meth:`Setting.snippet` gives a user to paste, so the
-advice cannot drift from what was measured.
+combination of levers, written ``op_determinism+threads=1+xla``. A worker applies a setting by
+running the text that :meth:`Setting.snippet` gives users to paste. So the advice cannot differ
+from the measured code.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ALIASES = {"single_thread": "threads=1"}
 
 @dataclass(frozen=True)
 class Setting:
-    """A combination of levers, each at most once; the empty one is ``default``.
+    """A combination of levers, each at most once. The empty combination is ``default``.
 
-    Equal settings have equal names, however they were written:
-    ``xla+single_thread`` is ``threads=1+xla``.
+    Equal settings have equal names, whatever their spelling: ``xla+single_thread`` becomes
+    ``threads=1+xla``.
     """
 
     values: tuple[tuple[str, Value], ...] = ()
@@ -39,7 +39,7 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """The canonical spelling, e.g. ``op_determinism+threads=1+xla``."""
+        """The canonical spelling, for example ``op_determinism+threads=1+xla``."""
         return "+".join(_write(name, value) for name, value in self.values) or "default"
 
     def __str__(self) -> str:
@@ -51,11 +51,11 @@ class Setting:
 
     @property
     def strategy(self) -> str | None:
-        """How random numbers are seeded: the word of ``seeding``, or ``None`` without it."""
+        """The value of the lever ``seeding``, or ``None`` without that lever."""
         return self.word("seeding")
 
     def word(self, lever: str) -> str | None:
-        """Return what the named lever is set to, or ``None`` without it, as for a switch."""
+        """Return the value of the named lever; ``None`` for a switch or an absent lever."""
         value = dict(self.values).get(lever)
         return None if value is None else str(value)
 
@@ -67,11 +67,11 @@ class Setting:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The same for a process that is started from here, with the user's own flags kept."""
+        """The variables for a child process of this one. Flags that the user has set are kept."""
         return {variable.name: variable.value for variable in self.variables}
 
     def python(self, seed: int) -> str:
-        """Code to run after the import of ``tf`` (and ``np``) and before the first op."""
+        """Return code to run after the import of ``tf`` and ``np``, before the first op."""
         lines = [self.seeding(seed)]
         for lever, value in self.levers:
             if "seed" not in lever.controls:
@@ -79,19 +79,19 @@ class Setting:
         return "\n".join(filter(None, lines))
 
     def seeding(self, seed: int) -> str:
-        """Code that seeds the whole program; run again, it starts random numbers over."""
+        """Return code that seeds the whole program. Running it again restarts random numbers."""
         chosen = [(lever, value) for lever, value in self.levers if "seed" in lever.controls]
         if not chosen:
             return SEEDED.format(seed=seed)
         return "\n".join(_fill_in(chosen[0][0].python, chosen[0][1], seed))
 
     def usage(self, seed: int) -> list[str]:
-        """Lines to write where they are needed, for what has no global switch."""
+        """Return the lines of levers without a global switch, to write where they are needed."""
         filled = (_fill_in(lever.usage, value, seed) for lever, value in self.levers)
         return list(itertools.chain.from_iterable(filled))
 
     def expects(self) -> dict[str, Any]:
-        """Return what TensorFlow must say back after the setting was applied."""
+        """Return what TensorFlow must report once the setting is applied."""
         return {
             key: answer
             for lever, value in self.levers
@@ -99,7 +99,7 @@ class Setting:
         }
 
     def snippet(self, seed: int = 42) -> str:
-        """Python code to paste at the top of a program to get this setting."""
+        """Return Python code that applies this setting, to paste at the top of a program."""
         before = []
         if self.variables:
             before += ["import os", *(variable.python for variable in self.variables)]
@@ -118,8 +118,8 @@ def parse(text: str) -> Setting:
     Raises
     ------
     UsageError
-        For an unknown lever, a missing or impossible value, a lever given
-        twice, or two levers that govern the same thing (``threads=1+intra=4``).
+        If a lever is unknown or given twice, if a value is missing or impossible, or if two
+        levers control the same thing (``threads=1+intra=4``).
     """
     words = [word.strip() for word in text.split("+")]
     if words == ["default"]:
@@ -138,14 +138,16 @@ def parse(text: str) -> Setting:
 
 
 def default_grid() -> list[Setting]:
-    """Return the 2×2×2 factorial of op determinism, one thread and XLA, ``default`` first."""
+    """Return the 2×2×2 factorial of op determinism, one thread and XLA. ``default`` is first."""
     switches = ("op_determinism", "threads=1", "xla")
-    subsets = ([s for bit, s in enumerate(switches) if mask >> bit & 1] for mask in range(8))
+    subsets = (
+        [switch for bit, switch in enumerate(switches) if mask >> bit & 1] for mask in range(8)
+    )
     return [parse("+".join(subset) or "default") for subset in subsets]
 
 
 def spellings() -> list[str]:
-    """Every word a setting can be made of, for messages and ``detcost list settings``."""
+    """Return every word of a setting, for messages and ``detcost list settings``."""
     return ["default", *(word for lever in LEVERS for word in lever.spellings), *_ALIASES]
 
 
@@ -153,7 +155,7 @@ def _read(word: str, text: str) -> tuple[str, Value]:
     name, equals, value = word.partition("=")
     lever = _BY_NAME.get(name)
     if word == "default":
-        raise UsageError(f'setting "{text}": default is no lever; leave it out')
+        raise UsageError(f'setting "{text}": default is not a lever; leave it out')
     if lever is None:
         advice = did_you_mean(word, spellings()) or "; detcost list settings shows them all"
         raise UsageError(f'setting "{text}": no lever "{word}"{advice}')
@@ -162,7 +164,7 @@ def _read(word: str, text: str) -> tuple[str, Value]:
             raise UsageError(f'setting "{text}": {name} takes no value; write "{name}"')
         return name, None
     if lever.value is int:
-        # Python refuses to read a number of thousands of digits.
+        # The pattern bounds the length, because int() refuses thousands of digits.
         if not re.fullmatch("0*[1-9][0-9]{0,3}", value) or int(value) > 4096:
             raise UsageError(f'setting "{text}": {name} takes a number from 1 to 4096, as {name}=1')
         return name, int(value)
@@ -192,5 +194,5 @@ def _refuse_conflicts(setting: Setting, text: str) -> None:
 
 
 def parse_all(texts: Iterable[str]) -> list[Setting]:
-    """Read several settings, keeping the first of equals."""
+    """Read several settings and drop duplicates."""
     return list(dict.fromkeys(parse(text) for text in texts))

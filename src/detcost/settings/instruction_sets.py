@@ -1,8 +1,8 @@
-"""Caps on the instruction sets that oneDNN and XLA use: the bits another CPU would give.
+"""Caps on the instruction sets of oneDNN and XLA, which give the bits of an older CPU.
 
-Both libraries choose machine code by what the CPU can do, and both can be told to pretend that
-it can do less. :func:`caps` lists what there is to pretend on a CPU. :func:`lever_caps` is what
-the lever ``isa`` of a setting stands for.
+Both libraries choose machine code by the CPU's instruction sets. A variable can hide the newer
+sets from each of them. :func:`caps` lists the caps that make a difference on a CPU.
+:func:`lever_caps` gives the caps of the lever ``isa``. :mod:`detcost.host.isa` applies caps.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ Library = Literal["oneDNN", "XLA"]
 
 
 class Cap(msgspec.Struct, frozen=True):
-    """A library and the newest instruction set it may use, in the library's own word."""
+    """The newest instruction set that a library may use, in the library's own spelling."""
 
     library: Library
     isa: str
 
     @property
     def label(self) -> str:
-        """How evidence names it: ``oneDNN=AVX2``."""
+        """The name in evidence, such as ``oneDNN=AVX2``."""
         return f"{self.library}={self.isa}"
 
     @property
     def variable(self) -> Variable:
-        """What tells the library, if it is set before the library's first use."""
+        """The variable that applies the cap, if set before the first use of the library."""
         if self.library == "oneDNN":
             return Variable("ONEDNN_MAX_CPU_ISA", self.isa)
-        # Of a flag given twice, XLA takes the last.
+        # XLA uses the last occurrence of a repeated flag.
         return Variable("XLA_FLAGS", f"--xla_cpu_max_isa={self.isa}", appended=True)
 
 
-#: What each word of the lever ``isa`` means to the libraries, ascending. Their later sets are
-#: no words of it: each library has its own, and few CPUs share them.
+#: The caps of each word of the lever ``isa``, ascending. Newer sets have no word: each library
+#: divides them in its own way, and few CPUs share them.
 LEVER_CAPS: dict[str, tuple[Cap, ...]] = {
     "SSE4": (Cap("oneDNN", "SSE41"), Cap("XLA", "SSE4_2")),
     "AVX": (Cap("oneDNN", "AVX"), Cap("XLA", "AVX")),
@@ -49,32 +49,32 @@ LEVER_CAPS: dict[str, tuple[Cap, ...]] = {
 
 
 def lever_caps(word: str | None) -> tuple[Cap, ...]:
-    """Return the caps that a word of the lever ``isa`` stands for; none without the lever."""
+    """Return the caps of a word of the lever ``isa``; none without the lever."""
     return LEVER_CAPS[word] if word else ()
 
 
 def caps(cpu_flags: Iterable[str], word: str | None = None) -> list[Cap]:
-    """Return every cap below what a CPU with these flags has, each library's in ascending order.
+    """Return every cap below the newest set of a CPU, ascending for each library.
 
-    A library's highest is left out: it is what runs without a cap. XLA's sets are a chain.
-    oneDNN's have a fork, ``AVX2_VNNI`` beside ``AVX512_CORE``, and are in the order in which
-    oneDNN itself prefers the later. A CPU other than x86 has no caps.
+    The newest set of a library is left out, because it runs without a cap. XLA's sets form a
+    chain. oneDNN's sets fork at ``AVX2_VNNI`` and ``AVX512_CORE``. They are listed in oneDNN's
+    own order of preference. Only x86 CPUs have caps.
 
     Parameters
     ----------
     cpu_flags
-        What the CPU can do, as Linux spells it.
+        The CPU's flags, in Linux's spelling.
     word
-        That of the lever ``isa``, in a setting that has it. Caps below it are left out: they
-        stand for CPUs on which the lever does not take.
+        The word of the lever ``isa``, if the setting has that lever. Caps below it are left
+        out: they stand for CPUs on which the lever does not take effect.
     """
     flags = frozenset(cpu_flags)
-    least = lever_caps(word)
-    found: list[Cap] = []
-    for library, needs in REQUIRED_FLAGS.items():
-        held = [Cap(library, isa) for isa, needed in needs.items() if needed <= flags]
-        found += itertools.dropwhile(lambda cap: word and cap not in least, held[:-1])
-    return found
+    lowest = lever_caps(word)
+    below: list[Cap] = []
+    for library, required in REQUIRED_FLAGS.items():
+        supported = [Cap(library, isa) for isa, needed in required.items() if needed <= flags]
+        below += itertools.dropwhile(lambda cap: word and cap not in lowest, supported[:-1])
+    return below
 
 
 _AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
@@ -82,8 +82,8 @@ _BF16 = _AVX512 | {"avx512_vnni", "avx512_bf16"}
 _FP16 = _BF16 | {"avx512_fp16", "avx_vnni"}
 _AMX = frozenset({"amx_tile", "amx_int8", "amx_bf16"})
 
-#: The words each library's variable takes, ascending, and what it wants of the CPU for each.
-#: oneDNN's AVX10.2 is not among them: it came with oneDNN 3.9, and TensorFlow 2.21 brings 3.7.
+#: The words of each library's variable, ascending, with the CPU flags that each requires.
+#: oneDNN's AVX10.2 is missing: it came with oneDNN 3.9, and TensorFlow 2.21 contains 3.7.
 REQUIRED_FLAGS: dict[Library, dict[str, frozenset[str]]] = {
     "oneDNN": {
         "SSE41": frozenset({"sse4_1"}),

@@ -1,4 +1,4 @@
-"""Levers: the things that can be set, and the code that sets each."""
+"""The levers: things that can be set, with the code that sets each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEEDED = "tf.keras.utils.set_random_seed({seed})  # Python, NumPy, TensorFlow an
 Value = int | str | None
 
 T = TypeVar("T")
-#: Several things, the same ones whatever a lever's value is, or others for each of its words.
+#: The same items for every value of a lever, or a mapping from each word to its items.
 ByWord = tuple[T, ...] | Mapping[str, tuple[T, ...]]
 
 
@@ -25,24 +25,24 @@ class Lever:
     Parameters
     ----------
     name
-        As written in a setting.
+        Name in a setting.
     summary
         One line for ``detcost list settings``.
     controls
-        What it governs. Two levers of a setting that govern the same thing conflict.
+        The things that the lever controls. Two levers of a setting conflict if they share one.
     value
-        ``None`` for a switch, ``int`` for ``name=N``, or the words it takes (``("off",)``).
+        ``None`` for a switch, ``int`` for ``name=N``, or the accepted words (``("off",)``).
     environment
-        Variables that must be set before TensorFlow is imported.
+        Variables to set before TensorFlow is imported.
     python
-        Lines of code to run after the import and before the first op; ``{value}`` and ``{seed}``
-        are filled in. Those of a lever that governs ``seed`` are run again wherever a
-        program starts its random numbers over.
+        Lines of code to run after the import and before the first op. ``{value}`` and
+        ``{seed}`` are filled in. Lines of a lever that controls ``seed`` run again wherever
+        a program restarts its random numbers.
     usage
-        Lines for the user to paste where no global switch exists (``jit_compile=True``).
+        Lines for the user to paste if there is no global switch (``jit_compile=True``).
         The worker's counterpart is in :class:`detcost.scenarios.bench.Bench`.
     expects
-        What TensorFlow must say back once the lever is applied, by key of
+        What TensorFlow must report once the lever is applied. Maps the value to keys of
         :func:`detcost.workers.program.in_force.read_back`.
     """
 
@@ -57,14 +57,14 @@ class Lever:
 
     @property
     def spelling(self) -> str:
-        """How it is written: ``threads=N``, ``onednn=off``, ``seeding=tf|numpy|…``, ``xla``."""
+        """The form in a setting: ``threads=N``, ``onednn=off``, ``seeding=tf|numpy|…``, ``xla``."""
         if self.value is None:
             return self.name
         return f"{self.name}={'|'.join(self._values)}"
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """Every way to write it, with ``N`` for a number."""
+        """Every word for the lever in a setting, with ``N`` for a number."""
         if self.value is None:
             return (self.name,)
         return tuple(f"{self.name}={value}" for value in self._values)
@@ -74,9 +74,9 @@ class Lever:
         return self.value if isinstance(self.value, tuple) else ("N",)
 
 
-def of_word(things: ByWord[T], value: Value) -> tuple[T, ...]:
-    """Return what a lever has for one of its values."""
-    return things.get(str(value), ()) if isinstance(things, Mapping) else things
+def of_word(items: ByWord[T], value: Value) -> tuple[T, ...]:
+    """Return a lever's items for one of its values."""
+    return items.get(str(value), ()) if isinstance(items, Mapping) else items
 
 
 _SEED_TF = "tf.random.set_seed({seed})"
@@ -84,16 +84,16 @@ _SEED_NUMPY = "np.random.seed({seed})"
 _INTRA = "tf.config.threading.set_intra_op_parallelism_threads({value})"
 _INTER = "tf.config.threading.set_inter_op_parallelism_threads({value})"
 
-#: In the order in which a setting is written and applied.
+#: The order is that of a setting's canonical name, and of application.
 LEVERS: tuple[Lever, ...] = (
     Lever(
         "unseeded",
-        "no seed anywhere (without it, Python, NumPy, TensorFlow and Keras are seeded)",
+        "sets no seed (otherwise Python, NumPy, TensorFlow and Keras are seeded)",
         frozenset({"seed"}),
     ),
     Lever(
         "seeding",
-        "how a program that draws numbers is seeded, instead of by set_random_seed",
+        "how a program seeds its random numbers, instead of by set_random_seed",
         frozenset({"seed"}),
         value=("tf", "tf_numpy", "per_op", "numpy", "generator", "stateless"),
         python={
@@ -114,29 +114,29 @@ LEVERS: tuple[Lever, ...] = (
                 "noise = generator.normal(shape)",
             ),
             "stateless": (
-                "noise = tf.random.stateless_normal(shape, seed=({seed}, 0))  # each draw its own",
+                "noise = tf.random.stateless_normal(shape, seed=({seed}, 0))  # one per draw",
             ),
         },
     ),
     Lever(
         "op_determinism",
-        "TensorFlow's own switch for deterministic kernels",
+        "TensorFlow's switch for deterministic kernels",
         frozenset({"op_determinism"}),
         python=("tf.config.experimental.enable_op_determinism()",),
         expects=lambda value: {"op_determinism": True},
     ),
     Lever(
         "deterministic_ops_env",
-        "the legacy variable TF_DETERMINISTIC_OPS=1, deprecated since 2.8 and still read",
+        "the legacy variable TF_DETERMINISTIC_OPS=1, deprecated since 2.8 but still read",
         frozenset({"op_determinism"}),
         environment=(Variable("TF_DETERMINISTIC_OPS", "1"),),
         expects=lambda value: {"op_determinism": True},
     ),
     Lever(
         "cudnn_deterministic_env",
-        "the legacy variable TF_CUDNN_DETERMINISTIC=1, read by CUDA builds alone: convolutions",
+        "the legacy variable TF_CUDNN_DETERMINISTIC=1 for convolutions, read by CUDA builds only",
         frozenset({"cudnn"}),
-        # TensorFlow says nothing of it back.
+        # TensorFlow does not report this variable.
         environment=(Variable("TF_CUDNN_DETERMINISTIC", "1"),),
     ),
     Lever(
@@ -149,7 +149,7 @@ LEVERS: tuple[Lever, ...] = (
     ),
     Lever(
         "intra",
-        "threads one op may use",
+        "number of threads that one op may use",
         frozenset({"intra"}),
         value=int,
         python=(_INTRA,),
@@ -157,7 +157,7 @@ LEVERS: tuple[Lever, ...] = (
     ),
     Lever(
         "inter",
-        "ops that may run at once",
+        "number of ops that may run at the same time",
         frozenset({"inter"}),
         value=int,
         python=(_INTER,),
@@ -165,13 +165,13 @@ LEVERS: tuple[Lever, ...] = (
     ),
     Lever(
         "xla",
-        "compile every traced function with XLA",
+        "compiles every traced function with XLA",
         frozenset({"xla"}),
         usage=("step = tf.function(step, jit_compile=True)  # Keras: compile(jit_compile=True)",),
     ),
     Lever(
         "onednn",
-        "Intel's oneDNN kernels switched off",
+        "switches Intel's oneDNN kernels off",
         frozenset({"onednn"}),
         value=("off",),
         environment=(Variable("TF_ENABLE_ONEDNN_OPTS", "0"),),
@@ -179,18 +179,18 @@ LEVERS: tuple[Lever, ...] = (
     ),
     Lever(
         "isa",
-        "the newest instruction set that oneDNN and XLA may use; "
-        "with onednn=off two unlike x86 machines may give the same bits",
+        "newest instruction set that oneDNN and XLA may use; "
+        "with onednn=off, different x86 machines may give the same bits",
         frozenset({"isa"}),
         value=tuple(LEVER_CAPS),
-        # detcost.host.isa finds out what is in force: TensorFlow has no function that tells.
+        # TensorFlow has no function that reports this. detcost.host.isa finds out.
         environment={
             word: tuple(cap.variable for cap in caps) for word, caps in LEVER_CAPS.items()
         },
     ),
     Lever(
         "tf32",
-        "TensorFloat-32 switched off on NVIDIA GPUs",
+        "switches TensorFloat-32 off on NVIDIA GPUs",
         frozenset({"tf32"}),
         value=("off",),
         python=("tf.config.experimental.enable_tensor_float_32_execution(False)",),
@@ -198,7 +198,7 @@ LEVERS: tuple[Lever, ...] = (
     ),
     Lever(
         "data_order",
-        "tf.data gives its elements in order, whatever the pipeline allows",
+        "makes tf.data keep the order of elements, even where the pipeline allows any order",
         frozenset({"data_order"}),
         value=("strict",),
         usage=(

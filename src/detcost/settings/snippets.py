@@ -1,4 +1,4 @@
-"""A setting as code to paste: into a program, a shell, a Keras program."""
+"""Code to paste for a setting: into a program, a shell or a Keras program."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from detcost.settings.grammar import Setting
 
 
 class Snippets(msgspec.Struct, frozen=True):
-    """How to get a setting.
+    """Code that applies a setting.
 
     Attributes
     ----------
     python
         For the top of a program, before the first op.
     environment
-        Lines for a shell that do what can be done without touching the program; empty
-        where there are none.
+        Lines for a shell, for levers that need no change of the program. May be empty.
     keras
-        The same for a model that Keras compiles.
+        For a model that Keras compiles.
     line
-        What is written once for each compiled function or pipeline, where no global
-        switch exists; ``None`` where it does.
+        For each compiled function or pipeline, if a lever has no global switch;
+        ``None`` otherwise.
     """
 
     python: str
@@ -31,7 +30,7 @@ class Snippets(msgspec.Struct, frozen=True):
 
 
 def snippets(setting: Setting, seed: int = 42) -> Snippets:
-    """Return the code for a setting, of the same lines that were measured."""
+    """Return the code for a setting. Workers run the same lines."""
     usage = setting.usage(seed)
     return Snippets(
         python=setting.snippet(seed),
@@ -42,7 +41,7 @@ def snippets(setting: Setting, seed: int = 42) -> Snippets:
 
 
 def _keras(setting: Setting, seed: int) -> str:
-    """Return it with Keras's own argument, which Keras otherwise chooses by itself."""
+    """Return the code with Keras's argument, which Keras otherwise chooses by itself."""
     compiled = setting.has("xla")
     lines = [line for line in setting.snippet(seed).splitlines() if "jit_compile" not in line]
     lines.append(f"model.compile(optimizer, loss, jit_compile={compiled})")

@@ -1,4 +1,4 @@
-"""Environment variables as settings want them, in the three ways in which they are set."""
+"""Environment variables of settings, in the three forms that set them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import msgspec
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """A variable that a library reads once, and so must be set before TensorFlow is imported.
+    """An environment variable, which must be set before TensorFlow is imported.
 
     Attributes
     ----------
-    name, text
-        What to set to what.
+    name
+        Name of the variable.
+    text
+        The value, or the part of it to append.
     appended
-        Whether the text follows what the user has in the variable already, as a flag follows
-        other flags. A text that is not appended replaces it.
+        Whether to append ``text`` to the user's own value, as a flag to other flags.
+        Otherwise ``text`` replaces that value.
     """
 
     name: str
@@ -26,12 +28,12 @@ class Variable(msgspec.Struct, frozen=True):
 
     @property
     def value(self) -> str:
-        """The whole of what to set, for a process that inherits this one's environment."""
+        """The complete value, for a process that inherits this one's environment."""
         return f"{os.environ.get(self.name, '')} {self.text}" if self.appended else self.text
 
     @property
     def python(self) -> str:
-        """A line of Python that sets it."""
+        """A line of Python that sets the variable."""
         if self.appended:
             own = f'os.environ.get("{self.name}", "")'
             return f'os.environ["{self.name}"] = {own} + " {self.text}"'
@@ -39,7 +41,7 @@ class Variable(msgspec.Struct, frozen=True):
 
     @property
     def shell(self) -> str:
-        """A line for a shell that sets it."""
+        """A line of shell code that sets the variable."""
         if self.appended:
             return f'export {self.name}="${self.name} {self.text}"'
         return f"export {self.name}={shlex.quote(self.text)}"
