@@ -12,7 +12,7 @@ from detcost.evidence.schema import Divergence, Evidence, Variant
 from detcost.experiment.arm import Tally
 from detcost.experiment.sequences import BitComparison
 from detcost.outputs.severity import Severity
-from detcost.report.projection import Glance
+from detcost.report.projection import Projection
 from factories import divergence, record
 
 OWN, DEFAULTS, OTHER = "own", "default's", "another"
@@ -155,14 +155,14 @@ def test_the_page_reads_what_the_command_reads(tmp_path):
     outputs = {"eager": [OTHER], "graph": [OWN], "xla": [OWN]}
     records = [old(ALIKE), old(outputs, setting="op_determinism"), old(outputs, setting="default")]
     whole, _ = read(tmp_path, *records)
-    glances, problems = read(tmp_path, *records, kind=Glance)
+    projections, problems = read(tmp_path, *records, kind=Projection)
     assert problems == []
-    for full, glance in zip(whole, glances, strict=True):
-        counted, seen = full.divergence["execution"], glance.divergence["execution"]
+    for full, projection in zip(whole, projections, strict=True):
+        counted, seen = full.divergence["execution"], projection.divergence["execution"]
         for name in ("divergent", "trials", "rate", "low", "high", "distinct"):
             assert getattr(seen, name) == getattr(counted, name)
-        assert glance.severity == full.severity
-    assert [each.divergence["execution"].partition for each in glances] == [
+        assert projection.severity == full.severity
+    assert [each.divergence["execution"].partition for each in projections] == [
         "",
         "eager | graph, xla",
         "eager | graph, xla",

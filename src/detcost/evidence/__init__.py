@@ -1,1 +1,1 @@
-"""Evidence: the record of one cell, the file of a run, and how both are read."""
+"""Evidence: the record of one cell, the file that a run writes, and how to read both."""

@@ -1,4 +1,4 @@
-"""The journal: the evidence file a run writes to, cell by cell, and never loses a line of."""
+"""The journal: the evidence file that a run writes to, cell by cell, without losing a line."""
 
 from __future__ import annotations
 
@@ -17,11 +17,22 @@ SUFFIX = ".trials.jsonl"
 
 
 class Journal:
-    """The file a run writes to, safe against interrupts, a second run and a full disk.
+    """The file that a run writes to, safe against interrupts, a second run and a full disk.
 
-    Finished cells are appended to ``path``. What is measured of unfinished ones
-    stands, after every block, in a file of the run's own beside it, which readers
-    read too: ``kill -9`` loses the block under way and nothing else.
+    Finished cells are appended to ``path``. After every block, unfinished cells are written to a
+    checkpoint beside it, which readers read too. So ``kill -9`` loses only the block under way.
+
+    Parameters
+    ----------
+    path
+        The evidence file. Its folder is made.
+    run_id
+        The run. It names the checkpoint, so that two runs may write to one file.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written.
     """
 
     def __init__(self, path: Path, run_id: str):
@@ -37,34 +48,34 @@ class Journal:
         Raises
         ------
         UsageError
-            If the disk is full or the folder cannot be written. What was
-            written before stays, and no half line is left.
+            If the disk is full or the folder cannot be written. Earlier records stay, and no
+            half line is left.
         """
-        with self._reported(), FileLock(f"{self.path}.lock"):
+        with self._usage_errors(), FileLock(f"{self.path}.lock"):
             _append(self.path, _lines(records))
         self._unfinished.unlink(missing_ok=True)
 
     def checkpoint(self, records: Sequence[Evidence]) -> None:
-        """Put what is measured so far of unfinished cells in place of the last checkpoint."""
+        """Replace the last checkpoint by these records of unfinished cells."""
         partial = self._unfinished.with_suffix(".partial")
-        with self._reported():
+        with self._usage_errors():
             partial.write_bytes(_lines(records))
             partial.replace(self._unfinished)
 
     def _check_writable(self) -> None:
-        with self._reported():
+        with self._usage_errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "ab"):
                 pass
 
     @contextlib.contextmanager
-    def _reported(self) -> Iterator[None]:
+    def _usage_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise UsageError(
-                f"{self.path}: cannot be written ({error.strerror}); free or choose another place "
-                "with --out; what was written before is kept"
+                f"{self.path}: cannot be written ({error.strerror}); free some space, or choose "
+                "another file with --out; records written before are kept"
             ) from error
 
 
@@ -73,10 +84,10 @@ def _lines(records: Iterable[Evidence]) -> bytes:
 
 
 def _append(path: Path, data: bytes) -> None:
-    """Add whole lines or, if the disk is full, nothing."""
+    """Append whole lines or, if the disk is full, nothing."""
     size = path.stat().st_size
-    if not _ends_whole(path, size):
-        data = b"\n" + data  # a run was cut off here: its half line must cost itself alone
+    if not _ends_with_newline(path, size):
+        data = b"\n" + data  # a killed run left half a line: it must not spoil this one
     with open(path, "ab", buffering=0) as file:
         try:
             rest = memoryview(data)
@@ -88,7 +99,7 @@ def _append(path: Path, data: bytes) -> None:
             raise
 
 
-def _ends_whole(path: Path, size: int) -> bool:
+def _ends_with_newline(path: Path, size: int) -> bool:
     if size == 0:
         return True
     with open(path, "rb") as file:

@@ -1,6 +1,6 @@
-"""Reading evidence: every whole line of a known schema, and the names of those refused.
+"""Reading evidence: every valid line of a known schema, and a problem for every other line.
 
-Evidence may be a stranger's: nothing in a record is ever executed.
+Evidence is untrusted input. It is never executed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from detcost.evidence.schema import FOLKLORE, SCHEMA, Evidence, Record
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-#: Bytes read at once: a line of evidence is some thousand long.
+#: Bytes read at once. A line of evidence has some thousand bytes.
 _CHUNK = 1 << 17
 
 
@@ -41,30 +41,29 @@ def read(results: Path | str, folklore: bool = False) -> tuple[list[Evidence], l
     results
         The folder or file.
     folklore
-        Whether to read, in a folder, what was measured for claims, and else only the rest.
+        Which files of a folder to read: those with evidence for claims, or the others.
 
     Returns
     -------
     records, problems
-        A cell measured twice by one run counts once, its last record. Lines that
-        are cut off, not of this form or of a newer schema become problems.
+        If a run measured a cell twice, its last record counts. Lines that are cut off, of
+        another form or of a newer schema are problems.
 
     Raises
     ------
     UsageError
         If there is no such file or folder.
     """
-    found, problems = files(results, folklore)
-    records, unread = read_files(found, Evidence)
+    paths, problems = files(results, folklore)
+    records, unread = read_files(paths, Evidence)
     return records, problems + unread
 
 
 def files(results: Path | str, folklore: bool = False) -> tuple[list[Path], list[Problem]]:
-    """Return the evidence files under a folder, or the one named.
+    """Return the evidence files under a folder, or the file itself.
 
-    A link that leads out of the folder is no evidence of it, but a problem. What was measured
-    for claims (:data:`FOLKLORE`) is left out, or nothing else is taken. Raises what
-    :func:`read` does.
+    A link that leads out of the folder is a problem. ``folklore`` chooses between files with
+    evidence for claims (:data:`FOLKLORE`) and the others. Raises what :func:`read` does.
     """
     root = Path(results)
     if not root.exists():
@@ -83,7 +82,7 @@ def files(results: Path | str, folklore: bool = False) -> tuple[list[Path], list
 
 
 def read_files(paths: Iterable[Path], kind: type[R]) -> tuple[list[R], list[Problem]]:
-    """Read every record of some files as of a kind, as :func:`read` does."""
+    """Read every record of some files into a struct, as :func:`read` does."""
     problems: list[Problem] = []
     records: dict[tuple[str, ...], R] = {}
     for path in paths:
@@ -114,7 +113,7 @@ def _read_file(file: Path, kind: type[R], problems: list[Problem]) -> Iterator[R
 def _decode(line: bytes, kind: type[R]) -> R:
     try:
         record: R = _decoder(kind).decode(line)
-    except msgspec.ValidationError:  # of another form, or of a schema that has another form
+    except msgspec.ValidationError:  # the line is damaged, or a newer schema has another form
         _refuse_newer(_decoder(_Schema).decode(line).schema)
         raise
     _refuse_newer(record.schema)
@@ -122,7 +121,7 @@ def _decode(line: bytes, kind: type[R]) -> R:
 
 
 def _upgraded(line: bytes, kind: type[R]) -> R:
-    """Read a line of old evidence whole first: what it takes to upgrade it few kinds have."""
+    """Read a line of an older schema. Upgrading needs all fields, which few kinds have."""
     whole = upgrading.upgraded(_decoder(Evidence).decode(line))
     record: R = _decoder(kind).decode(msgspec.json.encode(whole))
     return record

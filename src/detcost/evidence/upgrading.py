@@ -1,9 +1,9 @@
-"""Upgrading: what older evidence counted otherwise than evidence does now.
+"""Upgrading evidence of older schemas to today's meaning.
 
-Up to schema 2 scope ``execution`` compared every setting with the output of ``default``, so
-``xla``, which compiles whatever one asks, differed in each of three ways to run. It is compared
-with the cell's own reference now. Old evidence has the digests of both, and so tells what that
-comparison would have counted.
+Up to schema 2, scope ``execution`` compared every setting with the output of ``default``. The
+setting ``xla`` compiles in every execution mode, so it differed in all three. The scope now
+compares with the cell's own reference. Old evidence has both digests, so the counts of that
+comparison can be computed from it.
 """
 
 from __future__ import annotations
@@ -17,59 +17,59 @@ from detcost.evidence.schema import Divergence, Evidence, Record, Variant
 from detcost.outputs import severity
 from detcost.outputs.severity import Severity
 
-#: The scope that is counted otherwise, and the first schema in which it is.
+#: The scope whose counts changed, and the first schema with the new counts.
 SCOPE, SINCE = "execution", 3
-#: Of what differs now and did not differ from the output of ``default``.
+#: For a cell that differs from its own reference, but did not differ from ``default``.
 UNKNOWN = Severity(max_ulp=None, fraction_differing=None, mean_relative=None)
 
 
 def is_needed(record: Record) -> bool:
-    """Return whether a record counts something otherwise than is done now."""
+    """Return whether the counts of a record have another meaning than today's."""
     if record.schema >= SINCE or SCOPE not in record.divergence:
         return False
-    return record.divergence[SCOPE].trials > 0 and not _with_itself(record)
+    return record.divergence[SCOPE].trials > 0 and not _compared_with_itself(record)
 
 
 def upgraded(record: Evidence) -> Evidence:
-    """Return the record with ``execution`` compared with the cell's own reference.
+    """Return the record with scope ``execution`` compared with the cell's own reference.
 
-    A condition whose own trials varied counts as divergent throughout. The schema stays:
-    nothing else was counted otherwise.
+    All trials of a condition count as divergent if they varied. The record keeps its schema
+    version, because its other fields keep their meaning.
 
     Raises
     ------
     msgspec.ValidationError
-        If the conditions do not add up to the trials: no detcost wrote that.
+        If the trials of the conditions do not add up. detcost never wrote such a record.
     """
-    found = {**record.divergence, SCOPE: _compared(record.divergence[SCOPE], record.digest)}
-    severities = (each.severity for each in found.values())
-    worst = reduce(severity.worst, severities, None)
-    return msgspec.structs.replace(record, divergence=found, severity=worst)
+    scope = _compare_with_own(record.divergence[SCOPE], record.digest)
+    divergence = {**record.divergence, SCOPE: scope}
+    worst = reduce(severity.worst, (scope.severity for scope in divergence.values()), None)
+    return msgspec.structs.replace(record, divergence=divergence, severity=worst)
 
 
-def _with_itself(record: Record) -> bool:
-    """Whether it was compared with itself even then: ``default``, and other ways to seed."""
+def _compared_with_itself(record: Record) -> bool:
+    """Whether the cell was its own reference even then: ``default``, and other ways to seed."""
     return record.setting == "default" or "seeding=" in record.setting
 
 
-def _compared(found: Divergence, digest: str | None) -> Divergence:
+def _compare_with_own(scope: Divergence, digest: str | None) -> Divergence:
     if digest is None:
-        return _not_compared(found)
-    trials = [each.trials for each in found.variants]
-    if min(trials, default=0) < 0 or sum(trials) != found.trials:
+        return _not_compared(scope)
+    trials = [variant.trials for variant in scope.variants]
+    if min(trials, default=0) < 0 or sum(trials) != scope.trials:
         raise msgspec.ValidationError(f"scope {SCOPE}: its variants do not add up to its trials")
-    variants = [_variant(each, digest) for each in found.variants]
-    divergent = sum(each.divergent for each in variants)
-    rate, low, high = _interval(divergent, found.trials)
+    variants = [_variant(variant, digest) for variant in scope.variants]
+    divergent = sum(variant.divergent for variant in variants)
+    rate, low, high = _interval(divergent, scope.trials)
     return msgspec.structs.replace(
-        found,
+        scope,
         divergent=divergent,
         rate=rate,
         low=low,
         high=high,
-        distinct=_distinct(found, digest),
+        distinct=_distinct(scope, digest),
         variants=variants,
-        severity=(found.severity or UNKNOWN) if divergent else None,
+        severity=(scope.severity or UNKNOWN) if divergent else None,
     )
 
 
@@ -78,14 +78,14 @@ def _variant(variant: Variant, digest: str) -> Variant:
     return msgspec.structs.replace(variant, divergent=divergent)
 
 
-def _distinct(found: Divergence, digest: str) -> int:
-    """Count the different outputs; where trials varied, not all are known, and it stays."""
-    digests = {digest, *(variant.digest for variant in found.variants)}
-    return found.distinct if None in digests else len(digests)
+def _distinct(scope: Divergence, digest: str) -> int:
+    """Count the different outputs. If trials varied, digests are missing: keep the count."""
+    digests = {digest, *(variant.digest for variant in scope.variants)}
+    return scope.distinct if None in digests else len(digests)
 
 
-def _not_compared(found: Divergence) -> Divergence:
-    why = "the cell gave no output of its own to compare with"
+def _not_compared(scope: Divergence) -> Divergence:
+    reason = "the cell gave no output of its own to compare with"
     return Divergence(
         divergent=0,
         trials=0,
@@ -93,14 +93,14 @@ def _not_compared(found: Divergence) -> Divergence:
         low=None,
         high=None,
         distinct=0,
-        skipped={**{variant.label: why for variant in found.variants}, **found.skipped},
-        reason=found.reason,
+        skipped={**{variant.label: reason for variant in scope.variants}, **scope.skipped},
+        reason=scope.reason,
     )
 
 
 @lru_cache(maxsize=4096)
 def _interval(divergent: int, trials: int) -> tuple[float | None, float | None, float | None]:
-    """Return rate, low and high as a fresh measurement would."""
-    found = intervals.rate(divergent, trials)
-    high = found.high if divergent else intervals.upper_bound_of_zero(trials)
-    return found.rate, found.low, high
+    """Return rate, low and high, as a new measurement computes them."""
+    estimate = intervals.rate(divergent, trials)
+    high = estimate.high if divergent else intervals.upper_bound_of_zero(trials)
+    return estimate.rate, estimate.low, high
