@@ -61,7 +61,8 @@ format: $(VENV)/dev-$(TENSORFLOW).stamp  ## put the code into its format
 
 readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write README's table, answer and pictures from results
 	$(BIN)/detcost agreement --settings default,onednn=off+isa=AVX2 --write README.md
-	$(BIN)/detcost show --results results/$(MACHINE) --write README.md
+	$(BIN)/detcost summary --results results/$(MACHINE) --write README.md
+	$(BIN)/detcost show --results results/$(MACHINE) --write docs/results.md
 	$(BIN)/detcost choose --machine $(MACHINE) --scenario conv2d_backward \
 	  --survive repeat,process,threads --write README.md
 	$(BIN)/detcost folklore --results results --markdown --write docs/folklore.md

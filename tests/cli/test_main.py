@@ -189,6 +189,7 @@ def test_the_options_that_take_several_words_are_known():
         ("measure", "--settings"),
         ("measure", "--devices"),
         ("measure", "--scopes"),
+        ("summary", "--scenario"),
         ("choose", "--scenario"),
         ("choose", "--survive"),
         ("agreement", "--settings"),

@@ -9,10 +9,11 @@ import pytest
 from detcost.choosing import agreement
 from detcost.choosing.decision import choose
 from detcost.choosing.selection import Question
+from detcost.choosing.summary import summarise
 from detcost.errors import UsageError
 from detcost.evidence import reading
-from detcost.evidence.schema import Controls
-from detcost.tables import agreement_tables, choice_tables, readme
+from detcost.evidence.schema import Controls, Evidence
+from detcost.tables import agreement_tables, choice_tables, readme, summary_tables
 from factories import cost, protocol, record
 from paths import ROOT
 
@@ -105,17 +106,28 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path, monkeypatch):
         replace(path)
 
 
-#: The machine that README's table and answer are of, as the Makefile names it.
+#: The machine of the documents' tables and of README's answer, as the Makefile names it.
 MACHINE = "epyc-avx512-2core-vm"
 
 
-def test_the_readme_says_what_results_say():
+def evidence_of_the_machine() -> list[Evidence]:
     records, problems = reading.read(ROOT / "results" / MACHINE)
     assert problems == []
+    return reading.latest(records)
+
+
+def test_the_readme_has_the_summary_of_results():
+    summary = summarise(evidence_of_the_machine(), Question())
+    assert len(summary.settings) <= 10
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.section("show", readme.overview(reading.latest(records))) in text, (
-        "README.md is old: make readme"
-    )
+    section = readme.section("summary", summary_tables.markdown(summary))
+    assert section in text, "README.md is old: make readme"
+
+
+def test_the_document_has_the_table_of_results():
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    section = readme.section("show", readme.overview(evidence_of_the_machine()))
+    assert section in text, "docs/results.md is old: make readme"
 
 
 def test_the_readme_answers_what_the_command_answers():

@@ -8,7 +8,7 @@ import msgspec
 from rich.table import Table
 
 from detcost.claims.verdicts import Verdict
-from detcost.tables.evidence_tables import code, lines, markdown_text, plain
+from detcost.tables.text import code, lines, markdown_text, plain
 
 #: Things seen that are told of a claim, before it says how many more there are.
 TOLD = 3

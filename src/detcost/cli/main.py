@@ -22,6 +22,9 @@ app = typer.Typer(
 
 ResultsOption = Annotated[Path, typer.Option(help="A results folder or evidence file.")]
 ScenarioOption = Annotated[list[str] | None, several(help="A scenario, a family or all.")]
+DeviceOption = Annotated[str, typer.Option(help="Such as CPU:0.")]
+MachineOption = Annotated[str | None, typer.Option(help="Else the one measured last.")]
+TensorFlowOption = Annotated[str | None, typer.Option(help="Version; else the newest.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print it for a program.")]
 MarkdownOption = Annotated[bool, typer.Option(help="Print it as Markdown.")]
 WriteOption = Annotated[
@@ -106,9 +109,39 @@ def show(
 
 
 @app.command(cls=Command)
+def summary(
+    results: ResultsOption = Path("results"),
+    scenario: ScenarioOption = None,
+    device: DeviceOption = "CPU:0",
+    machine: MachineOption = None,
+    tensorflow: TensorFlowOption = None,
+    markdown: MarkdownOption = False,
+    write: WriteOption = None,
+) -> None:
+    """Summarise every setting: its cost, and in how many scenarios its bits stay."""
+    from detcost.choosing.selection import Question
+    from detcost.choosing.summary import summarise
+    from detcost.tables import readme, summary_tables
+
+    question = Question(
+        scenarios=tuple(scenario or ("all",)),
+        device=device,
+        machine=machine,
+        tensorflow=tensorflow,
+    )
+    table = summarise(_read(results), question)
+    if write:
+        readme.replace_section(write, "summary", summary_tables.markdown(table))
+    elif markdown:
+        typer.echo(summary_tables.markdown(table))
+    else:
+        print_wide(summary_tables.terminal(table))
+
+
+@app.command(cls=Command)
 def choose(
     scenario: ScenarioOption = None,
-    device: Annotated[str, typer.Option(help="Such as CPU:0.")] = "CPU:0",
+    device: DeviceOption = "CPU:0",
     survive: Annotated[
         list[str] | None,
         several(help=f"Of {','.join(SCOPES)}: where the bits must stay; else repeat,process."),
@@ -117,8 +150,8 @@ def choose(
         float | None, typer.Option(help="Highest tolerable divergence rate, such as 0.05.")
     ] = None,
     results: ResultsOption = Path("results"),
-    machine: Annotated[str | None, typer.Option(help="Else the one measured last.")] = None,
-    tensorflow: Annotated[str | None, typer.Option(help="Version; else the newest.")] = None,
+    machine: MachineOption = None,
+    tensorflow: TensorFlowOption = None,
     size: Annotated[str | None, typer.Option(help="Of the scenarios; else medium.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the scenarios; else float32.")] = None,
     json: JsonOption = False,

@@ -16,7 +16,7 @@ from detcost.choosing.agreement import (
     AgreementColumn,
     AgreementRow,
 )
-from detcost.tables.evidence_tables import code, lines, markdown_text, plain
+from detcost.tables.text import code, lines, markdown_text, plain
 
 #: Letters in a line of a machine's name, at the head of a column in the terminal.
 NARROW = 16

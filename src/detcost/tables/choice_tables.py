@@ -13,7 +13,8 @@ from rich.text import Text
 
 from detcost.choosing.decision import Candidate, Choice
 from detcost.choosing.scope_checks import ANYWAY, COLD, ScopeCheck, percent
-from detcost.tables.evidence_tables import code, cost_text, lines, markdown_text, plain
+from detcost.tables.evidence_tables import cost_text
+from detcost.tables.text import code, lines, markdown_text, plain
 
 #: Reasons against a setting that are told before it says that there are more.
 TOLD = 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import re
 import textwrap
@@ -29,6 +28,7 @@ from detcost.evidence.schema import SCOPES, Cost, Divergence, Evidence
 from detcost.outputs.severity import Severity
 from detcost.outputs.trajectory import Trajectory
 from detcost.tables.partitions import partition_text
+from detcost.tables.text import code, lines, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,32 +259,3 @@ def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evid
         usual = ("CPU:0", "medium", "float32", "", "")
         words = [word for word, common in zip(rest, usual, strict=True) if word != common]
         yield " ".join([scenario, *words]), list(group)
-
-
-def plain(text: str, style: str = "") -> Text:
-    """Show a stranger's text as it is: no markup, no emoji, no codes that steer the terminal."""
-    return Text(_printable(text), style)
-
-
-def lines(texts: Iterable[str], style: str = "") -> Text:
-    """Show strangers' texts, a line each."""
-    return Text("\n").join(plain(text, style) for text in texts)
-
-
-def code(text: str) -> str:
-    """Write a stranger's text as Markdown's code in a table, where nothing in it is HTML."""
-    return "`" + _printable(text).translate({ord("`"): "'", ord("|"): r"\|", ord("\\"): "/"}) + "`"
-
-
-def markdown_text(text: str) -> str:
-    """Write a stranger's text as a line of Markdown in which nothing is HTML or a link."""
-    escaped = re.sub(r"[\\`*_\[\]|#]", r"\\\g<0>", html.escape(_printable(text), quote=False))
-    return _LINKS.sub(lambda found: f"{found[1]}&#{ord(found[2])};", escaped)
-
-
-#: What Markdown makes a link of by itself: an address with its scheme, a host, a mailbox.
-_LINKS = re.compile(r"(\w(?=:)|www(?=\.)|\w(?=@))(:(?=//)|[.@])", re.ASCII | re.IGNORECASE)
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)

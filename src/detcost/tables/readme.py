@@ -1,4 +1,4 @@
-"""README's figures: made from results, put between two marks each, and checked by a test."""
+"""Sections of documents that a command writes: each between two marks, checked by a test."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from detcost.errors import UsageError
 from detcost.evidence.schema import Evidence
 from detcost.tables import evidence_tables
+from detcost.tables.text import markdown_text
 
 
 def marks(command: str) -> tuple[str, str]:
@@ -23,8 +24,16 @@ def section(command: str, text: str) -> str:
 
 
 def overview(records: Sequence[Evidence]) -> str:
-    """Return the table of results, and what it was measured on."""
-    return f"{evidence_tables.markdown_overview(records)}\n\n{_source(records)}"
+    """Return the table of results, with the notes needed to read it."""
+    table = evidence_tables.markdown_overview(records)
+    return (
+        f"{table}\n\n{markdown_text(provenance(records))}. "
+        "Cost is step time ÷ step time under `default`, with its 95 % interval. The row of "
+        "`default` has the A/A comparison, a second `default` against the first: the noise floor, "
+        f"at most {100 * noise_floor(records):.0f} % off here. "
+        "A scope's column: of how many comparisons the bits differed when only that changed. "
+        "Under `threads`: which sizes of the thread pools agree."
+    )
 
 
 def replace_section(path: Path, command: str, text: str) -> None:
@@ -50,28 +59,27 @@ def replace_section(path: Path, command: str, text: str) -> None:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def _source(records: Sequence[Evidence]) -> str:
-    """Say what the figures come from: machines, versions, profiles, dates."""
-    machines = {
-        f"{record.machine.get('cpu') or 'unknown CPU'}, "
-        f"{record.machine.get('usable_cores') or '?'} cores"
-        + (f", {record.machine['virtualisation']}" if record.machine.get("virtualisation") else "")
-        for record in records
-    }
+def provenance(records: Sequence[Evidence]) -> str:
+    """Return where figures come from: machines, versions, profiles, the last day."""
+    machines = {_machine(record) for record in records}
     versions = {f"TensorFlow {record.versions.get('tensorflow', 'unknown')}" for record in records}
     profiles = {f"profile {record.protocol.profile}" for record in records if record.protocol}
     days = sorted({record.measured_at[:10] for record in records})
-    floor = [
+    return "; ".join([*sorted(machines), *sorted(versions), *sorted(profiles), days[-1]])
+
+
+def noise_floor(records: Sequence[Evidence]) -> float:
+    """Return how far the A/A comparisons are from 1 at most; 0 where there is none."""
+    comparisons = [
         record.controls.same_setting
         for record in records
         if record.setting == "default" and record.controls and record.controls.same_setting
     ]
-    width = max((abs(cost.ratio - 1) for cost in floor if cost.ratio), default=0.0)
-    words = [*sorted(machines), *sorted(versions), *sorted(profiles), days[-1]]
-    return (
-        f"{evidence_tables.markdown_text('; '.join(words))}. "
-        "Cost is step time ÷ that of `default`, with its 95 % interval; beside `default` stands a "
-        f"second `default` against the first, the noise floor (at most {100 * width:.0f} % off "
-        "here). A column a scope: of how many comparisons the bits differed when only that was "
-        "changed; under `threads`, which sizes of the thread pools agree."
-    )
+    return max((abs(cost.ratio - 1) for cost in comparisons if cost.ratio), default=0.0)
+
+
+def _machine(record: Evidence) -> str:
+    cpu = record.machine.get("cpu") or "unknown CPU"
+    cores = record.machine.get("usable_cores") or "?"
+    virtualisation = record.machine.get("virtualisation")
+    return f"{cpu}, {cores} cores" + (f", {virtualisation}" if virtualisation else "")
