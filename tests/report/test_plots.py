@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from detcost.report import averages, plot_style, plots
-from detcost.report.plots import Plot, draw
+from detcost.report.plots import averages, plots, style
+from detcost.report.plots.plots import Plot, draw
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -93,12 +93,12 @@ def coloured(svg: ET.Element) -> int:
     """Return how many cells of a heatmap have a colour; its key has the same ones."""
     mesh = next(each for each in svg.iter(f"{SVG}g") if each.get("id") == "QuadMesh_1")
     fills = re.findall(r"fill: (#\w+)", " ".join(each.get("style", "") for each in mesh.iter()))
-    return len([fill for fill in fills if fill in plot_style.class_colours()])
+    return len([fill for fill in fills if fill in style.class_colours()])
 
 
 def test_importing_it_loads_no_library_for_plots() -> None:
     code = (
-        "import sys, detcost.report.plots; "
+        "import sys, detcost.report.plots.plots; "
         "print({'matplotlib', 'seaborn', 'pandas'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -174,7 +174,7 @@ def test_hostile_names_are_text(kind: str, tmp_path: Path) -> None:
     written = " ".join(texts(svg))
     for name in ("<script>alert(1)</script>", "$x^2$ \\frac{1}{2}", "_hidden", "a�b�c�[31m�e"):
         assert name in written
-    assert set(map(plot_style.shown, machines)) <= set(texts(svg)) or kind != "forest"
+    assert set(map(style.shown, machines)) <= set(texts(svg)) or kind != "forest"
     assert "<script>" in plot.title
 
 
@@ -262,9 +262,9 @@ def test_only_cells_whose_interval_tells_have_a_colour(tmp_path: Path) -> None:
     plot, svg = drawn(cells, tmp_path, "heatmap")
     assert coloured(svg) == 4
     for figure in ("1.31", "0.71", "1.00", "1.33"):
-        assert fill_of(svg, figure) == plot_style.INK
+        assert fill_of(svg, figure) == style.INK
     for figure in ("1.04", "1.92"):
-        assert fill_of(svg, figure) == plot_style.MUTED
+        assert fill_of(svg, figure) == style.MUTED
     assert texts(svg).count("–") == 6
     counts = "costs more: 2, faster: 1, free within ±2 %: 1, the interval does not tell: 2"
     assert counts in plot.alt
@@ -273,7 +273,7 @@ def test_only_cells_whose_interval_tells_have_a_colour(tmp_path: Path) -> None:
 
 
 def test_classes_of_cost_meet_at_the_free_band() -> None:
-    ends = plot_style.CLASSES
+    ends = style.CLASSES
     assert ends == tuple(sorted(ends))
     assert ends[len(ends) // 2 - 1 : len(ends) // 2 + 1] == (0.98, 1.02)
 
@@ -349,17 +349,17 @@ def test_what_a_plot_cannot_hold_is_left_out_and_told(
 
 @pytest.mark.parametrize("page", ["#ffffff", "#121212"])
 def test_marks_stand_out_on_light_and_dark_pages(page: str) -> None:
-    for mark in (*plot_style.VERDICTS.values(), *plot_style.MACHINES):
+    for mark in (*style.VERDICTS.values(), *style.MACHINES):
         assert contrast(mark, page) >= 3
 
 
 def test_text_stands_out_on_its_page_and_on_every_class_of_cost() -> None:
-    for text in (plot_style.INK, plot_style.MUTED):
+    for text in (style.INK, style.MUTED):
         assert contrast(text, "#ffffff") >= 4.5
-        assert contrast(plot_style.DARK[text], "#121212") >= 4.5
-    for light, dark in plot_style.class_colours().items():
-        assert contrast(plot_style.INK, light) >= 4.5
-        assert contrast(plot_style.DARK[plot_style.INK], dark) >= 4.5
+        assert contrast(style.DARK[text], "#121212") >= 4.5
+    for light, dark in style.class_colours().items():
+        assert contrast(style.INK, light) >= 4.5
+        assert contrast(style.DARK[style.INK], dark) >= 4.5
 
 
 def contrast(one: str, other: str) -> float:

@@ -12,9 +12,10 @@ import msgspec
 from detcost.evidence import reading, schema
 from detcost.evidence.reading import Problem
 from detcost.evidence.schema import Record
-from detcost.report import jsonp, plot_data
+from detcost.report import jsonp
 from detcost.report.history import Change, changes, observations
-from detcost.report.plot_data import Columns
+from detcost.report.plots import data as plot_data
+from detcost.report.plots.data import Columns
 from detcost.report.projection import LONGEST, Projection
 from detcost.report.views import View, views
 

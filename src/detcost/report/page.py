@@ -13,13 +13,15 @@ from detcost.report import jsonp
 NAME = "index.html"
 #: In the order in which they build on each other.
 PROGRAM = (
-    *("data.js", "text.js", "choose.js", "commands.js", "dom.js", "state.js", "chooser.js"),
-    *("charts.js", "answer.js", "misses.js", "columns.js", "table.js", "details.js"),
-    *("across.js", "side.js", "agreement.js", "card.js", "folklore.js"),
-    "download.js",
+    *("core/store.js", "core/format.js", "core/dom.js", "core/url-state.js"),
+    *("question/decision.js", "question/question-form.js", "settings/charts.js"),
+    *("answer/commands.js", "answer/answer.js", "answer/near-misses.js"),
+    *("settings/columns.js", "settings/table.js", "settings/details.js", "settings/download.js"),
+    *("machines/runs-and-machines.js", "machines/side-by-side.js", "machines/agreement.js"),
+    *("machines/machine-card.js", "machines/claims.js"),
 )
-START = "main.js"
-STYLE = ("base.css", "question.css", "table.css", "charts.css", "media.css")
+START = "core/main.js"
+STYLE = tuple(f"styles/{name}.css" for name in ("base", "question", "table", "charts", "media"))
 
 
 def write(out: Path, index: bytes, first: Path) -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,15 +19,14 @@ from detcost.evidence.reading import Problem
 from detcost.evidence.schema import SCOPES, Evidence
 from detcost.experiment.profiles import PROFILES
 from detcost.intervals import BAND, upper_bound_of_zero
-from detcost.report import jsonp, page, plot_data, plots, process_pool
+from detcost.report import jsonp, page, process_pool
 from detcost.report.cells import CellView, CostView, Figure, Origin
 from detcost.report.history import Change, Observation, Observations
 from detcost.report.machines import Card, SeenMachine, by_machine, write_machines
+from detcost.report.plots import data as plot_data
+from detcost.report.plots import plots
 from detcost.report.projection import LONGEST, Count
 from detcost.scenarios import registry
-
-if TYPE_CHECKING:
-    pass
 
 #: Problems with lines of evidence that a page tells of.
 MOST_PROBLEMS = 1000

@@ -1,7 +1,7 @@
 """Plots of the report: what settings cost, and how sure it is that their bits stay.
 
 Every name in the cells is a stranger's. None is drawn but through
-:func:`detcost.report.plot_style.shown`, and files are named by numbers.
+:func:`detcost.report.plots.style.shown`, and files are named by numbers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from detcost.choosing.selection import simplest_first
 from detcost.intervals import BAND
-from detcost.report import averages, process_pool
-from detcost.report import plot_marks as marks
-from detcost.report import plot_style as look
-from detcost.report.plot_style import shown
+from detcost.report import process_pool
+from detcost.report.plots import averages, marks
+from detcost.report.plots import style as look
+from detcost.report.plots.style import shown
 
 if TYPE_CHECKING:
     import pandas as pd

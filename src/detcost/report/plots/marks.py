@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcost.intervals import BAND
-from detcost.report import plot_style as look
+from detcost.report.plots import style as look
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,1 @@
+"""Plots of the report: their data, their averages, and how they are drawn."""
