@@ -1,8 +1,9 @@
-"""Which devices are used, on machines that a fake TensorFlow tells of."""
+"""Choice of devices, on machines that a fake TensorFlow reports."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ class Physical:
 
 
 class Configuration:
-    """``tf.config`` of a machine, which notes what it is told."""
+    """The ``tf.config`` of a machine, which records its calls."""
 
     def __init__(self, names: list[str], grows: bool = True):
         self._present = [Physical(f"/physical_device:{name}") for name in names]
@@ -34,7 +35,7 @@ class Configuration:
         self.LogicalDeviceConfiguration = object
 
     def list_physical_devices(self, kind: str | None = None) -> list[Physical]:
-        return [each for each in self._present if kind in (None, each.device_type)]
+        return [device for device in self._present if kind in (None, device.device_type)]
 
     def get_device_details(self, device: Physical) -> dict[str, str]:
         return {"device_name": "METAL"} if device.device_type == "GPU" else {}
@@ -55,18 +56,18 @@ class Configuration:
 
 
 @pytest.fixture
-def machine(monkeypatch):
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Configuration]:
     def pretend(*names: str, grows: bool = True) -> Configuration:
-        found = Configuration(list(names), grows)
-        fake = SimpleNamespace(config=found, errors=SimpleNamespace(OpError=OSError))
+        configuration = Configuration(list(names), grows)
+        fake = SimpleNamespace(config=configuration, errors=SimpleNamespace(OpError=OSError))
         monkeypatch.setitem(sys.modules, "tensorflow", fake)
-        return found
+        return configuration
 
     return pretend
 
 
 def test_an_apple_gpu_is_a_device_like_any_other(machine):
-    """tensorflow-metal registers it as GPU:0, and leaves its memory to the system."""
+    """tensorflow-metal registers it as GPU:0. The system manages its memory."""
     machine("GPU:0", "CPU:0", grows=False)
     assert [(d.name, d.model) for d in devices.inventory()] == [("CPU:0", None), ("GPU:0", "METAL")]
     devices.select("GPU:0")
@@ -79,20 +80,20 @@ def test_the_memory_of_every_accelerator_grows_with_use(machine):
     assert here.growing == ["/physical_device:GPU:0", "/physical_device:GPU:1"]
 
 
-def test_replicas_take_every_device_of_the_kind_and_split_a_lone_cpu(machine):
+def test_replicas_use_all_devices_of_a_kind_and_split_a_cpu(machine):
     here = machine("CPU:0", "GPU:0", "GPU:1")
     assert devices.several("GPU:1") == ["GPU:0", "GPU:1"]
     assert devices.several("CPU:0") == ["CPU:0", "CPU:1"]
     assert here.split == {"/physical_device:CPU:0": 2}
 
 
-def test_a_lone_gpu_has_no_replicas(machine):
+def test_a_single_gpu_has_no_replicas(machine):
     machine("CPU:0", "GPU:0")
-    with pytest.raises(NotApplicable, match="one GPU here"):
+    with pytest.raises(NotApplicable, match="has one GPU; replicas need several"):
         devices.several("GPU:0")
 
 
-def test_processes_share_the_gpus_out(machine):
+def test_each_process_keeps_one_gpu(machine):
     here = machine("CPU:0", "GPU:0", "GPU:1")
     devices.keep_one("GPU:0", task=1)
     assert [device.name for device in here.visible["GPU"]] == ["/physical_device:GPU:1"]
@@ -100,5 +101,5 @@ def test_processes_share_the_gpus_out(machine):
     assert here.visible["GPU"] == []
     with pytest.raises(NotApplicable, match="too few GPUs"):
         devices.keep_one("GPU:0", task=2)
-    with pytest.raises(NotApplicable, match="ask for that"):
+    with pytest.raises(NotApplicable, match="named GPU:0; use that name"):
         devices.keep_one("GPU:1", task=0)

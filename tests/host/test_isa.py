@@ -1,4 +1,4 @@
-"""Instruction-set caps: which there are on what CPU, and whether one that is set is in force."""
+"""Caps on instruction sets: the list for each CPU, and proof that a cap is in force."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detcost.host import isa, machine
 from detcost.settings import instruction_sets
 from detcost.settings.instruction_sets import LEVER_CAPS, Cap, caps, lever_caps
 
-# Flags as Linux spells them, each CPU's added to those of the one it follows.
+# Flags in Linux's spelling. Each CPU has those of its predecessor.
 NEHALEM = {"sse2", "sse4_1", "sse4_2"}
 SANDY_BRIDGE = NEHALEM | {"avx"}
 HASWELL = SANDY_BRIDGE | {"avx2", "fma"}
@@ -67,7 +67,7 @@ ARM = {"asimd", "sve", "bf16", "i8mm"}
         (set(), "", ""),
     ],
 )
-def test_the_caps_are_all_that_is_below_the_cpu(flags, onednn, xla):
+def test_the_caps_are_all_sets_below_the_newest_of_the_cpu(flags, onednn, xla):
     assert caps(flags) == [
         *(Cap("oneDNN", word) for word in onednn.split()),
         *(Cap("XLA", word) for word in xla.split()),
@@ -91,7 +91,7 @@ def test_the_caps_are_all_that_is_below_the_cpu(flags, onednn, xla):
         (ARM, "AVX2", "", ""),
     ],
 )
-def test_under_the_lever_the_caps_are_those_of_cpus_on_which_it_takes(flags, word, onednn, xla):
+def test_under_the_lever_caps_below_its_word_are_left_out(flags, word, onednn, xla):
     assert caps(flags, word) == [
         *(Cap("oneDNN", isa) for isa in onednn.split()),
         *(Cap("XLA", isa) for isa in xla.split()),
@@ -101,16 +101,16 @@ def test_under_the_lever_the_caps_are_those_of_cpus_on_which_it_takes(flags, wor
 def test_the_levers_words_ascend_in_every_library():
     for library, needs in instruction_sets.REQUIRED_FLAGS.items():
         words = [[c.isa for c in lever_caps(w) if c.library == library] for w in LEVER_CAPS]
-        assert [len(of_library) for of_library in words] == [1] * len(LEVER_CAPS)
-        places = [list(needs).index(word) for [word] in words]
-        assert places == sorted(set(places))
+        assert [len(library_words) for library_words in words] == [1] * len(LEVER_CAPS)
+        positions = [list(needs).index(word) for [word] in words]
+        assert positions == sorted(set(positions))
 
 
 def test_without_the_lever_nothing_is_capped():
     assert lever_caps(None) == ()
 
 
-def test_half_of_an_instruction_set_is_none():
+def test_a_set_needs_all_of_its_flags():
     without_dq = SKYLAKE - {"avx512dq"}
     assert [cap.isa for cap in caps(without_dq) if cap.library == "oneDNN"] == ["SSE41", "AVX"]
 
@@ -120,7 +120,7 @@ def test_evidence_names_a_cap_by_its_label():
     assert Cap("XLA", "SSE4_2").label == "XLA=SSE4_2"
 
 
-def test_a_record_keeps_every_flag_that_caps_are_worked_out_from():
+def test_a_record_keeps_every_flag_that_caps_depend_on():
     needed = {
         flag
         for needs in instruction_sets.REQUIRED_FLAGS.values()
@@ -130,8 +130,8 @@ def test_a_record_keeps_every_flag_that_caps_are_worked_out_from():
     assert needed <= machine._DISPATCH_FLAGS
 
 
-def test_what_onednn_says_is_understood_for_every_word():
-    assert set(isa._ONEDNN_SAYS.values()) == set(instruction_sets.REQUIRED_FLAGS["oneDNN"])
+def test_every_word_of_onednn_has_a_printed_name():
+    assert set(isa._WORD_BY_ONEDNN_NAME.values()) == set(instruction_sets.REQUIRED_FLAGS["oneDNN"])
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_what_onednn_says_is_understood_for_every_word():
         ("", None),
     ],
 )
-def test_machine_code_tells_its_instruction_set(code, newest):
+def test_the_newest_instruction_set_of_machine_code_is_found(code, newest):
     assert isa._newest_in(bytes.fromhex(code)) == newest
 
 
@@ -167,25 +167,25 @@ AVX2_CODE, AVX512_CODE = bytes.fromhex("c4e27d37e2"), bytes.fromhex("62f2fd283d0
         ("AVX2", b"", None),  # nothing was compiled
     ],
 )
-def test_xla_is_believed_where_its_code_bears_it_out(word, code, in_force):
-    assert isa._xla_shows(b'xla_cpu_max_isa: "%s"' % word.encode(), code) == in_force
+def test_xlas_option_counts_only_if_its_code_confirms_it(word, code, in_force):
+    assert isa._xla_set(b'xla_cpu_max_isa: "%s"' % word.encode(), code) == in_force
 
 
 @pytest.mark.parametrize(
-    ("says", "in_force"),
+    ("name", "in_force"),
     [
         ("Intel AVX2", "AVX2"),
         ("Intel AVX-512 with AVX512BW, AVX512VL, and AVX512DQ extensions", "AVX512_CORE"),
         ("AArch64 (with Advanced SIMD & floating-point)", None),
     ],
 )
-def test_onednn_names_the_set_that_it_dispatches_to(says, in_force):
-    introduction = f"onednn_verbose,v1,info,cpu,engine\nonednn_verbose,v1,info,cpu,isa:{says}\n"
-    assert isa._onednn_says(introduction) == (in_force or says)
-    assert isa._onednn_says("") is None
+def test_the_set_is_read_from_what_onednn_prints(name, in_force):
+    printed = f"onednn_verbose,v1,info,cpu,engine\nonednn_verbose,v1,info,cpu,isa:{name}\n"
+    assert isa._parse_onednn_set(printed) == (in_force or name)
+    assert isa._parse_onednn_set("") is None
 
 
-#: Forks a worker for every question, as detcost does: TensorFlow is imported and has run nothing.
+#: Forks a worker for each case, as detcost does, from a process that has run no op.
 WORKERS = """
 import hashlib, json, os, sys
 import numpy as np
@@ -207,7 +207,7 @@ def leave_eager_mode():
     tf.compat.v1.disable_eager_execution()
     tf.compat.v1.Session().run(tf.constant(1.0) + 1.0)
 
-#: What a program may do by itself, which the probe must stand.
+#: Actions of a program that the probe must survive.
 ODD = {
     "eager functions": lambda: tf.config.run_functions_eagerly(True),
     "sessions": leave_eager_mode,
@@ -216,23 +216,23 @@ ODD = {
 def log(text):
     print(text, file=sys.stderr, flush=True)
 
-def pulled(how, setting):
-    # Under the lever a worker only looks, and the program runs in between.
+def apply_lever(how, setting):
+    # Under the lever the variables are set already. The program runs before the probe compiles.
     os.environ.update(parse(setting).environment)
-    said, probe = onednn_in_force(), XlaProbe()
+    onednn, probe = onednn_in_force(), XlaProbe()
     if how == "killed":
         return None, work(), os.environ["XLA_FLAGS"]
     log(f"<{how} {setting}>")
     digests = work()
     log("<probe>")
     ODD.get(how, lambda: None)()
-    in_force = [said, probe.shown()]
+    in_force = [onednn, probe.shown()]
     log("<end>")
     return in_force, digests, os.environ["XLA_FLAGS"]
 
 def answer(how, label):
     if label.startswith("isa="):
-        return pulled(how, label)
+        return apply_lever(how, label)
     library, _, isa = label.partition("=")
     if how == "by hand":
         os.environ.update([VARIABLES[library].format(isa).split("=", 1)])
@@ -249,7 +249,7 @@ for how, label in json.loads(sys.argv[1]):
     assert os.waitpid(pid, 0)[1] == 0, label
 """
 
-#: Caps nothing, and is on the same flag as the cap.
+#: Uses the flag of the cap, but caps nothing.
 OWN_FLAGS = "--xla_cpu_max_isa=AMX_FP16"
 
 
@@ -265,7 +265,7 @@ def lowest() -> list[Cap]:
 
 
 def ignored() -> list[Cap]:
-    """Words that no library knows, and words above this CPU where that would show."""
+    """Return caps with unknown words, and caps above this CPU that the probe can show."""
     flags = set(machine.describe()["cpu_flags"])
     high = [Cap("oneDNN", "AVX512_CORE_AMX_FP16"), Cap("XLA", "AVX512")]
     above = [
@@ -276,23 +276,23 @@ def ignored() -> list[Cap]:
 
 @pytest.fixture(scope="module")
 def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the workers put what they put somewhere."""
+    """The directory of the workers' temporary files."""
     return tmp_path_factory.mktemp("dumps")
 
 
 @pytest.fixture(scope="module")
 def workers(dumps: Path) -> subprocess.CompletedProcess[str]:
-    """WorkerFactory of every kind, one after the other."""
+    """Run a worker for every case, one after the other."""
     if not here() or not hasattr(os, "fork"):
         pytest.skip("nothing to cap on this CPU, or no fork")
     every_word = [Cap("XLA", word) for word in instruction_sets.REQUIRED_FLAGS["XLA"]]
-    asked = [("uncapped", "")]
-    asked += [("capped", cap.label) for cap in dict.fromkeys([*here(), *ignored(), *every_word])]
-    asked += [(how, cap.label) for how in ("by hand", "too late") for cap in lowest()]
-    asked += [("lever", f"isa={word}") for word in LEVER_CAPS]
-    asked += [(how, "isa=SSE4") for how in ("eager functions", "sessions", "killed")]
+    cases = [("uncapped", "")]
+    cases += [("capped", cap.label) for cap in dict.fromkeys([*here(), *ignored(), *every_word])]
+    cases += [(how, cap.label) for how in ("by hand", "too late") for cap in lowest()]
+    cases += [("lever", f"isa={word}") for word in LEVER_CAPS]
+    cases += [(how, "isa=SSE4") for how in ("eager functions", "sessions", "killed")]
     return subprocess.run(
-        [sys.executable, "-c", WORKERS, json.dumps(asked)],
+        [sys.executable, "-c", WORKERS, json.dumps(cases)],
         env={**os.environ, "XLA_FLAGS": OWN_FLAGS, "TMPDIR": str(dumps)},
         capture_output=True,
         text=True,
@@ -302,9 +302,9 @@ def workers(dumps: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def answers(workers) -> dict[tuple[str, str], Any]:
-    """What each worker found in force, the digests it got, and its XLA flags."""
+    """The sets in force in each worker, its digests, and its XLA flags."""
     assert workers.returncode == 0, workers.stderr
-    # A line that is no answer was printed by a library: an error here, as it is in a step.
+    # Any other line was printed by a library. That is an error, here as in a step.
     lines = [json.loads(line) for line in workers.stdout.splitlines()]
     return {(how, label): rest for how, label, *rest in lines}
 
@@ -324,13 +324,13 @@ def test_the_lowest_cap_changes_the_bits_of_its_library_alone(answers):
 
 
 @pytest.mark.tensorflow
-def test_finding_out_what_is_in_force_changes_no_bits(answers):
+def test_finding_out_the_set_in_force_changes_no_bits(answers):
     for cap in lowest():
         assert answers["capped", cap.label][1] == answers["by hand", cap.label][1]
 
 
 @pytest.mark.tensorflow
-def test_a_cap_that_the_library_ignores_is_seen_to_be(answers):
+def test_an_ignored_cap_is_not_reported_in_force(answers):
     for cap in ignored():
         in_force, digests, _ = answers["capped", cap.label]
         assert in_force not in (None, cap.isa)
@@ -338,12 +338,12 @@ def test_a_cap_that_the_library_ignores_is_seen_to_be(answers):
 
 
 @pytest.mark.tensorflow
-def test_xla_knows_every_word_and_complains_of_others(workers):
+def test_xla_knows_every_word_and_warns_about_others(workers):
     assert set(re.findall(r"Unknown CPU ISA: (\w+)", workers.stderr)) == {"AVX3"}
 
 
 @pytest.mark.tensorflow
-def test_a_cap_after_the_first_op_is_seen_not_to_take(answers):
+def test_a_cap_after_the_first_op_is_not_in_force(answers):
     for cap in lowest():
         in_force, digests, _ = answers["too late", cap.label]
         assert in_force is None
@@ -359,7 +359,7 @@ def test_the_users_own_xla_flags_are_kept_before_the_cap(answers):
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("word", LEVER_CAPS)
-def test_a_setting_caps_both_libraries_or_is_seen_not_to(answers, word):
+def test_the_lever_caps_the_libraries_unless_the_cpu_has_less(answers, word):
     flags = set(machine.describe()["cpu_flags"])
     in_force, _, xla_flags = answers["lever", f"isa={word}"]
     for cap, shown in zip(lever_caps(word), in_force, strict=True):
@@ -370,7 +370,7 @@ def test_a_setting_caps_both_libraries_or_is_seen_not_to(answers, word):
 
 
 @pytest.mark.tensorflow
-def test_a_setting_gives_the_bits_of_both_its_caps(answers):
+def test_the_lever_gives_the_bits_of_its_two_caps(answers):
     onednn, xla = lever_caps("SSE4")
     (product, _), (_, compiled) = (answers["capped", cap.label][1] for cap in (onednn, xla))
     assert answers["lever", "isa=SSE4"][1] == [product, compiled]
@@ -378,13 +378,13 @@ def test_a_setting_gives_the_bits_of_both_its_caps(answers):
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("how", ["eager functions", "sessions"])
-def test_what_a_program_does_does_not_blind_the_probe(answers, how):
+def test_the_probe_works_after_a_program_changes_execution(answers, how):
     assert answers[how, "isa=SSE4"][0] == [cap.isa for cap in lever_caps("SSE4")]
 
 
 @pytest.mark.tensorflow
 def test_the_first_function_that_xla_compiles_is_the_programs(workers):
-    """The line stands in the log once a process, and so tells of the program."""
+    """TensorFlow logs the line once in a process. So it must be about the program."""
     parts = re.findall("<lever isa=.*?>(.*?)<probe>(.*?)<end>", workers.stderr, re.DOTALL)
     assert len(parts) == len(LEVER_CAPS)
     for program, probe in parts:

@@ -1,14 +1,17 @@
-"""What a machine says of itself, and what about it would make figures untrustworthy."""
+"""The inventory of a machine, and warnings about conditions that make results unreliable."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from detcost.host import machine
+from detcost.host.machine import HostWarning
 
-UNPERTURBED = {
+FAULTLESS = {
     "usable_cores": 8,
     "logical_cores": 8,
     "governor": "performance",
@@ -17,11 +20,13 @@ UNPERTURBED = {
 
 
 @pytest.fixture
-def quiet(monkeypatch):
-    """A machine without fault, as a function that gives it some."""
+def warnings_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[HostWarning]]:
+    """Return the warnings of a machine with the given faults."""
 
-    def change(load=0.1, free=16 << 30, throttled=0, **inventory):
-        monkeypatch.setattr(machine, "describe", lambda: {**UNPERTURBED, **inventory})
+    def change(
+        load: float | None = 0.1, free: int = 16 << 30, throttled: int | None = 0, **inventory: Any
+    ) -> list[HostWarning]:
+        monkeypatch.setattr(machine, "describe", lambda: {**FAULTLESS, **inventory})
         monkeypatch.setattr(machine, "load", lambda: load)
         monkeypatch.setattr(machine, "throttled", lambda: throttled)
         memory = type("Memory", (), {"available": free})
@@ -31,50 +36,50 @@ def quiet(monkeypatch):
     return change
 
 
-def test_the_inventory_is_whole_and_goes_into_a_record():
-    found = machine.describe()
-    assert set(found) == {
+def test_the_inventory_is_complete_and_fits_into_a_record():
+    inventory = machine.describe()
+    assert set(inventory) == {
         *("name", "os", "arch", "cpu", "cpu_flags", "cores", "logical_cores", "usable_cores"),
         *("memory_bytes", "virtualisation", "governor"),
     }
-    assert json.loads(json.dumps(found)) == found
-    assert all(found[key] for key in ("name", "os", "arch", "usable_cores", "memory_bytes"))
-    assert found["memory_bytes"] > 1 << 28
-    assert 1 <= found["usable_cores"] <= found["logical_cores"]
+    assert json.loads(json.dumps(inventory)) == inventory
+    assert all(inventory[key] for key in ("name", "os", "arch", "usable_cores", "memory_bytes"))
+    assert inventory["memory_bytes"] > 1 << 28
+    assert 1 <= inventory["usable_cores"] <= inventory["logical_cores"]
 
 
-def test_a_machine_without_fault_raises_no_doubt(quiet):
-    assert quiet() == []
+def test_a_machine_without_faults_gets_no_warning(warnings_of):
+    assert warnings_of() == []
 
 
-def test_what_cannot_be_told_raises_no_doubt(quiet):
-    assert quiet(load=None, governor=None, throttled=None) == []
+def test_unknown_values_give_no_warning(warnings_of):
+    assert warnings_of(load=None, governor=None, throttled=None) == []
 
 
 @pytest.mark.parametrize(
     ("fault", "what", "remedy"),
     [
-        ({"load": 2.5}, "load is 2.50", "end what else runs"),
+        ({"load": 2.5}, "load is 2.50", "end other processes"),
         ({"governor": "powersave"}, "governor is powersave", "cpupower frequency-set"),
         ({"virtualisation": "container in a virtual machine"}, "container in a", "bare metal"),
         ({"usable_cores": 2}, "only 2 of 8 cores", "taskset"),
         ({"usable_cores": 1, "logical_cores": 1}, "one core", "more cores"),
         ({"free": 1 << 30}, "under 4 GiB", "--size small"),
-        ({"throttled": 3}, "slowed down for heat", "cool"),
+        ({"throttled": 3}, "heat has throttled the CPU", "cool"),
     ],
 )
-def test_every_fault_is_told_with_a_remedy(quiet, fault, what, remedy):
-    (warning,) = quiet(**fault)
+def test_every_fault_has_a_warning_with_a_remedy(warnings_of, fault, what, remedy):
+    (warning,) = warnings_of(**fault)
     assert what in warning.what
     assert remedy in warning.remedy
 
 
-def test_some_load_is_no_fault_of_a_machine_with_many_cores(quiet):
-    assert quiet(load=2.5, usable_cores=64, logical_cores=64) == []
+def test_some_load_is_no_fault_of_a_machine_with_many_cores(warnings_of):
+    assert warnings_of(load=2.5, usable_cores=64, logical_cores=64) == []
 
 
 @pytest.mark.parametrize(
-    ("flags", "container", "words"),
+    ("flags", "container", "kind"),
     [
         ([], False, None),
         ([], True, "container"),
@@ -82,12 +87,12 @@ def test_some_load_is_no_fault_of_a_machine_with_many_cores(quiet):
         (["hypervisor"], True, "container in a virtual machine"),
     ],
 )
-def test_what_it_runs_under_is_told(monkeypatch, flags, container, words):
+def test_containers_and_virtual_machines_are_detected(monkeypatch, flags, container, kind):
     monkeypatch.setattr(machine.Path, "exists", lambda path: container)
-    assert machine.virtualisation(flags) == words
+    assert machine.virtualisation(flags) == kind
 
 
 @pytest.mark.parametrize(("text", "count"), [(None, None), ("0", 0), ("12", 12)])
-def test_heat_is_told_where_the_system_counts_it(monkeypatch, text, count):
+def test_throttling_by_heat_is_read_from_the_systems_count(monkeypatch, text, count):
     monkeypatch.setattr(machine, "_read", lambda path: text)
     assert machine.throttled() == count

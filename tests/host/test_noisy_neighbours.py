@@ -1,4 +1,4 @@
-"""Real neighbours: they keep the machine busy, and no end of the run leaves one behind."""
+"""Real neighbours keep the machine busy, and end with the run, however it ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import psutil
@@ -17,7 +17,7 @@ import pytest
 from detcost.host import machine, noisy_neighbours
 from detcost.host.noisy_neighbours import KINDS, NeighbourLost, neighbour
 
-#: A run that is inside the block when it is killed, with another process of its own beside.
+#: A run that is killed inside the block, while another of its processes runs.
 RUN = """
 import subprocess, sys, time
 from detcost.host.noisy_neighbours import neighbour
@@ -34,7 +34,7 @@ posix = pytest.mark.skipif(not hasattr(os, "waitid"), reason="POSIX signals")
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-def wait_until(condition, seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -42,7 +42,7 @@ def wait_until(condition, seconds: float = 30.0) -> None:
 
 
 def neighbours_of(pid: int) -> list[psutil.Process]:
-    """The neighbours among a process's children; what another test left dead is none."""
+    """Return the neighbours among a process's children. Dead children do not count."""
     return [child for child in psutil.Process(pid).children() if is_neighbour(child)]
 
 
@@ -71,7 +71,7 @@ def wait_until_at_work(processes: list[psutil.Process]) -> None:
 
 
 def gone(process: psutil.Process) -> bool:
-    """Whether it runs no more; a zombie that awaits its burial is gone."""
+    """Return whether the process has ended. A zombie has ended."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -79,8 +79,8 @@ def gone(process: psutil.Process) -> bool:
 
 
 def kill(process: psutil.Process) -> None:
-    """Kill a child of ours until its exit code can be asked for, and do not ask."""
-    process.kill()  # a zombie may still have threads, and no exit code before they are gone
+    """Kill a child and wait for its exit code, but do not collect the code."""
+    process.kill()  # a zombie has no exit code until its threads have ended
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
 
@@ -90,7 +90,7 @@ def wait_until_gone(processes: list[psutil.Process]) -> None:
 
 @contextmanager
 def run_inside(kind: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    """Start a run in a process group of its own; give it and its neighbours, all at work."""
+    """Start a run in its own process group; yield it and its busy neighbours."""
     run = subprocess.Popen(
         [sys.executable, "-c", RUN, kind],
         stdout=subprocess.PIPE,
@@ -114,7 +114,7 @@ def run_inside(kind: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.P
 
 
 @each_kind
-def test_every_core_has_a_neighbour_at_work_until_the_end_of_the_block(kind):
+def test_every_core_has_a_busy_neighbour_until_the_block_ends(kind):
     with neighbour(kind):
         processes = ours()
         assert len(processes) == machine.usable_cores()
@@ -122,36 +122,36 @@ def test_every_core_has_a_neighbour_at_work_until_the_end_of_the_block(kind):
     assert not any(process.is_running() for process in processes)
 
 
-def test_neighbours_are_as_important_as_the_trials():
+def test_neighbours_have_the_priority_of_the_trials():
     with neighbour("busy_cores"):
         assert {process.nice() for process in ours()} == {psutil.Process().nice()}
 
 
-def test_a_neighbour_for_memory_really_has_the_memory():
+def test_a_memory_neighbour_has_touched_its_memory():
     with neighbour("memory_bandwidth"):
-        share = noisy_neighbours._bytes_each(machine.usable_cores())
+        share = noisy_neighbours._bytes_per_process(machine.usable_cores())
         assert all(process.memory_info().rss > 0.9 * share for process in ours())
 
 
 @pytest.mark.parametrize(
-    ("cores", "free_mib", "each_mib"),
+    ("cores", "free_mib", "process_mib"),
     [(1, 64 << 10, 256), (2, 64 << 10, 128), (64, 512 << 10, 64), (8, 2 << 10, 32)],
 )
-def test_memory_exceeds_any_cache_and_is_an_eighth_of_the_free_at_most(
-    monkeypatch, cores, free_mib, each_mib
+def test_buffers_exceed_caches_but_not_an_eighth_of_free_memory(
+    monkeypatch, cores, free_mib, process_mib
 ):
     memory = type("Memory", (), {"available": free_mib << 20})
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    assert noisy_neighbours._bytes_each(cores) == each_mib << 20
+    assert noisy_neighbours._bytes_per_process(cores) == process_mib << 20
 
 
-def test_an_error_in_the_block_is_passed_on_and_leaves_none():
+def test_an_error_in_the_block_takes_precedence_and_ends_all():
     processes = []
 
     def fail():
         with neighbour("memory_bandwidth"):
             processes.extend(ours())
-            kill(processes[0])  # which would else be told
+            kill(processes[0])  # would raise NeighbourLost otherwise
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -165,7 +165,7 @@ def test_an_error_in_the_block_is_passed_on_and_leaves_none():
     ("kind", "end"),
     [("busy_cores", "SIGTERM"), ("busy_cores", "SIGKILL"), ("memory_bandwidth", "SIGKILL")],
 )
-def test_a_killed_run_leaves_none_though_another_process_of_it_lives_on(kind, end):
+def test_neighbours_of_a_killed_run_end_while_its_children_live(kind, end):
     with run_inside(kind) as (run, processes):
         (beside,) = set(psutil.Process(run.pid).children()) - set(processes)
         run.send_signal(signal.Signals[end])
@@ -175,7 +175,7 @@ def test_a_killed_run_leaves_none_though_another_process_of_it_lives_on(kind, en
 
 
 @posix
-def test_a_run_killed_while_its_neighbours_start_leaves_none():
+def test_neighbours_end_if_the_run_is_killed_as_they_start():
     code = RUN.replace("with neighbour", "print(0, flush=True)\n    with neighbour")
     run = subprocess.Popen([sys.executable, "-c", code, KINDS[0]], stdout=subprocess.PIPE)
     with run:
@@ -187,7 +187,7 @@ def test_a_run_killed_while_its_neighbours_start_leaves_none():
 
 
 @posix
-def test_ctrl_c_leaves_none_and_no_neighbour_speaks_on_the_terminal():
+def test_ctrl_c_ends_all_neighbours_without_any_output():
     with run_inside("memory_bandwidth") as (run, processes):
         os.killpg(run.pid, signal.SIGINT)
         assert run.wait(timeout=10) == 130
@@ -196,7 +196,7 @@ def test_ctrl_c_leaves_none_and_no_neighbour_speaks_on_the_terminal():
 
 
 @posix
-def test_ctrl_c_that_the_run_ignores_is_ignored_by_its_neighbours():
+def test_neighbours_ignore_ctrl_c_if_the_run_ignores_it():
     with neighbour("busy_cores"):
         processes = ours()
         for process in processes:
@@ -217,7 +217,7 @@ def test_neighbours_outlive_the_thread_that_started_them():
 
 
 @posix
-def test_a_neighbour_that_was_killed_is_told_and_the_others_end():
+def test_a_killed_neighbour_is_an_error_and_the_others_end():
     processes = []
 
     def lose_one():
@@ -230,14 +230,14 @@ def test_a_neighbour_that_was_killed_is_told_and_the_others_end():
     assert not any(process.is_running() for process in processes)
 
 
-def test_a_neighbour_that_cannot_work_says_why(monkeypatch):
-    monkeypatch.setattr(noisy_neighbours, "_bytes_each", lambda cores: 1 << 60)
+def test_the_error_has_the_reason_if_a_neighbour_fails(monkeypatch):
+    monkeypatch.setattr(noisy_neighbours, "_bytes_per_process", lambda cores: 1 << 60)
     with pytest.raises(NeighbourLost, match=r"^a memory_bandwidth .* code 1: MemoryError$"):
         neighbour("memory_bandwidth").__enter__()
     assert ours() == []
 
 
-def test_a_neighbour_that_cannot_start_says_why(monkeypatch, tmp_path):
+def test_the_error_has_the_reason_if_a_neighbour_cannot_start(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(NeighbourLost, match=r"^a busy_cores neighbour cannot be started: .*"):
         neighbour("busy_cores").__enter__()

@@ -1,1 +1,1 @@
-"""The host: its hardware, its devices, its libraries, and how to keep it busy."""
+"""The host: hardware, devices, instruction sets in force, and processes that keep it busy."""

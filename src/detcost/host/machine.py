@@ -1,10 +1,11 @@
-"""What machine this is, and what about it would make figures untrustworthy. No TensorFlow."""
+"""The machine's inventory, and conditions that make results less reliable. No TensorFlow."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import psutil
 
 
 class HostWarning(msgspec.Struct, frozen=True):
-    """Something that makes figures less trustworthy, and what to do about it."""
+    """A condition that makes results less reliable, with its remedy."""
 
     what: str
     remedy: str
@@ -22,9 +23,9 @@ class HostWarning(msgspec.Struct, frozen=True):
 
 @cache
 def describe() -> dict[str, Any]:
-    """Return the inventory a record carries; unknown values are ``None``.
+    """Return the machine's inventory for a record. Unknown values are ``None``.
 
-    Memory is in bytes. Takes about a second, for the CPU's name and flags.
+    Memory is in bytes. The CPU's name and flags take about a second.
     """
     import cpuinfo
 
@@ -44,7 +45,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-#: Instruction sets that decide which kernels oneDNN, Eigen and XLA choose.
+#: Instruction sets by which oneDNN, Eigen and XLA choose their kernels.
 _DISPATCH_FLAGS = frozenset(
     {"sse4_1", "sse4_2", "avx", "avx2", "fma", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"}
     | {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16"}
@@ -53,28 +54,28 @@ _DISPATCH_FLAGS = frozenset(
 
 
 def usable_core_numbers() -> list[int]:
-    """Return the system's numbers of the cores this process may run on."""
+    """Return the numbers of the cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may run on."""
+    """Return the number of cores that this process may run on."""
     return len(usable_core_numbers())
 
 
 def governor() -> str | None:
-    """Return the frequency governor of the first core, where the system tells."""
+    """Return the frequency governor of the first core; ``None`` if unknown."""
     return _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def virtualisation(cpu_flags: list[str]) -> str | None:
-    """Return the hypervisor or container this runs under; ``None`` on bare metal as far as seen."""
-    inside = ["container"] if Path("/.dockerenv").exists() else []
+    """Return the kind of container or virtual machine; ``None`` if none was detected."""
+    layers = ["container"] if Path("/.dockerenv").exists() else []
     if "hypervisor" in cpu_flags:
-        inside.append("virtual machine")
-    return " in a ".join(inside) or None
+        layers.append("virtual machine")
+    return " in a ".join(layers) or None
 
 
 def load() -> float | None:
@@ -86,64 +87,56 @@ def load() -> float | None:
 
 
 def throttled() -> int | None:
-    """Return how often the first core was slowed down for heat since boot, where told."""
+    """Return how often heat has throttled the first core since boot; ``None`` if unknown."""
     count = _read("/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count")
     return int(count) if count else None
 
 
 def host_warnings() -> list[HostWarning]:
-    """Return what here and now makes timings noisy or not comparable, each with a remedy."""
-    machine, found = describe(), []
+    """Return present conditions that make timings noisy or incomparable."""
+    machine = describe()
+    return [*_noise(machine), *_limits(machine)]
+
+
+def _noise(machine: dict[str, Any]) -> Iterator[HostWarning]:
     busy = load()
     if busy is not None and busy > 0.25 * machine["usable_cores"]:
-        found.append(
-            HostWarning(
-                f"load is {busy:.2f} before anything was started", "end what else runs here"
-            )
+        yield HostWarning(
+            f"load is {busy:.2f} before the measurement starts", "end other processes"
         )
     if machine["governor"] not in (None, "performance"):
-        found.append(
-            HostWarning(
-                f"the CPU governor is {machine['governor']}",
-                "sudo cpupower frequency-set -g performance",
-            )
+        yield HostWarning(
+            f"the CPU governor is {machine['governor']}",
+            "sudo cpupower frequency-set -g performance",
         )
     if machine["virtualisation"]:
-        found.append(
-            HostWarning(
-                f"this is a {machine['virtualisation']}: neighbours share its cores and caches",
-                "trust ratios, not seconds; use bare metal where seconds matter",
-            )
+        yield HostWarning(
+            f"this is a {machine['virtualisation']}: others share its cores and caches",
+            "use ratios, not seconds; if seconds matter, measure on bare metal",
         )
+
+
+def _limits(machine: dict[str, Any]) -> Iterator[HostWarning]:
     if machine["usable_cores"] < machine["logical_cores"]:
-        found.append(
-            HostWarning(
-                f"only {machine['usable_cores']} of {machine['logical_cores']} cores may be used, "
-                "which changes TensorFlow's thread pools",
-                "drop taskset, --cpu-affinity or the container's CPU limit",
-            )
+        yield HostWarning(
+            f"only {machine['usable_cores']} of {machine['logical_cores']} cores may be used, "
+            "which changes TensorFlow's thread pools",
+            "remove taskset, --cpu-affinity or the container's CPU limit",
         )
     if machine["usable_cores"] == 1:
-        found.append(
-            HostWarning("one core: thread races cannot show", "measure divergence on more cores")
+        yield HostWarning(
+            "one core: races between threads cannot show", "measure divergence on more cores"
         )
     if psutil.virtual_memory().available < 4 << 30:
-        found.append(
-            HostWarning(
-                "under 4 GiB of memory free", "end what else runs here, or use --size small"
-            )
-        )
+        yield HostWarning("under 4 GiB of memory free", "end other processes, or use --size small")
     if throttled():
-        found.append(
-            HostWarning("the CPU has been slowed down for heat", "let it cool; improve cooling")
-        )
-    return found
+        yield HostWarning("heat has throttled the CPU", "let it cool; improve cooling")
 
 
 def peak_memory() -> int:
-    """Return this process's peak resident bytes, those shared with its parent included."""
+    """Return the peak resident bytes of this process, including bytes shared with its parent."""
     status = _read("/proc/self/status")
-    if status:  # getrusage would count what the parent had used before exec, too
+    if status:  # getrusage would include the peak of the parent before exec
         fields = dict(line.split(":", 1) for line in status.splitlines())
         return int(fields["VmHWM"].split()[0]) * 1024
     if sys.platform == "win32":

@@ -1,13 +1,12 @@
-"""Processes that make the machine busy while trials run, and never outlive the run.
+"""Processes that keep the machine busy while trials run, and never outlive the run.
 
-``busy_cores``        arithmetic in the cache: workers have to share every core
-``memory_bandwidth``  copies between buffers no cache holds: workers have to wait for memory
+``busy_cores``        arithmetic in the cache, so that workers must share every core
+``memory_bandwidth``  copies between buffers larger than caches, so that workers wait for memory
 
-One process per usable core, each run as ``python -m detcost.host.noisy_neighbours KIND BYTES``,
-at the priority of everything else. Each holds the reading end of a pipe whose other
-end only the run holds and never writes to, so that the kernel closes it however the
-run ends, and that is the neighbour's end too. Linux could also kill it on its
-parent's death, but means the death of the *thread* that started it.
+Each usable core gets one process, ``python -m detcost.host.noisy_neighbours KIND BYTES``, at
+normal priority. Each process reads from a pipe. Only the run holds the other end, and it never
+writes to that end. However the run ends, the kernel closes the pipe, and the process exits.
+Linux's parent-death signal cannot do this: it is sent when the starting *thread* ends.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ _RUNNING = "running"
 
 
 class NeighbourLost(Exception):
-    """A neighbour did not start or did not last: what ran beside it may have run alone."""
+    """A neighbour did not start or has died. So the trials beside it may have run alone."""
 
 
 @contextmanager
 def neighbour(kind: str) -> Iterator[None]:
     """Keep the machine busy inside the ``with`` block.
 
-    The block is entered once every process is at work, and left once all are gone.
-    Trials count only when it was left without an error.
+    The block starts once every process is busy, and ends once all processes have ended.
+    Trials count only if the block ends without an error.
 
     Parameters
     ----------
@@ -43,14 +42,14 @@ def neighbour(kind: str) -> Iterator[None]:
     Raises
     ------
     NeighbourLost
-        If a process cannot start, or was gone before the block was left. An exception
-        from the block itself is passed on instead.
+        If a process cannot start, or ends before the block does. An exception from the block
+        itself takes precedence.
     """
-    from detcost.host import machine  # not above, since the neighbours need none of it
+    from detcost.host import machine  # here, because the neighbours do not need it
 
     assert kind in KINDS, kind
     cores = machine.usable_cores()
-    size = _bytes_each(cores)
+    size = _bytes_per_process(cores)
     with ExitStack() as stack:
         processes: list[subprocess.Popen[str]] = []
         try:
@@ -63,15 +62,15 @@ def neighbour(kind: str) -> Iterator[None]:
                 if process.poll() is not None:
                     raise _lost(kind, process)
         finally:
-            for process in processes:  # all at once; the stack then awaits one after the other
+            for process in processes:  # kill all at once; the stack then waits for each
                 process.kill()
 
 
-def _bytes_each(cores: int) -> int:
-    """Return how much memory a process may go over: more than its caches, not what others need."""
+def _bytes_per_process(cores: int) -> int:
+    """Return the bytes of a process's buffers: more than caches hold, and less than is free."""
     import psutil
 
-    # The last caches hold a few MiB a core, and on few cores of a large chip tens of MiB.
+    # Last-level caches hold a few MiB per core, or tens of MiB for few cores of a large chip.
     wanted = max(256 * _MIB // cores, 64 * _MIB)
     return min(wanted, int(psutil.virtual_memory().available) // 8 // cores)
 
@@ -82,7 +81,7 @@ def _start(kind: str, size: int) -> subprocess.Popen[str]:
             [sys.executable, "-m", "detcost.host.noisy_neighbours", kind, str(size)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,  # its last words are ours to tell, not the terminal's
+            stderr=subprocess.STDOUT,  # the last line becomes part of the error message
             text=True,
             errors="replace",
         )
@@ -92,36 +91,37 @@ def _start(kind: str, size: int) -> subprocess.Popen[str]:
 
 def _wait_until_running(kind: str, process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
-    words = ""
+    last = ""
     for line in process.stdout:
-        words = line.strip()
-        if words == _RUNNING:
+        last = line.strip()
+        if last == _RUNNING:
             return
-    raise _lost(kind, process, words)
+    raise _lost(kind, process, last)
 
 
-def _lost(kind: str, process: subprocess.Popen[str], words: str = "") -> NeighbourLost:
+def _lost(kind: str, process: subprocess.Popen[str], last_line: str = "") -> NeighbourLost:
     code = process.wait()
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
-    return NeighbourLost(f"a {kind} neighbour {how}" + (f": {words[:300]}" if words else ""))
+    reason = f": {last_line[:300]}" if last_line else ""
+    return NeighbourLost(f"a {kind} neighbour {how}{reason}")
 
 
 # -- inside a neighbour's process -----------------------------------------------------
 
 
 def main(kind: str, size: int) -> None:
-    """Be a neighbour until the run is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's to handle
+    """Keep the machine busy until the run ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run handles Ctrl-C
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     work = _WORK[kind](size)
-    work()  # all memory has been touched after the first time
+    work()  # the first time touches all memory
     print(_RUNNING, flush=True)
     while True:
         work()
 
 
 def _end_with_the_run() -> None:
-    os.read(0, 1)  # nothing is ever written there, so this returns when the other end is closed
+    os.read(0, 1)  # returns when the pipe is closed, since the run writes nothing
     os._exit(0)
 
 
@@ -130,10 +130,10 @@ def _arithmetic(_size: int) -> Callable[[], object]:
 
 
 def _copies(size: int) -> Callable[[], object]:
-    """Return a function that copies one half of ``size`` bytes over the other.
+    """Return a function that copies one half of ``size`` bytes over the other half.
 
-    The source must have been written: untouched memory is one page of zeros, again
-    and again, which a cache does hold.
+    The source is written first, because untouched memory is a single page of zeros, which
+    fits into a cache.
     """
     source = memoryview(bytearray(b"\1") * (size // 2))
     target = memoryview(bytearray(size // 2))
