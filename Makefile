@@ -59,8 +59,8 @@ format: $(VENV)/dev-$(TENSORFLOW).stamp  ## put the code into its format
 	$(BIN)/ruff format
 	if $(PAGE_TOOLS); then npm run --silent format; fi
 
-readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write README's table, answer and pictures from results
-	$(BIN)/detcost agreement --settings default,onednn=off+isa=AVX2 --write README.md
+readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write the documents' tables, answer and pictures from results
+	$(BIN)/detcost agreement --settings default,onednn=off+isa=AVX2 --write docs/agreement.md
 	$(BIN)/detcost summary --results results/$(MACHINE) --write README.md
 	$(BIN)/detcost show --results results/$(MACHINE) --write docs/results.md
 	$(BIN)/detcost choose --machine $(MACHINE) --scenario conv2d_backward \

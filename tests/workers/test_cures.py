@@ -95,7 +95,7 @@ def test_ops_follow_the_seed_of_tensorflow(drawn):
 @pytest.mark.parametrize("seeded", ["TensorFlow", "NumPy", "TensorFlow and NumPy"])
 @pytest.mark.parametrize("drawn", DRAWN_BY_KERAS)
 def test_keras_ignores_the_seeds_of_tensorflow_and_numpy(drawn, seeded):
-    said("README.md", "that two seeds are enough for Keras (they are not)")
+    said("README.md", "Two seeds are enough for Keras (they are not).")
     said(
         "docs/measurement.md", "**TensorFlow's seed does not reach Keras, nor NumPy's TensorFlow.**"
     )
@@ -369,7 +369,7 @@ def pools(*arguments: tuple[int, int]) -> list[Shown]:
 def test_one_thread_sums_alike_on_any_number_of_cores(what, how):
     said(
         "README.md",
-        "with `threads=1` the pools have one thread on every machine, so it survives `threads` "
+        "With `threads=1` the pools have one thread on every machine. So it survives `threads` "
         "where the kernels' sums did not.",
     )
     said(
