@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from detcost.choosing import missing
-from detcost.choosing.scope_checks import ScopeCheck, check_scope
+from detcost.choosing.scope_checks import NOT_MEASURED, ScopeCheck, check_scope
 from detcost.choosing.selection import Question, Selection, lever_count, select
 from detcost.comparison import contrasts
 from detcost.comparison.contrasts import Contrasts, Estimate
@@ -18,6 +18,8 @@ from detcost.settings import grammar
 from detcost.settings.snippets import Snippets, snippets
 
 SCHEMA = 1
+#: Why a setting does not qualify that survives all of it and has no cost to compare.
+COST_UNKNOWN = "its cost is not known"
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +136,7 @@ def choose(
         candidates=tuple(candidates),
         commands=tuple(missing.commands_to_measure(chosen, question.survive, out)),
         snippets=_snippets(best, chosen),
-        source=_source(chosen.records),
+        source=source_of(chosen.records),
     )
 
 
@@ -170,7 +172,7 @@ def _rank(chosen: Selection[Record], costs: Contrasts, question: Question) -> li
                 worst=worst[i],
                 tied=False,
                 findings=tuple(findings),
-                reasons=tuple(reasons or ([] if means[i] else ["its cost is not known"])),
+                reasons=tuple(reasons or ([] if means[i] else [COST_UNKNOWN])),
                 also_survives=_also_survives(chosen, setting, question),
             )
         )
@@ -185,10 +187,8 @@ def _judge(
     failed: list[str] = []
     for scenario in chosen.scenarios:
         record = chosen.record(scenario, setting)
-        if record is None:
-            failed.append(f"{scenario}: not measured")
-        elif record.status != "ok":
-            failed.append(f"{scenario}: {record.status.replace('_', ' ')} ({record.reason})")
+        if record is None or record.status != "ok":
+            failed.append(f"{scenario}: {unusable(record)}")
         else:
             findings += [
                 check_scope(record, scope, question.max_rate) for scope in question.survive
@@ -196,6 +196,13 @@ def _judge(
     # What was seen to diverge tells more than a bound that is not low enough.
     against = sorted((f for f in findings if f.disqualifies), key=lambda f: not f.divergent)
     return findings, failed + [f"{f.scenario}, {f.scope}: {f.why}" for f in against]
+
+
+def unusable(record: Record | None) -> str:
+    """Say why there are no figures of a cell."""
+    if record is None:
+        return NOT_MEASURED
+    return f"{record.status.replace('_', ' ')} ({record.reason})"
 
 
 def _also_survives(chosen: Selection[Record], setting: str, question: Question) -> tuple[str, ...]:
@@ -244,7 +251,8 @@ def _snippets(best: str | None, chosen: Selection[Record]) -> Snippets | None:
         return None
 
 
-def _source(records: Sequence[Record]) -> Source:
+def source_of(records: Sequence[Record]) -> Source:
+    """Return what an answer from some records rests on."""
     days = sorted(record.measured_at for record in records)
     controls = [record.controls for record in records if record.controls]
     widths = [c.same_setting for c in controls if c.same_setting and c.same_setting.low]

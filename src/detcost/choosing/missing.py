@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from detcost.choosing.selection import USUAL, Selection
 from detcost.evidence.schema import SCOPES, Record
@@ -30,10 +30,14 @@ def commands_to_measure(
 
 
 def _lacks(chosen: Selection[Record], scenario: str, setting: str, survive: Sequence[str]) -> bool:
-    record = chosen.record(scenario, setting)
+    return not lacking_scopes(chosen.record(scenario, setting)).isdisjoint(survive)
+
+
+def lacking_scopes(record: Record | None) -> set[str]:
+    """Return the scopes that a measurement would add to a cell."""
     if record is None:
-        return True
-    return record.status == "ok" and not set(survive) <= record.divergence.keys()
+        return set(SCOPES)
+    return set(SCOPES) - record.divergence.keys() if record.status == "ok" else set()
 
 
 def _words(
@@ -45,9 +49,17 @@ def _words(
 ) -> list[str]:
     known = {scope for r in chosen.row(scenario) if r for scope in r.divergence}
     scopes = [scope for scope in SCOPES if scope in known | set(survive)]
-    words = ["detcost", "measure", scenario, "--settings", ",".join(lacking)]
-    words += ["--devices", chosen.device, "--scopes", ",".join(scopes)]
+    where = {"device": chosen.device, "size": chosen.size, "dtype": chosen.dtype}
+    return measure_words(scenario, ",".join(lacking), ",".join(scopes), where, out)
+
+
+def measure_words(
+    scenario: str, settings: str, scopes: str, where: Mapping[str, str], out: str
+) -> list[str]:
+    """Return the words of a command that measures; ``where`` names device, size and dtype."""
+    words = ["detcost", "measure", scenario, "--settings", settings]
+    words += ["--devices", where["device"], "--scopes", scopes]
     for option, usual in USUAL.items():
-        if getattr(chosen, option) != usual:
-            words += [f"--{option}", getattr(chosen, option)]
+        if where[option] != usual:
+            words += [f"--{option}", where[option]]
     return [*words, "--out", out]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Iterator
+
 import msgspec
 
 from detcost.evidence.schema import OWN_SCOPES, Comparison, Record
@@ -20,6 +24,11 @@ COLD = (
     "cost: of steps after idleness, as detcost measured before schema 3; "
     "two threads or XLA may come out 5–15 % off"
 )
+
+#: No profile bounds a clean cell's rate as asked.
+NO_PROFILE = "no profile bounds it at {rate}"
+#: A setting or a scope that was not measured in a scenario.
+NOT_MEASURED = "not measured"
 
 
 class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +73,20 @@ class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
         return self.applies and not self.survives
 
 
+def lowest_rate(found: Comparison | None) -> float | None:
+    """Return the lowest tolerable divergence rate that a count meets.
+
+    0 if the scope means nothing to the cell, so that nothing disqualifies. ``None`` if no rate
+    does: a comparison differed, or none was made. Infinite if only a question that takes any
+    bound does: the count is clean, and its bound is unknown.
+    """
+    if found is None or not found.trials:
+        return 0.0 if found and found.reason else None
+    if found.divergent:
+        return None
+    return math.inf if found.high is None else max(found.high, sys.float_info.min)
+
+
 def check_scope(record: Record, scope: str, max_rate: float | None) -> ScopeCheck:
     """Judge a cell in one scope; ``max_rate`` is the highest tolerable bound, ``None`` any."""
     found = record.divergence.get(scope)
@@ -91,7 +114,7 @@ def _not_compared(scenario: str, scope: str, found: Comparison | None) -> ScopeC
         )
     skipped = tuple(found.skipped) if found else ()
     tried = f" ({', '.join(skipped)} could not be tried)" if skipped else ""
-    why = f"not measured{tried}"
+    why = f"{NOT_MEASURED}{tried}"
     return ScopeCheck(scenario=scenario, scope=scope, survives=None, why=why, skipped=skipped)
 
 
@@ -124,23 +147,34 @@ def _against(record: Record, scope: str, found: Comparison, max_rate: float | No
     if differs_anyway(record, scope):
         own = (each for each in OWN_SCOPES if each in record.divergence)
         return f"differs in {next(s for s in own if record.divergence[s].divergent)} already"
-    if found.divergent:
+    lowest = lowest_rate(found)
+    if lowest is None:
         counted = f"{found.divergent} of {found.trials} differed"
         return "; ".join(filter(None, (counted, first_call_text(found))))
-    if max_rate is None or (found.high is not None and found.high <= max_rate):
+    if max_rate is None or lowest <= max_rate:
         return None
-    bound = percent(found.high)
-    said = f"0 of {found.trials} differed, which bounds the rate at {bound}"
-    return f"{said}; {_tighter(scope, max_rate)}"
+    return f"{bound_text(found)}; {_tighter(scope, max_rate)}"
+
+
+def bound_text(found: Comparison) -> str:
+    """Say what a clean count allows to be said of the rate."""
+    return f"0 of {found.trials} differed, which bounds the rate at {percent(found.high)}"
 
 
 def _tighter(scope: str, max_rate: float) -> str:
     """Say which profile bounds a clean cell's rate as asked."""
+    for bound, advice in profile_bounds(scope):
+        if bound <= max_rate:
+            return advice
+    return NO_PROFILE.format(rate=percent(max_rate))
+
+
+def profile_bounds(scope: str) -> Iterator[tuple[float, str]]:
+    """Yield the bound that each profile gives a clean cell's rate, and the advice to use it."""
     for profile in PROFILES.values():
         bound = upper_bound_of_zero(profile.trials_in(scope))
-        if bound is not None and bound <= max_rate:
-            return f"--profile {profile.name} would bound it at {percent(bound)}"
-    return f"no profile bounds it at {percent(max_rate)}"
+        if bound is not None:
+            yield bound, f"--profile {profile.name} would bound it at {percent(bound)}"
 
 
 def percent(rate: float | None) -> str:

@@ -19,17 +19,27 @@ from detcost.tables.text import code, lines, markdown_text, plain
 #: Reasons against a setting that are told before it says that there are more.
 TOLD = 3
 
+#: The forms of the line that answers a question; the report's page fills in the same ones.
+HEADLINE = "{subject} on {device}: {setting} survives {scopes} at {cost} times the time of default"
+NONE_QUALIFIES = "{subject} on {device}: no setting measured survives {scopes}"
+AT_RATE = "{scopes} at a rate of at most {rate}"
+SEVERAL = "{count} scenarios"
+
 
 def headline(choice: Choice) -> str:
     """Say in a line which setting it is, or that there is none."""
-    asked = f"{_subject(choice)} on {choice.device}"
+    first = choice.candidates[0]
+    form = NONE_QUALIFIES if choice.best is None else HEADLINE
     scopes = ", ".join(choice.survive)
     if choice.max_rate is not None:
-        scopes += f" at a rate of at most {percent(choice.max_rate)}"
-    if choice.best is None:
-        return f"{asked}: no setting measured survives {scopes}"
-    cost = cost_text(choice.candidates[0].cost)
-    return f"{asked}: {choice.best} survives {scopes} at {cost} times the time of default"
+        scopes = AT_RATE.format(scopes=scopes, rate=percent(choice.max_rate))
+    return form.format(
+        subject=_subject(choice),
+        device=choice.device,
+        setting=first.setting,
+        scopes=scopes,
+        cost=cost_text(first.cost),
+    )
 
 
 def terminal(found: Choice | Sequence[Choice]) -> RenderableType:
@@ -93,9 +103,14 @@ def markdown_overview(choices: Sequence[Choice]) -> str:
 def _warnings(choices: Sequence[Choice]) -> Iterator[str]:
     failures = dict.fromkeys(f for choice in choices for f in choice.source.failed_controls)
     if failures:
-        yield f"CONTROLS FAILED: {'; '.join(failures)}; trust nothing here"
+        yield controls_failed(failures)
     if any(choice.source.cold for choice in choices):
         yield COLD
+
+
+def controls_failed(failures: Iterable[str]) -> str:
+    """Say that an answer must not be used."""
+    return f"CONTROLS FAILED: {'; '.join(failures)}; trust nothing here"
 
 
 def _overview_title(choices: Sequence[Choice]) -> str:
@@ -116,7 +131,7 @@ def _overview(choices: Sequence[Choice]) -> Iterator[list[str]]:
 
 def _subject(choice: Choice) -> str:
     names = choice.scenarios
-    return names[0] if len(names) == 1 else f"{len(names)} scenarios"
+    return names[0] if len(names) == 1 else SEVERAL.format(count=len(names))
 
 
 def _bound(finding: ScopeCheck) -> str:
@@ -158,14 +173,14 @@ def _count(candidate: Candidate, scope: str) -> str:
     compared = [finding for finding in found if finding.trials]
     if not compared:
         return "n/a" if found and not any(each.disqualifies for each in found) else "–"
-    worst = max(compared, key=_extent)
+    worst = max(compared, key=extent)
     count = f"{worst.divergent}/{worst.trials}"
     if worst.anyway:
         return f"({count})"
     return count if worst.divergent else f"{count} ≤ {percent(worst.high)}"
 
 
-def _extent(finding: ScopeCheck) -> tuple[bool, float, float]:
+def extent(finding: ScopeCheck) -> tuple[bool, float, float]:
     """Rank what differed before what differs anyway, and that before the highest bound."""
     blames = bool(finding.divergent) and not finding.anyway
     return blames, finding.divergent / finding.trials, finding.high or 1.0
