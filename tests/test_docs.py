@@ -1,4 +1,4 @@
-"""Every command and program in the documents runs, as it stands there."""
+"""Every command and program in the documents runs, unchanged, and every link leads to a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from paths import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BIN = Path(sys.executable).parent
-SOME_EVIDENCE = next((ROOT / "results").rglob("*.trials.jsonl"))
+EVIDENCE = next((ROOT / "results").rglob("*.trials.jsonl"))
+LINKED = [*DOCUMENTS, ROOT / "CHANGELOG.md", ROOT / "examples" / "README.md"]
 
 
 def blocks(document: Path, language: str) -> list[str]:
@@ -28,7 +29,7 @@ def blocks(document: Path, language: str) -> list[str]:
 
 
 def commands(tool: str) -> list[str]:
-    """The commands of a tool in all documents' shell blocks, comments left off."""
+    """Return a tool's commands in the shell blocks of all documents, without comments."""
     lines = [
         line.split("  #")[0].strip()
         for document in DOCUMENTS
@@ -39,7 +40,7 @@ def commands(tool: str) -> list[str]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """The commands are found, measure as little as they may, and leave the user's home alone."""
+    """Return an environment that has the commands, a quick profile and a home of its own."""
     small = {"DETCOST_PROFILE": "quick", "DETCOST_SIZE": "small", "HOME": str(home)}
     return {**os.environ, **small, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 
@@ -57,7 +58,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def readers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a reader has who did what README says: the scenario file, and some results."""
+    """Return the folder of a reader who follows README: the scenario file, and some results."""
     folder = tmp_path_factory.mktemp("reader")
     programs = blocks(ROOT / "README.md", "python")
     scenario = next(text for text in programs if text.startswith("# mine.py"))
@@ -77,13 +78,29 @@ def test_no_tool_in_the_documents_goes_untested():
     assert tools <= {"make", "asv", "detcost", "pip"}
 
 
+@pytest.mark.parametrize("document", LINKED, ids=lambda path: path.name)
+def test_a_link_leads_to_a_file_and_its_heading(document: Path):
+    text = re.sub(r"`[^`]*`", "", document.read_text())
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    for link in links:
+        name, _, heading = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        if heading and target.suffix == ".md":
+            assert heading in headings(target), link
+
+
+def headings(document: Path) -> set[str]:
+    """Return a document's headings as links write them."""
+    titles = re.findall(r"^#+ (.*)", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("command", commands("detcost"))
 def test_a_detcost_command_runs(command: str, readers_folder: Path):
     if "run.trials.jsonl" in command and "--out" not in command:
-        shutil.copy(
-            next((ROOT / "results").rglob("*.trials.jsonl")), readers_folder / "run.trials.jsonl"
-        )
+        shutil.copy(EVIDENCE, readers_folder / "run.trials.jsonl")
     done = run(command, readers_folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
@@ -91,9 +108,7 @@ def test_a_detcost_command_runs(command: str, readers_folder: Path):
 
 @pytest.mark.tensorflow
 def test_the_python_programs_run(readers_folder: Path):
-    shutil.copy(
-        next((ROOT / "results").rglob("*.trials.jsonl")), readers_folder / "run.trials.jsonl"
-    )
+    shutil.copy(EVIDENCE, readers_folder / "run.trials.jsonl")
     programs = [
         text
         for document in DOCUMENTS
@@ -118,24 +133,23 @@ def test_the_python_programs_run(readers_folder: Path):
     "program",
     [text for text in blocks(ROOT / "docs" / "folklore.md", "python") if "detcost" not in text],
 )
-def test_the_shortest_code_shows_what_it_says(program: str):
-    """It prints what stands beside it, or else something new in every run."""
+def test_the_shortest_code_shows_its_claim(program: str):
+    """It prints the output in its comment, or else something new in every run."""
 
     def printed() -> str:
-        words = [sys.executable, "-c", program]
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    said = re.findall(r"# (\w+)$", program, re.MULTILINE)
-    if said == ["False"]:
+    if re.findall(r"# (\w+)$", program, re.MULTILINE) == ["False"]:
         assert printed() == "False"
     else:
         assert printed() != printed()
 
 
 @pytest.mark.tensorflow
-def test_the_scenario_of_the_contributing_guide_is_one(tmp_path: Path):
-    """It stands there as it would in this package, so it gets the imports of a module here."""
-    text = next(b for b in blocks(ROOT / "CONTRIBUTING.md", "python") if "@scenario" in b)
+def test_the_scenario_of_the_guide_is_one(tmp_path: Path):
+    """The guide shows it as a part of this package, so it gets the imports of a module here."""
+    text = next(b for b in blocks(ROOT / "docs" / "scenarios.md", "python") if "@scenario" in b)
     module = (ROOT / "src" / "detcost" / "scenarios" / "families" / "matmul.py").read_text()
     (tmp_path / "guide.py").write_text(module.split("\n\n\n")[0] + "\n\n\n" + text)
     done = run("detcost measure guide.py:conv2d_transpose -s default -d CPU:0", tmp_path)
@@ -144,7 +158,7 @@ def test_the_scenario_of_the_contributing_guide_is_one(tmp_path: Path):
 
 @pytest.mark.parametrize("command", commands("make"))
 def test_a_make_target_is_there(command: str):
-    """Dry: this very test is part of make test, and make bench takes a quarter of an hour."""
+    """Dry: make test runs this test, and make bench takes a quarter of an hour."""
     done = subprocess.run(
         [*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -160,7 +174,7 @@ def test_pip_is_asked_for_extras_that_exist():
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone with one scenario in the suite, and this very environment to measure in."""
+    """Return a clone whose suite has one scenario, to measure in this environment."""
     folder = tmp_path_factory.mktemp("clone") / "detcost"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     shutil.rmtree(folder / "benchmarks" / "more")
@@ -203,7 +217,7 @@ def test_asv_preview_serves_the_published_site(checkout: Path, site: Path):
         server.wait()
 
 
-def test_the_published_site_and_the_page_to_choose_on_link_to_each_other(site: Path):
+def test_the_page_and_asv_s_site_link_to_each_other(site: Path):
     assert '<a href="chooser/index.html">Choose by cost</a>' in (site / "index.html").read_text()
     assert r"\"site\":\"../index.html\"" in (site / "chooser" / "index.html").read_text()
 
