@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 import typer
 
+from detcost import __version__
 from detcost.cli import main
 from detcost.evidence import reading, schema
 from detcost.evidence.journal import Journal
+from detcost.evidence.json_schema import json_schema
 from detcost.settings import grammar
 from detcost.tables import evidence_tables, readme
 from factories import cost, record
@@ -253,6 +256,38 @@ def test_json_and_markdown_are_refused_before_any_work(mistake, monkeypatch, com
     assert "choose one" in line
 
 
+def test_evidence_is_either_read_or_measured(mistake, monkeypatch):
+    """Nothing would be written to --out: --results measures nothing."""
+    monkeypatch.setattr("detcost.claims.measuring.measure", pytest.fail)
+    words = ["--results", "results", "--out", "mine.folklore.jsonl"]
+    line = mistake("folklore", *words)
+    assert all(text in line for text in ("--results", "--out", "keep one"))
+    assert not Path("mine.folklore.jsonl").exists()
+
+
+# Versions and the schema.
+
+
+def test_the_versions_are_those_installed(detcost):
+    code, out, err = detcost("--version")
+    assert (code, err) == (0, "")
+    first, *rest = out.splitlines()
+    assert first == f"detcost {__version__}"
+    [build] = rest
+    assert re.fullmatch(r"(tensorflow|tf)[\w-]* \d[\w.+]*", build)
+
+
+def test_without_tensorflow_the_version_of_detcost_is_all(detcost, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: {"numpy": ["numpy"]})
+    assert detcost("--version") == (0, f"detcost {__version__}\n", "")
+
+
+def test_the_schema_of_the_evidence_is_printed_as_json(detcost):
+    code, out, err = detcost("schema")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == json_schema()
+
+
 # What is shown.
 
 
@@ -433,7 +468,7 @@ def test_a_device_that_is_not_here_is_no_failure(good):
     [
         ("raises", "failed", "ValueError: a wrong shape somewhere"),
         ("returns_nothing", "failed", "step() returned nothing"),
-        ("changes_shape", "failed", "it must give one shape"),
+        ("changes_shape", "failed", "it must return one shape"),
         ("prints", "failed", "step() prints"),
         ("forks", "failed", "forked"),
         ("exits", "crashed", "exited with code 3"),

@@ -1,27 +1,31 @@
-"""The terminal: what the command line prints on, and the progress it shows meanwhile."""
+"""The terminal: where the command line prints, and the progress bar of a measurement."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from detcost.evidence import reading
 from detcost.evidence.reading import Problem
+from detcost.evidence.schema import Evidence
 
 if TYPE_CHECKING:
     from detcost.experiment import experiment
 
-# A colon is a colon: rich would show the file x:100:y as an emoji.
+# Emoji are off because rich would show the file x:100:y with one.
 out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
 
 
 @contextmanager
 def live_progress() -> Iterator[Callable[[experiment.Progress], None]]:
-    """Show a bar until the end, moved by calls of what this gives."""
+    """Show a progress bar. The function it gives moves the bar."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -44,12 +48,27 @@ def live_progress() -> Iterator[Callable[[experiment.Progress], None]]:
 
 
 def print_wide(table: RenderableType) -> None:
-    """Print without cutting columns off when there is no terminal to fit into."""
+    """Print a table. Without a terminal to fit into, no column is cut off."""
     console = out if out.is_terminal else Console(width=200, emoji=False)
     console.print(table)
 
 
-def tell(problems: Iterable[Problem]) -> None:
-    """Say what of the evidence could not be read."""
+def print_tables(records: Sequence[Evidence]) -> None:
+    """Print a table for each scenario, device, size and type."""
+    from detcost.tables import evidence_tables
+
+    for table in evidence_tables.terminal_tables(records):
+        print_wide(table)
+
+
+def read_evidence(results: Path, folklore: bool = False) -> list[Evidence]:
+    """Return the evidence, and print a line for everything that cannot be read."""
+    records, problems = reading.read(results, folklore)
+    report_problems(problems)
+    return records
+
+
+def report_problems(problems: Iterable[Problem]) -> None:
+    """Print a line for everything in the evidence that could not be read."""
     for problem in problems:
         err.print(f"skipped {problem}", markup=False, soft_wrap=True)

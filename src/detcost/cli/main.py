@@ -1,66 +1,71 @@
-"""The command line: words in, tables out; everything else lives elsewhere."""
+"""The command line: it parses words and prints tables. Other packages do the work."""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from detcost.cli.console import err, live_progress, out, print_wide, tell
-from detcost.cli.options import Command, refuse_two_formats, several
-from detcost.errors import UsageError
-from detcost.evidence.schema import SCOPES, Evidence
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="What bitwise reproducibility costs in TensorFlow, and whether you really get it.",
+from detcost.cli import completion, options
+from detcost.cli.console import (
+    err,
+    live_progress,
+    out,
+    print_tables,
+    print_wide,
+    read_evidence,
+    report_problems,
 )
+from detcost.cli.options import Command
+from detcost.cli.output import Output
+from detcost.errors import UsageError
 
-ResultsOption = Annotated[Path, typer.Option(help="A results folder or evidence file.")]
-ScenarioOption = Annotated[list[str] | None, several(help="A scenario, a family or all.")]
-DeviceOption = Annotated[str, typer.Option(help="Such as CPU:0.")]
-MachineOption = Annotated[str | None, typer.Option(help="Else the one measured last.")]
-TensorFlowOption = Annotated[str | None, typer.Option(help="Version; else the newest.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print it for a program.")]
-MarkdownOption = Annotated[bool, typer.Option(help="Print it as Markdown.")]
-WriteOption = Annotated[
-    Path | None, typer.Option(help="Put that between the marks in this file instead.")
-]
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 DONE, SOME_FAILED, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from detcost.cli import version
+
+        typer.echo(version.text())
+        raise typer.Exit
+
+
+@app.callback(
+    help="What bitwise reproducibility costs in TensorFlow, and whether you really get it."
+)
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print versions and exit."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+
+
 @app.command(cls=Command)
 def measure(
-    scenarios: Annotated[
-        list[str], typer.Argument(help="Names, or your own as path/to/file.py:name.")
-    ],
-    settings: Annotated[
-        list[str] | None, several("--settings", "-s", help="Such as op_determinism+threads=1.")
-    ] = None,
-    devices: Annotated[list[str] | None, several("--devices", "-d", help="Such as CPU:0.")] = None,
-    scopes: Annotated[
-        list[str] | None, several(help=f"Of {','.join(SCOPES)}; else the profile's own.")
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(help="quick, standard or full; else DETCOST_PROFILE, else standard."),
-    ] = None,
-    size: Annotated[str, typer.Option(help="small, medium or large.")] = "medium",
-    dtype: Annotated[str | None, typer.Option(help="Such as bfloat16.")] = None,
-    seed: Annotated[int, typer.Option(help="Of inputs, seeds and order.")] = 42,
-    out_file: Annotated[
-        Path | None, typer.Option("--out", help="File to append evidence to.")
-    ] = None,
+    scenarios: options.Scenarios,
+    settings: options.Settings = None,
+    devices: options.Devices = None,
+    scopes: options.Scopes = None,
+    profile: options.Profile = None,
+    size: options.Size = "medium",
+    dtype: options.Type = None,
+    seed: options.Seed = 42,
+    out_file: options.Out = None,
 ) -> None:
     """Measure what settings cost, and whether the bits stay."""
     import detcost
 
-    records: list[Evidence] = []
+    records: list[detcost.Evidence] = []
     try:
         with live_progress() as on_progress:
             detcost.measure(
@@ -76,28 +81,29 @@ def measure(
                 on_progress=on_progress,
                 on_record=records.append,
             )
-    except KeyboardInterrupt:  # here, since typer ends the program on it without a word
-        err.print("detcost: interrupted; cells measured before are kept where --out was given")
+    except KeyboardInterrupt:  # caught here because typer ends the program without a message
+        err.print("detcost: interrupted; --out keeps the cells measured so far")
         raise typer.Exit(INTERRUPTED) from None
-    finally:  # an interrupt or a full disk must not hide what was measured before it
-        _print_tables(records)
+    finally:  # an interrupt or a full disk must not hide the cells measured before it
+        print_tables(records)
     if not detcost.Measurement(records).complete:
         raise typer.Exit(SOME_FAILED)
 
 
 @app.command(cls=Command)
 def show(
-    results: ResultsOption = Path("results"),
+    results: options.Results = Path("results"),
     markdown: Annotated[bool, typer.Option(help="Print the overview as Markdown.")] = False,
     write: Annotated[
-        Path | None, typer.Option(help="Put the overview between the marks in this file instead.")
+        Path | None,
+        typer.Option(help="Write the overview between the marks in this file instead."),
     ] = None,
 ) -> None:
     """Show the newest evidence of every cell."""
     from detcost.evidence import reading
     from detcost.tables import evidence_tables, readme
 
-    newest = reading.latest(_read(results))
+    newest = reading.latest(read_evidence(results))
     if not newest:
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
     if write:
@@ -105,65 +111,58 @@ def show(
     elif markdown:
         typer.echo(evidence_tables.markdown_overview(newest))
     else:
-        _print_tables(newest)
+        print_tables(newest)
 
 
 @app.command(cls=Command)
 def summary(
-    results: ResultsOption = Path("results"),
-    scenario: ScenarioOption = None,
-    device: DeviceOption = "CPU:0",
-    machine: MachineOption = None,
-    tensorflow: TensorFlowOption = None,
-    markdown: MarkdownOption = False,
-    write: WriteOption = None,
+    results: options.Results = Path("results"),
+    scenario: options.Scenario = None,
+    device: options.Device = "CPU:0",
+    machine: options.Machine = None,
+    tensorflow: options.TensorFlow = None,
+    markdown: options.Markdown = False,
+    write: options.Write = None,
 ) -> None:
     """Summarise every setting: its cost, and in how many scenarios its bits stay."""
     from detcost.choosing.selection import Question
     from detcost.choosing.summary import summarise
-    from detcost.tables import readme, summary_tables
+    from detcost.tables import summary_tables
 
+    output = Output("summary", markdown=markdown, write=write)
     question = Question(
         scenarios=tuple(scenario or ("all",)),
         device=device,
         machine=machine,
         tensorflow=tensorflow,
     )
-    table = summarise(_read(results), question)
-    if write:
-        readme.replace_section(write, "summary", summary_tables.markdown(table))
-    elif markdown:
-        typer.echo(summary_tables.markdown(table))
-    else:
-        print_wide(summary_tables.terminal(table))
+    found = summarise(read_evidence(results), question)
+    output.print(partial(summary_tables.terminal, found), partial(summary_tables.markdown, found))
 
 
 @app.command(cls=Command)
 def choose(
-    scenario: ScenarioOption = None,
-    device: DeviceOption = "CPU:0",
-    survive: Annotated[
-        list[str] | None,
-        several(help=f"Of {','.join(SCOPES)}: where the bits must stay; else repeat,process."),
-    ] = None,
+    scenario: options.Scenario = None,
+    device: options.Device = "CPU:0",
+    survive: options.Survive = None,
     max_rate: Annotated[
         float | None, typer.Option(help="Highest tolerable divergence rate, such as 0.05.")
     ] = None,
-    results: ResultsOption = Path("results"),
-    machine: MachineOption = None,
-    tensorflow: TensorFlowOption = None,
+    results: options.Results = Path("results"),
+    machine: options.Machine = None,
+    tensorflow: options.TensorFlow = None,
     size: Annotated[str | None, typer.Option(help="Of the scenarios; else medium.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the scenarios; else float32.")] = None,
-    json: JsonOption = False,
-    markdown: MarkdownOption = False,
-    write: WriteOption = None,
+    json: options.Json = False,
+    markdown: options.Markdown = False,
+    write: options.Write = None,
 ) -> None:
     """Choose the cheapest setting that survives: one for all of --scenario, or one for each."""
     from detcost.choosing import decision
     from detcost.choosing.selection import USUAL_SCOPES, Question
-    from detcost.tables import choice_tables, readme
+    from detcost.tables import choice_tables
 
-    refuse_two_formats(json, markdown, write)
+    output = Output("choose", json, markdown, write)
     question = Question(
         scenarios=tuple(scenario or ("all",)),
         device=device,
@@ -174,98 +173,93 @@ def choose(
         size=size,
         dtype=dtype,
     )
-    out_file = str(results / "more.trials.jsonl" if results.is_dir() else results)
-    ask = decision.choose if scenario else decision.choose_each
-    found = ask(_read(results), question, out_file)
-    if write:
-        readme.replace_section(write, "choose", choice_tables.markdown(found))
-    elif json:
-        typer.echo(choice_tables.json_text(found))
-    elif markdown:
-        typer.echo(choice_tables.markdown(found))
-    else:
-        print_wide(choice_tables.terminal(found))
+    more = str(results / "more.trials.jsonl" if results.is_dir() else results)
+    answer = decision.choose if scenario else decision.choose_each
+    found = answer(read_evidence(results), question, more)
+    output.print(
+        partial(choice_tables.terminal, found),
+        partial(choice_tables.markdown, found),
+        partial(choice_tables.json_text, found),
+    )
     if not decision.all_qualify(found):
         raise typer.Exit(SOME_FAILED)
 
 
-@app.command(name="agreement", cls=Command)
-def agreement_(
-    settings: Annotated[
-        list[str] | None,
-        several("--settings", "-s", help="Else the common ones, and all with isa=."),
-    ] = None,
-    scenario: ScenarioOption = None,
-    results: ResultsOption = Path("results"),
-    json: JsonOption = False,
-    markdown: MarkdownOption = False,
-    write: WriteOption = None,
+@app.command(cls=Command)
+def agreement(
+    settings: options.ComparedSettings = None,
+    scenario: options.Scenario = None,
+    results: options.Results = Path("results"),
+    json: options.Json = False,
+    markdown: options.Markdown = False,
+    write: options.Write = None,
 ) -> None:
-    """Tell which settings give the same bits on which machines."""
-    from detcost.choosing import agreement
-    from detcost.tables import agreement_tables, readme
+    """Compare machines: which settings give the same bits on which of them."""
+    from detcost.choosing.agreement import compare
+    from detcost.tables import agreement_tables
 
-    refuse_two_formats(json, markdown, write)
-    found = agreement.compare(_read(results), settings, scenario or ("all",))
-    if write:
-        readme.replace_section(write, "agreement", agreement_tables.markdown(found))
-    elif json:
-        typer.echo(agreement_tables.json_text(found))
-    elif markdown:
-        typer.echo(agreement_tables.markdown(found))
-    else:
-        print_wide(agreement_tables.terminal(found))
+    output = Output("agreement", json, markdown, write)
+    found = compare(read_evidence(results), settings, scenario or ("all",))
+    output.print(
+        partial(agreement_tables.terminal, found),
+        partial(agreement_tables.markdown, found),
+        partial(agreement_tables.json_text, found),
+    )
 
 
 @app.command(cls=Command)
 def report(
-    results: ResultsOption = Path("results"),
+    results: options.Results = Path("results"),
     out_folder: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("report"),
 ) -> None:
     """Write the page to choose on: one folder that opens from disk, without a network."""
     from detcost.report import site
 
     page, problems = site.write(results, out_folder)
-    tell(problems)
+    report_problems(problems)
     typer.echo(f"The page is {page}")
 
 
 @app.command(cls=Command)
 def folklore(
     results: Annotated[
-        Path | None, typer.Option(help="Judge by what was measured before; else measure now.")
+        Path | None, typer.Option(help="Judge by this evidence; else measure now.")
     ] = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="A file ….folklore.jsonl to append evidence to.")
     ] = None,
-    json: JsonOption = False,
-    markdown: MarkdownOption = False,
-    write: WriteOption = None,
+    json: options.Json = False,
+    markdown: options.Markdown = False,
+    write: options.Write = None,
 ) -> None:
-    """Judge what people are told about reproducible TensorFlow: about five minutes."""
+    """Judge common claims about reproducible TensorFlow. To measure takes about five minutes."""
     from detcost.claims import formatting, measuring, verdicts
-    from detcost.tables import readme
 
-    refuse_two_formats(json, markdown, write)
+    output = Output("folklore", json, markdown, write)
+    if results and out_file:
+        raise UsageError("--out keeps what is measured, and --results measures nothing; keep one")
     if results:
-        records = _read(results, folklore=True)
+        records = read_evidence(results, folklore=True)
     else:
         with live_progress() as on_progress:
             records = list(measuring.measure(out_file, on_progress))
     found, source = verdicts.verdicts(records), verdicts.source(records)
-    if write:
-        readme.replace_section(write, "folklore", formatting.markdown_table(found, source))
-    elif json:
-        typer.echo(formatting.json_text(found))
-    elif markdown:
-        typer.echo(formatting.markdown_table(found, source))
-    else:
-        print_wide(formatting.terminal_table(found, source))
+    output.print(
+        partial(formatting.terminal_table, found, source),
+        partial(formatting.markdown_table, found, source),
+        partial(formatting.json_text, found),
+    )
 
 
 @app.command(name="list", cls=Command)
 def list_(
-    what: Annotated[str, typer.Argument(help="scenarios, settings or devices")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="scenarios, settings or devices",
+            autocompletion=completion.one_of(completion.listings),
+        ),
+    ],
 ) -> None:
     """List scenarios, settings or devices."""
     from detcost.cli import listing
@@ -275,34 +269,28 @@ def list_(
 
 @app.command(cls=Command)
 def doctor() -> None:
-    """Say what this machine is, how noisy it is now, and what to do about it."""
-    from detcost.cli import doctor as examination
+    """Examine this machine: its hardware, its noise now, and remedies."""
+    from detcost.cli.doctor import examine
 
     with err.status("measuring default against itself, about 15 s"):
-        report = examination.examine()
-    out.print(report)
+        tables = examine()
+    out.print(tables)
+
+
+@app.command(cls=Command)
+def schema() -> None:
+    """Print the JSON schema of a line of evidence."""
+    import msgspec
+
+    from detcost.evidence.json_schema import json_schema
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(json_schema())).decode())
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line and exit code 2."""
+    """Run the command line. A user's mistake is one line and exit code 2."""
     try:
         app()
     except UsageError as error:
         err.print(f"detcost: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(USAGE_ERROR)
-
-
-def _print_tables(records: list[Evidence]) -> None:
-    from detcost.tables import evidence_tables
-
-    for table in evidence_tables.terminal_tables(records):
-        print_wide(table)
-
-
-def _read(results: Path, folklore: bool = False) -> list[Evidence]:
-    """Return the evidence; say what of it cannot be read."""
-    from detcost.evidence import reading
-
-    records, problems = reading.read(results, folklore)
-    tell(problems)
-    return records

@@ -1,30 +1,40 @@
-"""Options of the command line: lists of words, options that take one value, and formats."""
+"""Options that commands share: lists of words, and options that take one value."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from detcost.cli import completion
+from detcost.cli.completion import Complete
 from detcost.errors import UsageError
+from detcost.evidence.schema import SCOPES
 
 
-def several(*names: str, help: str) -> Any:
+def several(*names: str, help: str, autocompletion: Complete | None = None) -> Any:
     """Return an option for a list of words: ``a,b`` is the same as the option given twice."""
-    return typer.Option(*names, help=f"{help} Several: a,b or repeat the option.", callback=_words)
+    return typer.Option(
+        *names,
+        help=f"{help} Several: a,b or repeat the option.",
+        callback=_split,
+        autocompletion=autocompletion,
+    )
 
 
-def _words(param: typer.CallbackParam, values: Sequence[str] | None) -> list[str] | None:
+def _split(
+    context: typer.Context, param: typer.CallbackParam, values: Sequence[str] | None
+) -> list[str] | None:
     """Return the words of all the values, each once, in the order given."""
-    if not values:
+    if not values or context.resilient_parsing:
         return None
     words = [word.strip() for value in values for word in value.split(",")]
     if "" in words:
-        name = _name(param)
+        name = _long_name(param)
         raise UsageError(
             f'{name} "{",".join(values)}": a word is missing; '
             f"put one comma between two words, or leave {name} out"
@@ -35,25 +45,108 @@ def _words(param: typer.CallbackParam, values: Sequence[str] | None) -> list[str
 class Command(TyperCommand):
     """A command that refuses a second value for an option that takes one.
 
-    Without it the last value would count, and nothing would say so.
+    Otherwise the last value would count, without a message.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Check the words of the command line, then read them."""
-        given: list[Any] = self.make_parser(ctx).parse_args(list(args))[2]
-        for param, times in Counter(given).items():
-            if times > 1 and not (param.multiple or param.is_flag):
-                raise UsageError(f"{_name(param)} is given {times} times; it takes one, keep one")
+        """Check the words of the command line, then parse them."""
+        if not ctx.resilient_parsing:
+            self._refuse_repeated(self.make_parser(ctx).parse_args(list(args))[2])
         return super().parse_args(ctx, args)
 
+    @staticmethod
+    def _refuse_repeated(given: Sequence[Any]) -> None:
+        for param, times in Counter(given).items():
+            if times > 1 and not (param.multiple or param.is_flag):
+                raise UsageError(
+                    f"{_long_name(param)} is given {times} times; it takes one, keep one"
+                )
 
-def refuse_two_formats(json: bool, markdown: bool, write: Path | None) -> None:
-    """Refuse to print JSON where Markdown is asked for as well, before any work is done."""
-    if json and (markdown or write):
-        other = "--markdown" if markdown else "--write, which writes Markdown,"
-        raise UsageError(f"--json and {other} ask for two formats; choose one")
 
-
-def _name(param: Any) -> str:
-    """Return an option's name as people know it: the long one."""
+def _long_name(param: Any) -> str:
+    """Return an option's name as users know it: the long one."""
     return max(map(str, param.opts), key=len)
+
+
+_complete_scopes = completion.list_of(completion.scopes)
+_complete_settings = completion.list_of(completion.levers, ",+")
+
+# Of a measurement.
+Scenarios = Annotated[
+    list[str],
+    typer.Argument(
+        help="Names, or your own as path/to/file.py:name.",
+        autocompletion=completion.one_of(completion.scenarios),
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    several(
+        "--settings",
+        "-s",
+        help="Such as op_determinism+threads=1.",
+        autocompletion=_complete_settings,
+    ),
+]
+Devices = Annotated[list[str] | None, several("--devices", "-d", help="Such as CPU:0.")]
+Scopes = Annotated[
+    list[str] | None,
+    several(
+        help=f"Of {','.join(SCOPES)}; else the profile's own.", autocompletion=_complete_scopes
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        help="quick, standard or full; else DETCOST_PROFILE, else standard.",
+        autocompletion=completion.one_of(completion.profiles),
+    ),
+]
+Size = Annotated[
+    str,
+    typer.Option(
+        help="small, medium or large.", autocompletion=completion.one_of(completion.sizes)
+    ),
+]
+Type = Annotated[
+    str | None,
+    typer.Option(help="Such as bfloat16.", autocompletion=completion.one_of(completion.dtypes)),
+]
+Seed = Annotated[int, typer.Option(help="Of inputs, seeds and order.")]
+Out = Annotated[Path | None, typer.Option("--out", help="File to append evidence to.")]
+
+# Of a question to the evidence.
+Results = Annotated[Path, typer.Option(help="A results folder or evidence file.")]
+Scenario = Annotated[
+    list[str] | None,
+    several(
+        help="A scenario, a family or all.",
+        autocompletion=completion.list_of(completion.scenarios_and_families),
+    ),
+]
+Survive = Annotated[
+    list[str] | None,
+    several(
+        help=f"Of {','.join(SCOPES)}: where the bits must stay; else repeat,process.",
+        autocompletion=_complete_scopes,
+    ),
+]
+ComparedSettings = Annotated[
+    list[str] | None,
+    several(
+        "--settings",
+        "-s",
+        help="Else the common ones, and all with isa=.",
+        autocompletion=_complete_settings,
+    ),
+]
+Device = Annotated[str, typer.Option(help="Such as CPU:0.")]
+Machine = Annotated[str | None, typer.Option(help="Else the one measured last.")]
+TensorFlow = Annotated[str | None, typer.Option(help="Version; else the newest.")]
+
+# Of the output.
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Markdown = Annotated[bool, typer.Option(help="Print Markdown.")]
+Write = Annotated[
+    Path | None, typer.Option(help="Write the Markdown between the marks in this file instead.")
+]
