@@ -247,6 +247,13 @@ def test_clean_trials_bound_the_rate_as_published(trials, bound):
     assert (1 - intervals.upper_bound_of_zero(trials)) ** trials == pytest.approx(0.05)
 
 
+def test_a_count_of_zero_is_reported_with_the_one_sided_bound():
+    zero, one = intervals.rate_or_bound(0, 59), intervals.rate_or_bound(1, 59)
+    assert (zero.rate, zero.low, zero.high) == (0, 0, intervals.upper_bound_of_zero(59))
+    assert one == intervals.rate(1, 59)
+    assert intervals.rate_or_bound(0, 0).high is None
+
+
 def test_without_trials_the_rate_is_unknown_and_not_zero():
     found = intervals.rate(0, 0)
     assert (found.rate, found.low, found.high, found.holds(0)) == (None,) * 4

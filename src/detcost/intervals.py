@@ -1,8 +1,8 @@
 """Intervals for ratios, rates and medians: pure functions on numbers.
 
-Every ``low`` and ``high`` is a two-sided 95 % interval, and ``None`` where it is
-unknown. :mod:`scipy.special`, which has the quantiles of :mod:`scipy.stats` and loads
-in a third of the time, is imported where it is used: light commands do not need it.
+Every ``low`` and ``high`` is a two-sided 95 % interval, and ``None`` if it is unknown.
+:mod:`scipy.special` has the quantiles of :mod:`scipy.stats`, and loads in a third of the time. The
+functions that need it import it, so that other commands start faster.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 CONFIDENCE = 0.95
-#: Half the width of the band around a ratio of 1 that counts as no cost: [0.98, 1.02].
+#: A ratio within 1 ± this band counts as no cost: [0.98, 1.02].
 BAND = 0.02
 
 Verdict = Literal["free", "costs", "faster", "ambiguous"]
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """A 95 % interval; both ends are ``None`` where too little was measured to know."""
+    """A 95 % interval; both ends are ``None`` if there are too few samples."""
 
     low: float | None
     high: float | None
@@ -38,8 +38,8 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 class RatioEstimate(Interval, frozen=True, kw_only=True):
     """Step time under a setting ÷ step time under ``default``, with its interval.
 
-    ``hodges_lehmann`` is a second point estimate, robust to a wild block: where
-    it and ``ratio`` disagree by much of the interval, look at the blocks.
+    ``hodges_lehmann`` is a second point estimate, which is robust to an outlier. If the two
+    differ by a large part of the interval, look at the blocks.
     """
 
     ratio: float
@@ -55,7 +55,7 @@ class RatioEstimate(Interval, frozen=True, kw_only=True):
 
 
 class RateEstimate(Interval, frozen=True, kw_only=True):
-    """The share of comparisons that diverged, with its interval."""
+    """The share of divergent comparisons, with its interval."""
 
     divergent: int
     trials: int
@@ -75,14 +75,14 @@ def block_log_ratio(samples: Sequence[float], baseline_samples: Sequence[float])
     Parameters
     ----------
     samples, baseline_samples
-        Step times of a setting and of ``default`` (any unit, the same in both),
-        by round: ``samples[i]`` and ``baseline_samples[i]`` were taken one after
-        the other, so that drift of the machine cancels.
+        Step times of a setting and of ``default``, by round, in the same unit.
+        ``samples[i]`` and ``baseline_samples[i]`` were taken one after the other, so that
+        drift of the machine cancels.
 
     Raises
     ------
     ValueError
-        For no rounds, for unequal numbers of them, or a time that is not above zero.
+        Without rounds, for unequal numbers of rounds, or for a time that is not above zero.
     """
     if len(samples) != len(baseline_samples):
         raise ValueError(
@@ -103,13 +103,13 @@ def ratio(log_ratios: Sequence[float]) -> RatioEstimate:
     Parameters
     ----------
     log_ratios
-        One :func:`block_log_ratio` a block. Never the single rounds: rounds of a
+        The :func:`block_log_ratio` of each block. Never pass single rounds: the rounds of a
         block share its processes, and are not independent.
 
     Raises
     ------
     ValueError
-        For no blocks, or a number that is not finite.
+        Without blocks, or for a number that is not finite.
     """
     logs = _numbers(log_ratios, "log ratios")
     mean, margin = float(logs.mean()), None
@@ -139,15 +139,16 @@ def hodges_lehmann(log_ratios: Sequence[float]) -> float:
 
 
 def verdict(low: float | None, high: float | None, band: float = BAND) -> Verdict:
-    """Say what an interval of a ratio allows to be said, and no more.
+    """Return the verdict that the interval of a ratio allows.
 
-    *free*: the whole interval lies in [1 − band, 1 + band], ends included; *costs*: above it;
-    *faster*: below it; else *ambiguous*. The band is linear, as a reader takes "±2 %".
+    *free*: the whole interval lies in [1 − band, 1 + band], ends included. *costs*: the whole
+    interval lies above this band. *faster*: it lies below. *ambiguous*: all other intervals. The
+    band is linear, because readers understand "±2 %" so.
 
     Raises
     ------
     ValueError
-        For an interval that ends before it begins, or is not above zero.
+        For an interval that ends before it begins, or that is not above zero.
     """
     if low is None or high is None:
         return "ambiguous"
@@ -161,7 +162,7 @@ def verdict(low: float | None, high: float | None, band: float = BAND) -> Verdic
 
 
 def ambiguity(low: float | None, high: float | None, band: float = BAND) -> str | None:
-    """Say why a verdict is *ambiguous*; ``None`` where it is not."""
+    """Return why a verdict is *ambiguous*; ``None`` for another verdict."""
     if low is None or high is None:
         return "fewer than two blocks give no interval"
     if verdict(low, high, band) != "ambiguous":
@@ -176,11 +177,11 @@ def ambiguity(low: float | None, high: float | None, band: float = BAND) -> str 
 
 
 def rate(divergent: int, trials: int) -> RateEstimate:
-    """Estimate a divergence rate from comparisons whose number was fixed in advance.
+    """Estimate a divergence rate from a number of comparisons that was fixed in advance.
 
     Source: Clopper & Pearson, "The use of confidence or fiducial limits illustrated in
-    the case of the binomial", Biometrika 26 (1934). It covers at least 95 % of the time
-    for every rate. Without trials all is ``None``.
+    the case of the binomial", Biometrika 26 (1934). The interval covers every rate at least 95 %
+    of the time. Without trials, rate and interval are ``None``.
 
     Raises
     ------
@@ -203,11 +204,28 @@ def rate(divergent: int, trials: int) -> RateEstimate:
     )
 
 
-def upper_bound_of_zero(trials: int) -> float | None:
-    """Bound a rate of which nothing was seen: 1 − 0.05^(1/n), one-sided 95 %.
+def rate_or_bound(divergent: int, trials: int) -> RateEstimate:
+    """Estimate a divergence rate as evidence reports it.
 
-    At this rate n clean trials in a row have a chance of 5 %: 59 give 5 %, 299 give 1 %.
-    ``None`` without trials; ``ValueError`` for fewer than none.
+    This is :func:`rate`. But for a count of zero, ``high`` is the one-sided bound of
+    :func:`upper_bound_of_zero`.
+    """
+    estimate = rate(divergent, trials)
+    if divergent:
+        return estimate
+    return msgspec.structs.replace(estimate, high=upper_bound_of_zero(trials))
+
+
+def upper_bound_of_zero(trials: int) -> float | None:
+    """Return the upper bound of a rate without a divergent trial: 1 − 0.05^(1/n), one-sided 95 %.
+
+    At this rate, n trials in a row without divergence have a probability of 5 %. So 59 trials
+    give a bound of 5 %, and 299 give 1 %. ``None`` without trials.
+
+    Raises
+    ------
+    ValueError
+        For a negative number of trials.
     """
     if trials < 0:
         raise ValueError(f"there cannot be {trials} trials")
@@ -215,17 +233,17 @@ def upper_bound_of_zero(trials: int) -> float | None:
 
 
 def median_interval(samples: Sequence[float]) -> MedianEstimate:
-    """Give the median with an interval that assumes no distribution, only independence.
+    """Estimate a median, with an interval that assumes independence but no distribution.
 
-    The interval runs from the k-th smallest to the k-th largest sample, with the greatest
-    k for which Bin(n, ½) < k has a chance of at most 2.5 %. Source: Thompson, "On
-    confidence ranges for the median", Annals of Mathematical Statistics 7 (1936). Fewer
-    than six samples reach 95 % with no k: the interval is unknown.
+    The interval runs from the k-th smallest to the k-th largest sample. k is the greatest number
+    for which Bin(n, ½) < k has a probability of at most 2.5 %. Source: Thompson, "On
+    confidence ranges for the median", Annals of Mathematical Statistics 7 (1936). With fewer
+    than six samples no k reaches 95 %, and the interval is unknown.
 
     Raises
     ------
     ValueError
-        For no samples, or one that is not finite.
+        Without samples, or for a sample that is not finite.
     """
     ordered = np.sort(_numbers(samples, "samples"))
     from scipy.special import bdtr  # cumulative binomial

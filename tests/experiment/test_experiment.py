@@ -251,7 +251,7 @@ def test_without_settling_the_cost_would_be_the_cold_steps():
 def test_the_first_step_after_idleness_is_a_figure_of_its_own():
     factory = FakeWorkerFactory({SLOWER: Behaviour(cold=2.0)})
     arm = run(factory, scopes=("repeat",)).arms[1]
-    assert arm.median(arm.cold_steps) == pytest.approx(2 * arm.step_seconds().median, rel=0.05)
+    assert arm.cold_step_seconds == pytest.approx(2 * arm.step_seconds().median, rel=0.05)
 
 
 # -- races and state ---------------------------------------------------------------------

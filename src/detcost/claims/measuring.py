@@ -66,7 +66,7 @@ def measure(
     try:
         for request, share in zip(to_do, experiments, strict=True):
             report = _part(on_progress, done / sum(experiments), share / sum(experiments))
-            yield from Run(request, out=out, on_progress=report, workers=factory)
+            yield from Run(request, out=out, on_progress=report, factory=factory)
             done += share
     finally:
         factory.close()

@@ -101,6 +101,5 @@ def _not_compared(scope: Divergence) -> Divergence:
 @lru_cache(maxsize=4096)
 def _interval(divergent: int, trials: int) -> tuple[float | None, float | None, float | None]:
     """Return rate, low and high, as a new measurement computes them."""
-    estimate = intervals.rate(divergent, trials)
-    high = estimate.high if divergent else intervals.upper_bound_of_zero(trials)
-    return estimate.rate, estimate.low, high
+    estimate = intervals.rate_or_bound(divergent, trials)
+    return estimate.rate, estimate.low, estimate.high

@@ -1,4 +1,4 @@
-"""One cell of an experiment: everything observed of it so far."""
+"""An arm: one cell of an experiment, with all results so far."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from detcost import intervals
@@ -16,7 +17,7 @@ from detcost.outputs import severity
 from detcost.outputs.severity import Severity
 from detcost.workers.contract import Cell, CellError, ProgramRaised, Usage, WorkerLost
 
-#: WorkerFactory a cell may lose before it is given up.
+#: Workers that a cell may lose before it is given up.
 TRIES = 3
 
 
@@ -31,7 +32,7 @@ class _Outcomes:
 
 @dataclass
 class Tally:
-    """Comparisons within one scope, by condition. Several threads may add to it."""
+    """The comparisons of one scope, by condition. Several threads may add to it."""
 
     reason: str | None = None
     skipped: dict[str, str] = field(default_factory=dict)
@@ -43,75 +44,72 @@ class Tally:
 
     @property
     def divergent(self) -> int:
-        """Comparisons that differed."""
+        """How many comparisons found a difference."""
         return sum(outcomes.divergent for outcomes in self._outcomes.values())
 
     @property
     def trials(self) -> int:
-        """All comparisons."""
+        """How many comparisons were made."""
         return sum(outcomes.trials for outcomes in self._outcomes.values())
 
-    def add(self, found: BitComparison) -> None:
+    def add(self, comparison: BitComparison) -> None:
         """Count one comparison."""
         with self._lock:
-            self._references.add(found.reference)
-            outcomes = self._outcomes.setdefault(found.label, _Outcomes())
-            outcomes.outputs.add(found.output)
+            self._references.add(comparison.reference)
+            outcomes = self._outcomes.setdefault(comparison.label, _Outcomes())
+            outcomes.outputs.add(comparison.output)
             outcomes.trials += 1
-            outcomes.divergent += found.differs
-            if found.first_call:
-                self.first_call = min(found.first_call, self.first_call or found.first_call)
+            outcomes.divergent += comparison.differs
+            if call := comparison.first_call:
+                self.first_call = min(call, self.first_call or call)
 
     def expect(self, labels: Iterable[str]) -> None:
-        """Fix the order in which conditions are told, whatever order they are tried in."""
+        """Fix the order of the conditions in the summary. They are tried in any order."""
         for label in labels:
             self._outcomes.setdefault(label, _Outcomes())
 
     def skip(self, label: str, reason: str) -> None:
-        """Note that a condition cannot be tried."""
+        """Record that a condition cannot be tried."""
         with self._lock:
             self.skipped[label] = reason
 
     def discard(self, label: str, reason: str) -> None:
-        """Forget what was compared in a condition that turned out not to hold."""
+        """Remove the comparisons of a condition that did not hold after all."""
         with self._lock:
             self._outcomes.pop(label, None)
             self.skipped[label] = reason
 
-    def add_severity(self, found: Severity) -> None:
-        """Keep the worst seen."""
+    def add_severity(self, new: Severity) -> None:
+        """Keep the greater difference of the two."""
         with self._lock:
-            self.severity = severity.worst(self.severity, found)
+            self.severity = severity.worst(self.severity, new)
 
-    def with_outcomes(self, outcomes: Iterable[BitComparison]) -> Tally:
-        """Return a tally that counts these as well."""
+    def with_comparisons(self, comparisons: Iterable[BitComparison]) -> Tally:
+        """Return a tally that counts only these comparisons, in the conditions not skipped."""
         tally = copy(self)
         tally._outcomes = {label: _Outcomes() for label in self._outcomes}
         tally._references = set()
-        for outcome in outcomes:
-            if outcome.label not in self.skipped:
-                tally.add(outcome)
-        if not tally.divergent:  # what looked like a race with few processes was state
+        for comparison in comparisons:
+            if comparison.label not in self.skipped:
+                tally.add(comparison)
+        if not tally.divergent:  # a race among few processes can turn out to be state
             tally.severity = None
         return tally
 
     def summary(self) -> Divergence:
-        """Return the rate with its interval, and what came of each condition."""
+        """Return the rate with its interval, and the result of each condition."""
         with self._lock:
             return self._summary()
 
     def _summary(self) -> Divergence:
-        rate = intervals.rate(self.divergent, self.trials)
-        high = rate.high
-        if self.trials and not self.divergent:
-            high = intervals.upper_bound_of_zero(self.trials)
+        estimate = intervals.rate_or_bound(self.divergent, self.trials)
         outputs = self._references.union(*(o.outputs for o in self._outcomes.values()))
         return Divergence(
             divergent=self.divergent,
             trials=self.trials,
-            rate=rate.rate,
-            low=rate.low,
-            high=high,
+            rate=estimate.rate,
+            low=estimate.low,
+            high=estimate.high,
             distinct=len(outputs),
             variants=[_variant(label, o) for label, o in self._outcomes.items() if o.trials],
             skipped=dict(self.skipped),
@@ -128,10 +126,20 @@ def _variant(label: str, outcomes: _Outcomes) -> Variant:
 
 @dataclass(eq=False)
 class Arm:
-    """A cell's place in the experiment, and what was observed of it.
+    """A cell in the experiment, and its results so far.
 
-    ``control`` marks the A/A arm: a second ``default`` that is no cell of its own. What its
-    processes gave is in ``sequences``; ``tallies`` count the comparisons of trials.
+    Attributes
+    ----------
+    control
+        Whether this is the A/A arm: a second ``default``, which gets no record.
+    lost
+        Workers that died or hung.
+    failed_at_start
+        Whether the program raised an exception when it was built or first called.
+    sequences
+        The digests of the outputs of its processes.
+    tallies
+        The comparisons of its trials, by scope.
     """
 
     cell: Cell
@@ -139,7 +147,7 @@ class Arm:
     status: Status = "ok"
     reason: str | None = None
     lost: int = 0
-    refused: bool = False
+    failed_at_start: bool = False
     first_output_file: str | None = None
     last_output_file: str | None = None
     applied: dict[str, Any] = field(default_factory=dict)
@@ -155,11 +163,11 @@ class Arm:
 
     @property
     def running(self) -> bool:
-        """Whether there is still something to measure."""
+        """Whether the cell can still be measured."""
         return self.status == "ok"
 
     def fail(self, error: CellError) -> None:
-        """Count a lost worker, and give the cell up when another one would not help."""
+        """Count a lost worker. Give the cell up if another worker would not help."""
         if isinstance(error, WorkerLost):
             self.lost += 1
             if self.lost < TRIES:
@@ -169,66 +177,69 @@ class Arm:
             self.reason = error.reason
         self.status = error.status
 
-    def refuse(self, error: CellError) -> None:
-        """Give the cell up at its build or first call; ``default`` tells whether that is odd."""
-        self.refused = isinstance(error, ProgramRaised)
+    def fail_at_start(self, error: CellError) -> None:
+        """Fail at the build or at the first call; see :meth:`recorded_status`."""
+        self.failed_at_start = isinstance(error, ProgramRaised)
         self.fail(error)
 
-    def told(self, default: Arm) -> tuple[Status, str | None]:
-        """Return status and reason as evidence tells them.
+    def recorded_status(self, default: Arm) -> tuple[Status, str | None]:
+        """Return status and reason for the record.
 
-        A program that runs under ``default`` and raises an error under a setting, when it is built
-        or first called, is not implemented under that setting, whatever the error.
+        If the program runs under ``default`` and raises an exception under the setting when it is
+        built or first called, the setting does not implement it. The type of the exception does
+        not matter.
         """
-        if self.refused and default.sequences:
+        if self.failed_at_start and default.sequences:
             return "unimplemented", self.reason
         return self.status, self.reason
 
     @property
     def severity(self) -> Severity | None:
-        """The worst seen in any scope."""
-        worst = None
-        for found in self.divergence().values():
-            worst = severity.worst(worst, found.severity)
-        return worst
+        """The greatest difference in any scope."""
+        return reduce(severity.worst, (s.severity for s in self.divergence().values()), None)
 
     def ratio(self) -> intervals.RatioEstimate:
-        """Return the cost over the blocks so far."""
+        """Return the cost, estimated from the blocks so far."""
         return intervals.ratio(self.log_ratios)
 
     def cost(self) -> Cost | None:
-        """Return the cost as evidence carries it; ``None`` before the first block is done."""
+        """Return the cost for the record; ``None`` before the first block is done."""
         if not self.log_ratios:
             return None
-        found = self.ratio()
-        verdict = intervals.verdict(found.low, found.high)
+        estimate = self.ratio()
         return Cost(
-            ratio=found.ratio,
-            low=found.low,
-            high=found.high,
-            blocks=len(self.log_ratios),
+            ratio=estimate.ratio,
+            low=estimate.low,
+            high=estimate.high,
+            blocks=estimate.blocks,
             block_ratios=[math.exp(value) for value in self.log_ratios],
-            verdict=verdict,
-            why=intervals.ambiguity(found.low, found.high) if verdict == "ambiguous" else None,
-            hodges_lehmann=intervals.hodges_lehmann(self.log_ratios),
+            verdict=intervals.verdict(estimate.low, estimate.high),
+            why=intervals.ambiguity(estimate.low, estimate.high),
+            hodges_lehmann=estimate.hodges_lehmann,
         )
 
     def step_seconds(self) -> StepSeconds | None:
-        """Return the step time over the blocks' medians."""
+        """Return the step time, estimated from the medians of the blocks."""
         if not self.block_seconds:
             return None
-        found = intervals.median_interval(self.block_seconds)
-        return StepSeconds(found.median, found.low, found.high, list(self.block_seconds))
+        estimate = intervals.median_interval(self.block_seconds)
+        return StepSeconds(estimate.median, estimate.low, estimate.high, list(self.block_seconds))
 
-    def median(self, seconds: list[float]) -> float | None:
-        """Return the median of some times; ``None`` where there are none."""
-        return intervals.median_interval(seconds).median if seconds else None
+    @property
+    def first_call_seconds(self) -> float | None:
+        """The median of the first calls; ``None`` if none was timed."""
+        return _median(self.first_calls)
+
+    @property
+    def cold_step_seconds(self) -> float | None:
+        """The median of the blocks' first steps after the worker was idle."""
+        return _median(self.cold_steps)
 
     def divergence(self) -> dict[str, Divergence]:
-        """Return every scope in which a comparison was made or was meant to be."""
+        """Return the summary of every scope that has comparisons, or a reason for having none."""
         own = {"repeat": self.sequences.within(), "process": self.sequences.between()}
         tallies = {
-            scope: tally.with_outcomes(own[scope]) if scope in own else tally
+            scope: tally.with_comparisons(own[scope]) if scope in own else tally
             for scope, tally in self.tallies.items()
         }
         return {
@@ -238,7 +249,7 @@ class Arm:
         }
 
     def same_bits_as(self, default: Arm) -> SameBits | None:
-        """Return whether the outputs are those of ``default``; ``None`` where one has none."""
+        """Return whether the reference equals that of ``default``; ``None`` if one is missing."""
         if not self.sequences or not default.sequences:
             return None
         if default.varies:
@@ -249,10 +260,14 @@ class Arm:
     @property
     def varies(self) -> bool:
         """Whether outputs differ with nothing changed."""
-        own = (*self.sequences.within(), *self.sequences.between())
-        return any(outcome.differs for outcome in own)
+        comparisons = (*self.sequences.within(), *self.sequences.between())
+        return any(comparison.differs for comparison in comparisons)
 
-    def peak(self, what: str) -> int | None:
-        """Return the greatest of a memory figure over the workers; ``None`` where unknown."""
-        known = [getattr(usage, what) for usage in self.usages]
-        return max((value for value in known if value is not None), default=None)
+    def peak(self, name: str) -> int | None:
+        """Return the greatest value of a field of :class:`Usage`; ``None`` if it is unknown."""
+        values = [getattr(usage, name) for usage in self.usages]
+        return max((value for value in values if value is not None), default=None)
+
+
+def _median(seconds: list[float]) -> float | None:
+    return intervals.median_interval(seconds).median if seconds else None

@@ -1,16 +1,16 @@
-"""The experiment: one scenario on one device, every setting beside ``default``.
+"""The experiment: one scenario on one device, with every setting beside ``default``.
 
-A *block* is one fresh worker of every setting, alive side by side, taking turns
-sample by sample in a random order drawn from the seed. Blocks are independent
-of each other; nothing finer is. This module knows workers only by their
-contract, so the whole of it is tested against fake ones.
+A *block* has one fresh worker of every setting. The workers are alive side by side, and run one
+burst each in every round. The seed decides the random order of each round. Only blocks are
+independent of each other. This module uses workers only through their contract, so tests can run
+whole experiments with fake workers.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import statistics as stdlib_statistics
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,10 +30,22 @@ from detcost.intervals import block_log_ratio
 from detcost.settings.grammar import DEFAULT
 from detcost.workers.contract import Cell, CellError, Conditions, WorkerFactory
 
+StopReason = Literal["width", "time", "blocks"]
+
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an experiment is; ``seconds_left`` is a guess from the workers run so far."""
+    """How far an experiment is.
+
+    Attributes
+    ----------
+    doing
+        What runs now, such as ``block 3``.
+    fraction
+        The finished share of the work.
+    seconds_left
+        An estimate, from the time that the workers took so far.
+    """
 
     scenario: str
     device: str
@@ -43,7 +55,7 @@ class Progress:
 
     @property
     def time_left(self) -> str:
-        """``40 s`` or ``3 min``."""
+        """The time left, such as ``40 s`` or ``3 min``."""
         if self.seconds_left < 90:
             return f"{self.seconds_left:.0f} s"
         return f"{self.seconds_left / 60:.0f} min"
@@ -58,27 +70,29 @@ class Experiment:
     Parameters
     ----------
     cells
-        The cells to compare, alike but for their settings; ``default`` first.
+        The cells to compare. They differ only in their settings, and ``default`` is the first.
     profile
         How much to measure.
-    workers
-        Where workers come from.
+    factory
+        The factory that starts the workers.
     scopes
-        The scopes to compare in by trials of fresh workers, and the conditions of each;
-        ``repeat`` comes free with the timing.
+        The scopes that need trials, each with the function that gives its conditions. Scope
+        ``repeat`` needs none: its outputs come from all workers.
     float64_reference
-        Whether the program can be built in float64, to tell how far off the others are.
+        Whether the program can be built in float64, to measure the errors of the others.
     checkpoint
-        Called after every block and every trial, so that what is measured so far can be kept.
+        A function to call after every block and every trial, so that results can be kept.
     on_progress
-        Called whenever a worker is done.
+        A function to call whenever a worker has finished.
+    clock
+        A function that returns the time in seconds.
     """
 
     def __init__(
         self,
         cells: Sequence[Cell],
         profile: Profile,
-        workers: WorkerFactory,
+        factory: WorkerFactory,
         *,
         scopes: Mapping[str, Variants],
         float64_reference: bool = False,
@@ -91,10 +105,10 @@ class Experiment:
         self.arms = [Arm(cell) for cell in cells]
         self.aa_arm = Arm(cells[0], control=True)
         self.two_at_a_time = False
-        self.stopped_by: Literal["width", "time", "blocks"] | None = None
+        self.stopped_by: StopReason | None = None
         self._scopes = scopes
         self._float64_reference = float64_reference
-        self._workers = workers
+        self._factory = factory
         self._random = random.Random(cells[0].seed)
         self._checkpoint = checkpoint
         self._on_progress = on_progress
@@ -107,9 +121,9 @@ class Experiment:
         self._trials_left = len(self._plan_trials(random.Random(0)))
 
     def run(self) -> None:
-        """Measure until the intervals are narrow enough or the time is up, then the rest."""
+        """Run blocks until the intervals are narrow or the time is up. Then run the trials."""
         with tempfile.TemporaryDirectory(prefix="detcost-reference-") as directory:
-            self._supervisor = WorkerSupervisor(self._workers, Path(directory), self.profile.calls)
+            self._supervisor = WorkerSupervisor(self._factory, Path(directory), self.profile.calls)
             if self._float64_reference:
                 self._make_float64_reference()
             self._run_blocks()
@@ -124,18 +138,18 @@ class Experiment:
             self._checkpoint()
             self.stopped_by = self._reason_to_stop()
 
-    def _reason_to_stop(self) -> Literal["width", "time", "blocks"] | None:
-        """Stop on width, on time or on count; never on what the figures say."""
+    def _reason_to_stop(self) -> StopReason | None:
+        """Return why to stop: width, time or the number of blocks. Ratios are never a reason."""
         profile = self.profile
         if not self.arms[0].running:
-            return "blocks"  # with no default there is nothing to be compared with
+            return "blocks"  # without default there is no baseline
         if self._blocks_done in profile.looks:
             self._narrow = [arm for arm in self._compared() if self._is_narrow(arm)]
             if len(self._narrow) == len(self._compared()):
                 return "width"
         if self._blocks_done >= profile.looks[-1]:
             return "blocks"
-        # Three blocks are the fewest an interval is worth printing from.
+        # With fewer than three blocks an interval is too wide to be useful.
         if self._blocks_done >= 3 and self._clock() - self._started > profile.seconds:
             return "time"
         return None
@@ -148,7 +162,7 @@ class Experiment:
         return width is not None and width < self.profile.half_width
 
     def _run_block(self) -> None:
-        """Run a block of what is not narrow yet, beside both workers of ``default``."""
+        """Run a block of both workers of ``default`` and of the arms that are not narrow yet."""
         done = [arm for arm in self._narrow if arm is not self.aa_arm]
         everyone = [arm for arm in (self.arms[0], self.aa_arm, *self.arms[1:]) if arm.running]
         everyone = [arm for arm in everyone if arm not in done]
@@ -162,62 +176,61 @@ class Experiment:
             self._run_interleaved([everyone[0], arm])
 
     def _run_interleaved(self, arms: Sequence[Arm]) -> None:
-        with self._seated(arms) as supervisor:
+        """Time the arms burst by burst, in a new random order in every round."""
+        with self._sessions(arms) as sessions:
             for _ in range(self.profile.rounds):
-                self._random.shuffle(supervisor)
-                for session in list(supervisor):
-                    if not self._supervisor.retry(
-                        session, partial(self._time_burst, session), python=self._python
-                    ):
-                        supervisor.remove(session)
-            self._reduce(supervisor)
-            for session in supervisor:
+                self._random.shuffle(sessions)
+                for session in list(sessions):
+                    action = partial(self._time_burst, session)
+                    if not self._supervisor.retry(session, action, python=self._python):
+                        sessions.remove(session)
+            self._reduce(sessions)
+            for session in sessions:
                 self._supervisor.record_usage(session)
                 self._work_done += 1
                 self._report(f"block {self._blocks_done + 1}")
 
-    def _reduce(self, supervisor: Sequence[WorkerSession]) -> None:
-        """Turn the block's bursts into one number a setting.
+    def _reduce(self, sessions: Sequence[WorkerSession]) -> None:
+        """Reduce the bursts of the block to one number for each setting.
 
-        Both workers of ``default`` are what the others are compared with: their mean strays
-        less than one of them. The second against the first is the A/A arm.
+        The baseline is the mean of both workers of ``default``, which varies less than one of
+        them. The ratio of the second worker to the first is the A/A comparison.
         """
-        by_arm = {id(session.arm): session.samples for session in supervisor}
+        by_arm = {id(session.arm): session.samples for session in sessions}
         first, second = by_arm.get(id(self.arms[0])), by_arm.get(id(self.aa_arm))
-        both = [times for times in (first, second) if times]
-        for session in supervisor:
-            session.arm.block_seconds.append(stdlib_statistics.median(session.samples))
-            first_steps = [burst.first for burst in session.bursts]
-            session.arm.cold_steps.append(stdlib_statistics.median(first_steps))
-            if first and session.arm is self.aa_arm:
-                session.arm.log_ratios.append(block_log_ratio(session.samples, first))
-            elif first and session.arm is not self.arms[0]:
+        both = [samples for samples in (first, second) if samples]
+        for session in sessions:
+            arm = session.arm
+            arm.block_seconds.append(statistics.median(session.samples))
+            arm.cold_steps.append(statistics.median(burst.first for burst in session.bursts))
+            if first and arm is self.aa_arm:
+                arm.log_ratios.append(block_log_ratio(session.samples, first))
+            elif first and arm is not self.arms[0]:
                 rounds = zip(*both, strict=True)
-                baseline = [stdlib_statistics.geometric_mean(times) for times in rounds]
-                session.arm.log_ratios.append(block_log_ratio(session.samples, baseline))
+                baseline = [statistics.geometric_mean(samples) for samples in rounds]
+                arm.log_ratios.append(block_log_ratio(session.samples, baseline))
 
     @contextmanager
-    def _seated(self, arms: Sequence[Arm]) -> Iterator[list[WorkerSession]]:
-        """Start and build a worker for every arm; those that fail have no session."""
-        supervisor: list[WorkerSession] = []
-        quiet = self._blocks_done < self.profile.quiet_builds
+    def _sessions(self, arms: Sequence[Arm]) -> Iterator[list[WorkerSession]]:
+        """Start and build a worker for every arm. An arm that fails has no session."""
+        sessions: list[WorkerSession] = []
+        one_at_a_time = self._blocks_done < self.profile.quiet_builds
 
-        def take(arm: Arm) -> None:
-            session = self._supervisor.start(arm, timed=quiet, of=len(arms), python=self._python)
+        def start(arm: Arm) -> None:
+            session = self._supervisor.start(
+                arm, timed=one_at_a_time, side_by_side=len(arms), python=self._python
+            )
             if session:
-                supervisor.append(
-                    session
-                )  # at once, so that it is closed whatever befalls the others
+                sessions.append(session)  # at once, so that it is closed if another start fails
 
         try:
-            with ThreadPoolExecutor(1 if quiet else self._cores) as pool:
-                list(pool.map(take, arms))
-            supervisor.sort(
-                key=lambda session: arms.index(session.arm)
-            )  # the seed decides the turns alone
-            yield supervisor
+            with ThreadPoolExecutor(1 if one_at_a_time else self._cores) as executor:
+                list(executor.map(start, arms))
+            # Only the seed decides the order of the rounds, and not who started first.
+            sessions.sort(key=lambda session: arms.index(session.arm))
+            yield sessions
         finally:
-            for session in supervisor:
+            for session in sessions:
                 session.worker.close()
 
     def _time_burst(self, session: WorkerSession) -> None:
@@ -226,16 +239,16 @@ class Experiment:
 
     @property
     def _python(self) -> int:
-        """The Python of this block: each has its turn."""
+        """The number of this block's Python process. Blocks use all of them in turn."""
         return self._blocks_done % self.profile.pythons
 
-    # -- what else there is to know -------------------------------------------------
+    # -- trials: divergence -----------------------------------------------------------
 
     def _make_float64_reference(self) -> None:
-        """Run the program once in float64; without it the error of the others stays unknown."""
-        path = str(Path(self._supervisor.directory) / "float64")
+        """Run the program once in float64. If that fails, the errors stay unknown."""
+        path = str(self._supervisor.directory / "float64")
         with suppress(CellError):
-            worker = self._workers.start(self.arms[0].cell, Conditions(float64=True))
+            worker = self._factory.start(self.arms[0].cell, Conditions(float64=True))
             try:
                 worker.build()
                 worker.save_outputs(path)
@@ -248,25 +261,27 @@ class Experiment:
         return trials.plan(alive, self.profile, self._scopes, chance)
 
     def _run_trials(self) -> None:
-        to_do = self._plan_trials(self._random)
-        self._trials_left = len(to_do)
-        trials.Trials(self._supervisor, at_once=self._at_once, on_trial=self._note_trial).run(to_do)
+        planned = self._plan_trials(self._random)
+        self._trials_left = len(planned)
+        trials.TrialRunner(
+            self._supervisor, at_once=self._at_once, on_trial=self._finish_trial
+        ).run(planned)
 
     # -- progress -------------------------------------------------------------------
 
     @property
     def _at_once(self) -> int:
-        """WorkerFactory that may run side by side where nothing is timed."""
+        """The number of workers that may run side by side while nothing is timed."""
         return 1 if self.two_at_a_time else self._cores
 
-    def _note_trial(self) -> None:
+    def _finish_trial(self) -> None:
         self._trials_left -= 1
         self._work_done += 1 / self._at_once
         self._checkpoint()
         self._report("fresh processes")
 
     def _report(self, doing: str) -> None:
-        """Tell how far it is, in workers that run one after the other."""
+        """Report the progress. The unit of work is one worker, run alone."""
         left = self._trials_left / self._at_once
         if self.stopped_by is None:
             next_look = next((n for n in self.profile.looks if n > self._blocks_done), 0)

@@ -1,8 +1,8 @@
-"""Perturbations: disturb a trial so that a rare divergence shows sooner.
+"""Perturbations: they disturb a trial, so that a rare divergence appears sooner.
 
-Each leaves the cell what it is: the pools keep their size, the inputs their bytes.
-Perturbed trials count for ``repeat`` and ``process``, are recorded under their own
-label, and are never timed.
+A perturbation does not change the cell: pools keep their size, and inputs keep their bytes.
+Perturbed trials count for ``repeat`` and ``process``. They have labels of their own, and are never
+timed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from detcost.host import noisy_neighbours
 from detcost.host.machine import usable_core_numbers
 from detcost.workers.contract import Conditions
 
-#: Bytes of variables that make a large environment, which moves the stack.
+#: Bytes of padding in the environment. A larger environment moves the stack.
 ENVIRONMENT_BYTES = (1, 64 << 10)
 
 
@@ -52,24 +52,24 @@ _DRAW: dict[str, Callable[[random.Random], Conditions]] = {
 }
 #: Kinds of perturbation, by name.
 KINDS = tuple(_DRAW)
-#: Those that need a Python of their own, at the price of TensorFlow's import.
-_DEAR = ("environment_size",)
-_CHEAP = tuple(kind for kind in KINDS if kind not in _DEAR)
+#: The kinds that need a Python process of their own, which must import TensorFlow.
+_EXPENSIVE = ("environment_size",)
+_CHEAP = tuple(kind for kind in KINDS if kind not in _EXPENSIVE)
 
 
 def draw(kind: str, seed: int, number: int = 0) -> Conditions:
-    """Return conditions of a kind, with what is left to chance drawn from the seed.
+    """Return conditions of a kind, with random values drawn from the seed.
 
-    ``number`` tells the trials of a run apart. The environments are alike in all of
-    them: a run then starts one more Python for each kind, not one a trial.
+    ``number`` distinguishes the trials of a run. Expensive kinds have the same conditions in all
+    trials, so that a run starts one more Python process for each kind, and not for each trial.
     """
-    return _DRAW[kind](random.Random(seed if kind in _DEAR else f"{seed}/{number}"))
+    return _DRAW[kind](random.Random(seed if kind in _EXPENSIVE else f"{seed}/{number}"))
 
 
 def plan(count: int, seed: int) -> list[Conditions]:
-    """Return conditions for so many trials: every kind equally often, as far as it goes.
+    """Return the conditions of a number of trials, with every kind as equally often as possible.
 
-    Too few trials for all kinds are given to those that cost little to start.
+    If there are fewer trials than kinds, only the cheap kinds are used.
     """
     kinds = list(KINDS if count >= len(KINDS) else _CHEAP)
     random.Random(seed).shuffle(kinds)

@@ -1,4 +1,4 @@
-"""How much is measured: the profiles quick, standard and full."""
+"""The profiles quick, standard and full, which decide how much is measured."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ VARIABLE = "DETCOST_PROFILE"
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """The plan of one scenario on one device.
+    """How much to measure of one scenario on one device.
 
     Attributes
     ----------
     looks
-        Numbers of blocks after which the intervals are looked at; the last is the most.
+        The numbers of blocks after which the interval widths are checked. The last number is the
+        most blocks.
     half_width
-        Relative half-width at which every interval is narrow enough to stop.
+        The relative half-width at which an interval is narrow enough.
     seconds
-        Cap on the time spent in blocks; the block under way is finished.
+        The most seconds that blocks may take. The block under way is finished.
     rounds
         Timed bursts of every setting in a block.
     calls
-        Outputs that every process gives before anything is timed, to be compared.
+        Outputs that every process gives for comparison, before anything is timed.
     pythons
-        Pythons that workers are started from, each with a hash seed of its own.
+        Python processes that workers are forked from. Each has its own hash seed.
     processes
-        Fresh processes compared with the first, for every cell.
+        Fresh processes of every cell that are compared with its first process.
     perturbed
-        How many of them run perturbed.
+        How many of these processes run perturbed.
     trials
-        Trials of every cell in each further scope at least; every variant of the scope
-        has equally many.
-    scopes
-        The scopes compared in unless others are asked for.
-    settle_seconds, burst_seconds
-        How long a worker runs before its step is timed, and how long it is timed. They are
-        what made costs unbiased and narrow: see docs/measurement.md.
+        The least trials of every cell in each further scope. Every variant of the scope has
+        equally many.
     quiet_builds
-        Blocks whose workers are built one at a time, so that the first call is
-        timed undisturbed. Later blocks build as many at once as there are cores.
+        Blocks whose workers are built one at a time, so that nothing disturbs the first call.
+        Later blocks build as many workers at once as there are cores.
+    scopes
+        The scopes to compare in, unless the user names others.
+    settle_seconds, burst_seconds
+        How long a worker runs before its step is timed, and how long it is timed. These values
+        made costs unbiased and intervals narrow: see docs/measurement.md.
     """
 
     name: str
@@ -63,15 +64,14 @@ class Profile(msgspec.Struct, frozen=True):
 
     @property
     def repeats(self) -> int:
-        """Comparisons of scope ``repeat``, of every cell, at least.
+        """The least number of comparisons of scope ``repeat``, for every cell.
 
-        Of a cell that carries state, the first process of each Python is what the others are
-        compared with.
+        If a cell carries state, the first process of each Python is only a reference.
         """
         return (self.calls - 1) * (self.processes + 1 - self.pythons)
 
     def trials_in(self, scope: str) -> int:
-        """Comparisons in a scope, of every cell, at least."""
+        """Return the least number of comparisons in a scope, for every cell."""
         return {"repeat": self.repeats, "process": self.processes}.get(scope, self.trials)
 
 
@@ -88,7 +88,7 @@ PROFILES = {
             trials=3,
             quiet_builds=1,
             scopes=("repeat", "process"),
-            settle_seconds=0.02,  # its intervals are wider than what is left of the cold
+            settle_seconds=0.02,  # its intervals are wider than the bias of the shorter time
         ),
         Profile(
             *("standard", (5, 7, 10, 14, 20, 40), 0.03, 55),
@@ -120,7 +120,7 @@ def find(name: str) -> Profile:
     Raises
     ------
     UsageError
-        If there is none of that name.
+        If there is no profile of that name.
     """
     if name not in PROFILES:
         raise UsageError(
@@ -130,7 +130,7 @@ def find(name: str) -> Profile:
 
 
 def from_environment() -> Profile:
-    """Return the profile that ``DETCOST_PROFILE`` names, ``standard`` when it is not set."""
+    """Return the profile that ``DETCOST_PROFILE`` names; by default ``standard``."""
     try:
         return find(os.environ.get(VARIABLE) or "standard")
     except UsageError as error:

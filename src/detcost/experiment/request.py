@@ -1,4 +1,4 @@
-"""What a user asks to be measured, read and checked before anything runs."""
+"""The request: what a user wants to measure. It is checked before anything runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detcost.scenarios.bench import SIZES
 from detcost.settings import grammar
 from detcost.settings.grammar import DEFAULT, Setting
 
-#: Types a scenario may be built with; which ones, each says of itself.
+#: Types that a scenario may be built with. Each scenario declares its own.
 DTYPES = (
     *("float32", "bfloat16", "float16", "float64", "float8_e5m2", "float8_e4m3fn"),
     *("complex64", "complex128", "int8", "int16", "int32", "int64"),
@@ -23,7 +23,7 @@ DTYPES = (
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A checked request; ``devices`` and ``dtype`` are ``None`` where the default is wanted."""
+    """A checked request; ``None`` for ``devices`` or ``dtype`` is the default."""
 
     scenarios: tuple[str, ...]
     settings: tuple[Setting, ...]
@@ -47,21 +47,23 @@ class Request(msgspec.Struct, frozen=True):
         dtype: str | None,
         seed: int,
     ) -> Request:
-        """Check names as far as that goes without running a user's file.
+        """Check all names that can be checked without running a user's file.
 
-        ``default`` is added to the settings, in front, since costs are relative to it.
-        No scopes are the profile's own.
+        ``default`` becomes the first setting, because costs are relative to it. ``None`` for the
+        scopes means those of the profile.
 
         Raises
         ------
         UsageError
-            For the first name that cannot be.
+            For the first unknown name.
         """
         if not scenarios:
             raise UsageError("no scenario named; detcost list scenarios shows them all")
         for name in scenarios:
             if not name.isprintable():
-                raise UsageError(f"scenario {name!a} holds characters without a shape; rename it")
+                raise UsageError(
+                    f"scenario {name!a} contains characters that cannot be printed; rename it"
+                )
             if not registry.is_external(name):
                 registry.find_built_in(name)
         chosen = (
@@ -70,10 +72,10 @@ class Request(msgspec.Struct, frozen=True):
         for device in devices or ():
             _check_device(device)
         for scope in scopes or ():
-            _check_word("scope", scope, SCOPES)
-        _check_word("size", size, SIZES)
+            _check_name("scope", scope, SCOPES)
+        _check_name("size", size, SIZES)
         if dtype is not None:
-            _check_word("type", dtype, DTYPES)
+            _check_name("type", dtype, DTYPES)
         if not 0 <= seed < 2**32:
             raise UsageError(f"seed {seed}: TensorFlow takes one from 0 to {2**32 - 1}")
         return cls(
@@ -88,10 +90,10 @@ class Request(msgspec.Struct, frozen=True):
         )
 
 
-def _check_word(kind: str, word: str, known: Sequence[str]) -> None:
-    if word not in known:
+def _check_name(kind: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
         raise UsageError(
-            f'no {kind} "{word}"{did_you_mean(word, known)}; there are {", ".join(known)}'
+            f'no {kind} "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
         )
 
 

@@ -1,9 +1,8 @@
-"""A run: every scenario on every device, one experiment after another, into evidence."""
+"""A run: every scenario on every device, one experiment after another."""
 
 from __future__ import annotations
 
 import datetime
-import os
 import secrets
 import threading
 import time
@@ -13,33 +12,34 @@ from pathlib import Path
 
 from detcost.errors import UsageError
 from detcost.evidence.journal import Journal
-from detcost.evidence.schema import Control, Controls, Evidence, Protocol
+from detcost.evidence.schema import Control, Evidence
 from detcost.experiment import scopes
 from detcost.experiment.arm import Arm
 from detcost.experiment.experiment import Experiment, Progress
+from detcost.experiment.recorder import Recorder, public_name
 from detcost.experiment.request import Request
 from detcost.host import machine
-from detcost.scenarios import registry
 from detcost.settings.grammar import DEFAULT
 from detcost.workers.contract import Cell, CellError, ScenarioInfo, WorkerFactory
-from detcost.workers.launch import HASH_SEED, ForkWorkerFactory, SpawnWorkerFactory, start_workers
+from detcost.workers.launch import ForkWorkerFactory, SpawnWorkerFactory, start_workers
 
 CONTROL_REPEATS = 20
 
 
 class Run:
-    """Measures a request; iterating gives each cell's evidence as soon as it is known.
+    """Measures a request. Iterate over it to get the record of each cell, when it is complete.
 
     Parameters
     ----------
     request
         What to measure.
     out
-        A file to append evidence to as well.
+        An evidence file to append the records to.
     on_progress
-        Called as work is done.
-    workers
-        Where workers come from; they are left open. Its own, closed at the end, if not given.
+        A function to call as work is done.
+    factory
+        A factory that starts the workers, and stays open. By default the run makes its own
+        factory, and closes it at the end.
 
     Raises
     ------
@@ -54,10 +54,10 @@ class Run:
         *,
         out: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
-        workers: ForkWorkerFactory | SpawnWorkerFactory | None = None,
+        factory: ForkWorkerFactory | SpawnWorkerFactory | None = None,
     ):
         self.request = request
-        self._workers = workers
+        self._factory = factory
         self.run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
         self._journal = Journal(out, self.run_id) if out else None
         self._on_progress = on_progress
@@ -66,72 +66,87 @@ class Run:
         self._experiments = len(request.scenarios) * len(request.devices or ("CPU:0",))
 
     def __iter__(self) -> Iterator[Evidence]:
-        factory = self._workers or start_workers(self.request.seed)
+        factory = self._factory or start_workers(self.request.seed)
         factory.prepare(self.request.settings, self.request.profile.pythons)
-        # The inventory takes a second; so does TensorFlow's import, in a process of its own.
+        # The inventory takes a second. Meanwhile another process imports TensorFlow.
         inventory = threading.Thread(target=machine.describe)
         inventory.start()
         try:
             yield from self._run(factory)
         finally:
             inventory.join()
-            if factory is not self._workers:
+            if factory is not self._factory:
                 factory.close()
 
     def _run(self, factory: ForkWorkerFactory | SpawnWorkerFactory) -> Iterator[Evidence]:
         scenarios = [_describe(factory, reference) for reference in self.request.scenarios]
-        _refuse_namesakes(scenarios)
+        _refuse_equal_names(scenarios)
         inspection = factory.inspection()
         present = [device.name for device in inspection.devices()]
-        self._versions = inspection.versions()
-        self._start_method = factory.start_method
+        versions = inspection.versions()
         inspection.close()
-        self._controls = [
-            _control(factory, "control_varies", varies=True),
-            _control(factory, "control_stable", varies=False),
-        ]
+        recorder = Recorder(
+            self.request,
+            self.run_id,
+            versions,
+            factory.start_method,
+            varies=_control(factory, "control_varies", varies=True),
+            stable=_control(factory, "control_stable", varies=False),
+        )
         devices = self.request.devices or present
         self._experiments = len(scenarios) * len(devices)
         for device in devices:
             for scenario in scenarios:
-                records = self._measure(factory, scenario, device, present)
+                cells, excluded = self._cells(scenario, device, present)
+                records = self._measure(factory, recorder, scenario, cells, excluded)
                 if self._journal:
                     self._journal.append(records)
                 self._experiments_done += 1
                 yield from records
 
-    def _measure(
-        self, factory: WorkerFactory, scenario: ScenarioInfo, device: str, present: list[str]
-    ) -> list[Evidence]:
-        """Measure one scenario on one device under every setting that means something there."""
+    def _cells(
+        self, scenario: ScenarioInfo, device: str, present: list[str]
+    ) -> tuple[list[Cell], list[Arm]]:
+        """Return the cells to measure, and the arms of cells that are not applicable."""
         request = self.request
         dtype = request.dtype or scenario.dtypes[0]
-        cells, excused = [], []
+        cells: list[Cell] = []
+        excluded: list[Arm] = []
         for setting in request.settings:
             cell = Cell(scenario.reference, setting, device, request.size, dtype, request.seed)
             reason = _not_applicable(scenario, cell, present)
             if reason:
-                excused.append(Arm(cell, status="not_applicable", reason=reason))
+                excluded.append(Arm(cell, status="not_applicable", reason=reason))
             else:
                 cells.append(cell)
+        return cells, excluded
+
+    def _measure(
+        self,
+        factory: WorkerFactory,
+        recorder: Recorder,
+        scenario: ScenarioInfo,
+        cells: list[Cell],
+        excluded: list[Arm],
+    ) -> list[Evidence]:
+        """Measure the cells of one scenario on one device; return the records of all arms."""
         if not cells:
-            return [self._evidence(scenario, arm, None) for arm in excused]
+            return [recorder.record(scenario, arm) for arm in excluded]
 
         def records() -> list[Evidence]:
-            return [
-                self._evidence(scenario, arm, experiment) for arm in (*experiment.arms, *excused)
-            ]
+            arms = (*experiment.arms, *excluded)
+            return [recorder.record(scenario, arm, experiment) for arm in arms]
 
         def checkpoint() -> None:
             if self._journal:
                 self._journal.checkpoint(records())
 
-        ways = scopes.variants(machine.describe()["cpu_flags"], "xla" in scenario.ignores)
+        variants = scopes.variants(machine.describe()["cpu_flags"], "xla" in scenario.ignores)
         experiment = Experiment(
             cells,
-            request.profile,
+            self.request.profile,
             factory,
-            scopes={scope: ways[scope] for scope in request.scopes if scope in ways},
+            scopes={scope: variants[scope] for scope in self.request.scopes if scope in variants},
             float64_reference=scenario.float64_reference,
             checkpoint=checkpoint,
             on_progress=self._report,
@@ -140,78 +155,18 @@ class Run:
         return records()
 
     def _report(self, progress: Progress) -> None:
-        """Pass progress on, as progress of the whole run."""
-        done = (self._experiments_done + progress.fraction) / self._experiments
+        """Report an experiment's progress as progress of the whole run."""
+        fraction = (self._experiments_done + progress.fraction) / self._experiments
         left = progress.seconds_left
-        rest = self._experiments - self._experiments_done - 1
-        if rest:
+        remaining = self._experiments - self._experiments_done - 1
+        if remaining:
             elapsed = time.monotonic() - self._started
-            left += rest * (elapsed + left) / (self._experiments_done + 1)
-        self._on_progress(replace(progress, fraction=done, seconds_left=left))
-
-    def _evidence(
-        self, scenario: ScenarioInfo, arm: Arm, experiment: Experiment | None
-    ) -> Evidence:
-        cell = arm.cell
-        same = experiment.aa_arm.cost() if experiment else None
-        default = experiment.arms[0] if experiment else arm
-        status, reason = arm.told(default)
-        return Evidence(
-            run_id=self.run_id,
-            measured_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            scenario=_public_name(scenario),
-            family=scenario.family,
-            setting=cell.setting.name,
-            device=cell.device,
-            size=cell.size,
-            dtype=cell.dtype,
-            seed=cell.seed,
-            status=status,
-            reason=reason,
-            cost=same if cell.setting == DEFAULT else arm.cost(),
-            step_seconds=arm.step_seconds(),
-            first_call_seconds=arm.median(arm.first_calls),
-            cold_step_seconds=arm.median(arm.cold_steps),
-            peak_memory_bytes=arm.peak("peak_memory_bytes"),
-            device_memory_bytes=arm.peak("device_memory_bytes"),
-            divergence={k: v for k, v in arm.divergence().items() if k in self.request.scopes},
-            severity=arm.severity,
-            accuracy=arm.accuracy,
-            digest=arm.sequences.reference[0] if arm.sequences else None,
-            carries_state=arm.sequences.carries_state,
-            sequence=list(arm.sequences.reference) if arm.sequences.carries_state else [],
-            same_bits_as_default=arm.same_bits_as(default),
-            overridden=arm.overridden,
-            traces=arm.peak("traces"),
-            applied=arm.applied,
-            machine=machine.describe(),
-            versions=self._versions,
-            protocol=self._protocol(experiment) if experiment else None,
-            controls=Controls(same, *self._controls),
-            commit=os.environ.get("ASV_COMMIT"),
-            environment=os.environ.get("ASV_ENV_NAME"),
-        )
-
-    def _protocol(self, experiment: Experiment) -> Protocol:
-        profile = self.request.profile
-        return Protocol(
-            profile=profile.name,
-            rounds=profile.rounds,
-            settle_seconds=profile.settle_seconds,
-            burst_seconds=profile.burst_seconds,
-            pythons=profile.pythons,
-            hash_seed=os.environ.get(HASH_SEED),
-            target_half_width=profile.half_width,
-            seconds_cap=profile.seconds,
-            stopped_by=experiment.stopped_by,
-            two_at_a_time=experiment.two_at_a_time,
-            workers_lost=sum(arm.lost for arm in (*experiment.arms, experiment.aa_arm)),
-            start_method=self._start_method,
-        )
+            left += remaining * (elapsed + left) / (self._experiments_done + 1)
+        self._on_progress(replace(progress, fraction=fraction, seconds_left=left))
 
 
 def _control(factory: WorkerFactory, name: str, varies: bool) -> Control:
-    """Run a control scenario; right is that all its repeats differ, or that none does."""
+    """Run a control scenario. It is right if all repeats differ, or if none does."""
     worker = factory.start(Cell(name, DEFAULT, "CPU:0"))
     try:
         first = worker.build().digest
@@ -224,7 +179,7 @@ def _control(factory: WorkerFactory, name: str, varies: bool) -> Control:
 
 
 def _not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> str | None:
-    """Return why the cell means nothing, or ``None`` if it does."""
+    """Return why the cell is not applicable; ``None`` if it is."""
     if cell.device not in present:
         return f"no {cell.device} here; TensorFlow reports {', '.join(present)}"
     if cell.dtype not in scenario.dtypes:
@@ -240,7 +195,7 @@ def _not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> s
 
 
 def _describe(factory: ForkWorkerFactory | SpawnWorkerFactory, reference: str) -> ScenarioInfo:
-    """Ask in a process of its own: two files may each import another neighbour of one name."""
+    """Describe a scenario in its own process: files may import different modules of one name."""
     inspection = factory.inspection()
     try:
         return inspection.describe(reference)
@@ -248,22 +203,14 @@ def _describe(factory: ForkWorkerFactory | SpawnWorkerFactory, reference: str) -
         inspection.close()
 
 
-def _refuse_namesakes(scenarios: list[ScenarioInfo]) -> None:
-    """Refuse two scenarios of one name in results, where one's evidence would hide the other's."""
+def _refuse_equal_names(scenarios: list[ScenarioInfo]) -> None:
+    """Refuse two scenarios with one name in results, because one record would hide the other."""
     references: dict[str, str] = {}
-    for found in scenarios:
-        name = _public_name(found)
-        other = references.setdefault(name, found.reference)
-        if other != found.reference:
+    for scenario in scenarios:
+        name = public_name(scenario)
+        other = references.setdefault(name, scenario.reference)
+        if other != scenario.reference:
             raise UsageError(
-                f"{other} and {found.reference} are both called {name} in results; rename one, "
+                f"{other} and {scenario.reference} are both called {name} in results; rename one, "
                 "or measure them into two files"
             )
-
-
-def _public_name(scenario: ScenarioInfo) -> str:
-    """Return the scenario's name without the folders of the machine it was measured on."""
-    if not registry.is_external(scenario.reference):
-        return scenario.name
-    source, _, name = scenario.reference.rpartition(":")
-    return f"{Path(source).name if source.endswith('.py') else source}:{name}"

@@ -1,8 +1,8 @@
-"""Scopes of divergence: what each changes around a cell while the bits must stay.
+"""Scopes of divergence: the conditions that each scope changes while the bits must stay.
 
-A trial of any scope but ``repeat`` is a fresh worker whose first output is compared
-with the cell's reference; the scope says in which conditions the worker runs. A
-scope changes one thing, through all its variants, each as often as the others.
+A trial of any scope but ``repeat`` is a fresh worker, whose first output is compared
+with the cell's reference. The scope decides in which conditions the worker runs. A
+scope changes one thing. All its variants run equally often.
 """
 
 from __future__ import annotations
@@ -13,41 +13,41 @@ from detcost.host import noisy_neighbours
 from detcost.settings import instruction_sets
 from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions
 
-#: Threads a pool: more than there are cores stand in for larger machines.
+#: Threads in a pool. Sizes above the number of cores stand for larger machines.
 POOL_SIZES = (1, 2, 3, 4, 8, 16)
 
 Variants = Callable[[Cell], list[Conditions]]
 
 
 def variants(cpu_flags: Iterable[str], fixed_execution: bool) -> Mapping[str, Variants]:
-    """Return the scopes, and for each the function that gives a cell's variants.
+    """Return the scopes, each with the function that gives a cell's variants.
 
     Parameters
     ----------
     cpu_flags
         The processor's instruction sets, as :func:`detcost.host.machine.describe` names them.
     fixed_execution
-        Whether the scenario itself says how it is executed, as one that ignores
-        the lever ``xla`` does.
+        Whether the scenario decides how it is executed. Scenarios that ignore the lever
+        ``xla`` do.
 
     Returns
     -------
     mapping
-        Its functions raise :class:`CellError`, ``not_applicable``, where a scope means
-        nothing to a cell.
+        Its functions raise :class:`CellError` with ``not_applicable``, if the scope does not
+        apply to the cell.
     """
     flags = frozenset(cpu_flags)
 
-    # Where nothing is compiled XLA has no say, and a trial of it would only swell the count.
+    # If nothing is compiled, a cap on XLA has no effect: its trials would only add to the count.
     def caps(cell: Cell) -> list[Conditions]:
         compiled = fixed_execution or cell.setting.has("xla")
         own = cell.setting.word("isa")
-        found = [
+        effective = [
             cap for cap in instruction_sets.caps(flags, own) if compiled or cap.library != "XLA"
         ]
-        if not found:
+        if not effective:
             raise CellError("not_applicable", "no library can be capped below this processor")
-        return [Conditions(cap.label, cap=cap) for cap in found]
+        return [Conditions(cap.label, cap=cap) for cap in effective]
 
     def executions(cell: Cell) -> list[Conditions]:
         if fixed_execution:

@@ -1,9 +1,9 @@
-"""What a cell's processes gave, call by call: races told from state.
+"""The outputs of a cell's processes, call by call. They show whether a cell races or has state.
 
-A step may carry something on from the last call: weights, a layer's generator. Its outputs then
-differ from call to call, and the same ones come in every process. That is state and no race. So
-each process runs the step equally often, and outputs are compared by their place in the sequence
-wherever the sequence repeats.
+A step may carry state from one call to the next, such as weights or a layer's generator. Its
+outputs then differ from call to call, and the same outputs come in every process. That is state,
+and not a race. So every process runs the step equally often. Where the outputs repeat from process
+to process, they are compared with the output of the same call.
 """
 
 from __future__ import annotations
@@ -13,19 +13,27 @@ from dataclasses import dataclass
 
 import xxhash
 
-Sequence = tuple[str, ...]
+#: The digests of a process's outputs, in the order of the calls.
+Digests = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CallDigests:
-    """The digests of one process's first calls.
+    """The digests of the first calls of one process.
 
-    ``python`` numbers the Python it was started from, ``label`` names its conditions.
+    Attributes
+    ----------
+    python
+        The number of the Python process that it was forked from.
+    label
+        The name of its conditions.
+    digests
+        The digests.
     """
 
     python: int
     label: str
-    digests: Sequence
+    digests: Digests
 
     @property
     def moves(self) -> bool:
@@ -35,7 +43,17 @@ class CallDigests:
 
 @dataclass(frozen=True)
 class BitComparison:
-    """One comparison: in which conditions, of what, and from which call on it differs."""
+    """One comparison of an output with a reference.
+
+    Attributes
+    ----------
+    label
+        The name of the conditions.
+    output, reference
+        The two digests.
+    first_call
+        The first call whose outputs differ, counted from 1. ``None`` if outputs do not move.
+    """
 
     label: str
     output: str
@@ -49,73 +67,75 @@ class BitComparison:
 
 
 class Sequences:
-    """The runs of one cell. The first is the reference."""
+    """The digests of every process of one cell. The first process is the reference."""
 
     def __init__(self) -> None:
-        self._runs: list[CallDigests] = []
+        self._processes: list[CallDigests] = []
 
-    def add(self, run: CallDigests) -> None:
-        """Keep a run; each has equally many calls."""
-        self._runs.append(run)
+    def add(self, process: CallDigests) -> None:
+        """Add a process. All processes have the same number of calls."""
+        self._processes.append(process)
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._processes)
 
     @property
-    def reference(self) -> Sequence:
-        """The digests of the first run; none before there is one."""
-        return self._runs[0].digests if self._runs else ()
+    def reference(self) -> Digests:
+        """The digests of the first process. Empty before there is one."""
+        return self._processes[0].digests if self._processes else ()
 
     @property
     def moves(self) -> bool:
-        """Whether the reference's outputs differ from call to call."""
+        """Whether the outputs of the reference differ from call to call."""
         return len(set(self.reference)) > 1
 
     @property
     def carries_state(self) -> bool | None:
-        """Whether outputs move on and the same ones come again in other processes.
+        """Whether outputs move from call to call, and the same outputs come in other processes.
 
-        They do where more outputs equal the one at the same place in the first run of the same
-        Python than equal their own process's first. A race gives neither. ``None`` with too
-        few runs to tell.
+        The test counts outputs. Some equal the output of the same call in the first process of the
+        same Python. Some equal the first output of their own process. A cell carries state if the
+        former are more. A race makes neither. ``None`` if there are too few processes.
         """
-        if not self._runs or not any(run.moves for run in self._runs):
-            return False if self._runs else None
-        if len(self._runs) < 2:
+        if not self._processes:
             return None
-        # With one process of each Python so far, the first of all is the best there is.
-        pairs = list(self._pairs()) or [(run, self._runs[0]) for run in self._runs[1:]]
-        in_place = sum(a == b for run, first in pairs for a, b in _later(run, first.digests))
-        standing = sum(a == run.digests[0] for run, _ in pairs for a in run.digests[1:])
-        return in_place > standing
+        if not any(process.moves for process in self._processes):
+            return False
+        if len(self._processes) < 2:
+            return None
+        # With one process of each Python so far, the first process of all is the best reference.
+        pairs = list(self._pairs()) or [(p, self._processes[0]) for p in self._processes[1:]]
+        repeated = sum(a == b for process, first in pairs for a, b in _later(process, first))
+        constant = sum(a == process.digests[0] for process, _ in pairs for a in process.digests[1:])
+        return repeated > constant
 
     def within(self) -> Iterator[BitComparison]:
-        """Give the comparisons of scope ``repeat``: of every later call of every process.
+        """Give the comparisons of scope ``repeat``: one for every later call of every process.
 
-        Without state each is compared with its own process's first output, with state with
-        that of the same call of the first process of the same Python.
+        Without state, the reference is the first output of the same process. With state, it is
+        the output of the same call in the first process of the same Python.
         """
         if not self.carries_state:
-            for run in self._runs:
-                for output in run.digests[1:]:
-                    yield BitComparison(run.label, output, run.digests[0])
+            for process in self._processes:
+                for output in process.digests[1:]:
+                    yield BitComparison(process.label, output, process.digests[0])
             return
-        for run, first in self._pairs():
-            for call, (output, reference) in enumerate(_later(run, first.digests), start=2):
+        for process, first in self._pairs():
+            for call, (output, reference) in enumerate(_later(process, first), start=2):
                 yield BitComparison(
-                    run.label, output, reference, call if output != reference else None
+                    process.label, output, reference, call if output != reference else None
                 )
 
     def between(self) -> Iterator[BitComparison]:
-        """Give the comparisons of scope ``process``: of every further process with the first.
+        """Give the comparisons of scope ``process``: every further process with the first.
 
-        All calls count: what a program does first may be steady and what it does then may race.
+        All calls count, because a program may be steady in its first call and race in later ones.
         """
-        for run in self._runs[1:]:
-            yield self.compare(run.digests, run.label)
+        for process in self._processes[1:]:
+            yield self.compare(process.digests, process.label)
 
-    def compare(self, digests: Sequence, label: str) -> BitComparison:
-        """Compare a process with the reference, call by call as far as both go."""
+    def compare(self, digests: Digests, label: str) -> BitComparison:
+        """Compare a process with the reference, over the calls that both have."""
         reference = self.reference[: len(digests)]
         return BitComparison(
             label,
@@ -125,28 +145,28 @@ class Sequences:
         )
 
     def _pairs(self) -> Iterator[tuple[CallDigests, CallDigests]]:
-        """Give every run but the first of each Python, with that first one."""
+        """Pair every process with the first process of the same Python."""
         first: dict[int, CallDigests] = {}
-        for run in self._runs:
-            if run.python in first:
-                yield run, first[run.python]
+        for process in self._processes:
+            if process.python in first:
+                yield process, first[process.python]
             else:
-                first[run.python] = run
+                first[process.python] = process
 
 
-def first_difference(digests: Sequence, reference: Sequence) -> int | None:
-    """Return the first call, counted from 1, whose outputs differ; ``None`` if none does."""
+def first_difference(digests: Digests, reference: Digests) -> int | None:
+    """Return the first call, counted from 1, whose outputs differ. ``None`` if none does."""
     pairs = enumerate(zip(digests, reference, strict=False), start=1)
     return next((call for call, (a, b) in pairs if a != b), None)
 
 
-def combined(digests: Sequence) -> str:
-    """Return one digest for a sequence: that of its outputs, if they are all the same."""
+def combined(digests: Digests) -> str:
+    """Return one digest for all calls. If all outputs are equal, it is their digest."""
     if len(set(digests)) == 1:
         return digests[0]
     return xxhash.xxh3_128_hexdigest("".join(digests).encode())
 
 
-def _later(run: CallDigests, reference: Sequence) -> Iterator[tuple[str, str]]:
-    """Pair every output but the first with the reference's at the same call."""
-    return zip(run.digests[1:], reference[1:], strict=True)
+def _later(process: CallDigests, reference: CallDigests) -> Iterator[tuple[str, str]]:
+    """Pair every output but the first with the reference's output of the same call."""
+    return zip(process.digests[1:], reference.digests[1:], strict=True)

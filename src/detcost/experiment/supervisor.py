@@ -1,4 +1,4 @@
-"""Sessions: the worker of an arm, replaced if it is lost, and the comparison of its outputs."""
+"""Starts workers for arms, replaces lost workers, and compares the workers' first outputs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from detcost.workers.contract import (
 
 
 class DeviceMemoryExceeded(Exception):
-    """Device memory does not hold every setting's worker at once."""
+    """Device memory does not hold the workers of all settings at once."""
 
 
 @dataclass(eq=False)
 class WorkerSession:
-    """An arm's place in a block: its worker, and the bursts it was timed in."""
+    """An arm's part in a block: its worker, and the bursts that were timed."""
 
     arm: Arm
     worker: Worker
@@ -34,25 +34,25 @@ class WorkerSession:
 
     @property
     def samples(self) -> list[float]:
-        """Seconds a step, a burst each."""
+        """The seconds of a step, one figure for each burst."""
         return [burst.step for burst in self.bursts]
 
 
 class WorkerSupervisor:
-    """Gives arms their workers.
+    """Starts workers for arms.
 
     Parameters
     ----------
-    workers
-        Where workers come from.
+    factory
+        The factory that starts the workers.
     directory
-        Where reference outputs are kept while the experiment runs.
+        The folder for reference outputs.
     calls
-        Outputs that every worker gives, to be compared, before anything else is asked of it.
+        Outputs that every worker gives for comparison, before it does anything else.
     """
 
-    def __init__(self, workers: WorkerFactory, directory: Path, calls: int):
-        self.workers = workers
+    def __init__(self, factory: WorkerFactory, directory: Path, calls: int):
+        self.factory = factory
         self.directory = directory
         self.calls = calls
         self.float64_file: str | None = None
@@ -62,44 +62,63 @@ class WorkerSupervisor:
         arm: Arm,
         *,
         timed: bool,
-        of: int,
+        side_by_side: int,
         python: int = 0,
         conditions: Conditions = UNPERTURBED,
     ) -> WorkerSession | None:
-        """Return the arm's session with a worker whose first outputs are compared.
+        """Start a worker and compare its first outputs. Try again if the worker is lost.
 
-        ``None`` once the cell is given up.
+        Parameters
+        ----------
+        arm
+            The arm.
+        timed
+            Whether to record the seconds of the first call.
+        side_by_side
+            The number of workers that are to be alive at once.
+        python
+            The number of the Python process to fork from.
+        conditions
+            The conditions to run in.
+
+        Returns
+        -------
+        session or None
+            The session with the new worker; ``None`` if the cell is given up.
 
         Raises
         ------
         DeviceMemoryExceeded
-            If memory ran out and more than two workers were meant to live side by side.
+            If memory runs out with more than two workers side by side.
         """
         while arm.running:
             try:
                 return self.start_once(arm, timed=timed, python=python, conditions=conditions)
             except CellError as error:
-                if error.status == "out_of_memory" and of > 2:
+                if error.status == "out_of_memory" and side_by_side > 2:
                     raise DeviceMemoryExceeded from None
-                arm.refuse(error)
+                arm.fail_at_start(error)
         return None
 
     def start_once(
         self, arm: Arm, *, timed: bool, python: int, conditions: Conditions
     ) -> WorkerSession:
-        """Start a worker and compare its first outputs; raises what the worker does."""
-        session = WorkerSession(arm, self.workers.start(arm.cell, conditions, python=python))
+        """Start a worker and compare its first outputs. Raises what the worker raises."""
+        session = WorkerSession(arm, self.factory.start(arm.cell, conditions, python=python))
         try:
-            self._note_outputs(session, timed, CallDigests(python, conditions.label, ()))
+            self._compare_outputs(session, timed, python, conditions.label)
         except BaseException:
             session.worker.close()
             raise
         return session
 
     def retry(self, session: WorkerSession, action: Callable[[], None], *, python: int) -> bool:
-        """Do it, with a new worker where the old one is lost.
+        """Run an action, with a new worker whenever the session's worker is lost.
 
-        Returns false once the cell is given up.
+        Returns
+        -------
+        bool
+            Whether the action succeeded; false if the cell is given up.
         """
         while True:
             try:
@@ -108,17 +127,20 @@ class WorkerSupervisor:
             except CellError as error:
                 session.arm.fail(error)
                 session.worker.close()
-            replacement = self.start(session.arm, timed=False, of=1, python=python)
+            replacement = self.start(session.arm, timed=False, side_by_side=1, python=python)
             if replacement is None:
                 return False
             session.worker = replacement.worker
 
     def record_usage(self, session: WorkerSession) -> None:
-        """Take down what the worker used; everything else it was started for is here."""
+        """Record the worker's memory. A loss is ignored: the worker's results are complete."""
         with suppress(WorkerLost):
             session.arm.usages.append(session.worker.usage())
 
-    def _note_outputs(self, session: WorkerSession, timed: bool, run: CallDigests) -> None:
+    def _compare_outputs(
+        self, session: WorkerSession, timed: bool, python: int, label: str
+    ) -> None:
+        """Build the program, run the first calls, and compare the outputs with the reference."""
         arm, worker = session.arm, session.worker
         built = worker.build()
         arm.applied, arm.overridden = built.applied, built.overridden
@@ -128,9 +150,9 @@ class WorkerSupervisor:
         if is_reference:
             self._save_first(session)
         elif built.digest != arm.sequences.reference[0]:
-            self._note_severity(session, "process", arm.first_output_file)
+            self._record_severity(session, "process", arm.first_output_file)
         later = worker.repeat(self.calls - 1)
-        arm.sequences.add(CallDigests(run.python, run.label, (built.digest, *later)))
+        arm.sequences.add(CallDigests(python, label, (built.digest, *later)))
         if is_reference:
             self._save_last(session)
         else:
@@ -150,15 +172,15 @@ class WorkerSupervisor:
             session.worker.save_outputs(arm.last_output_file)
 
     def _compare_last(self, session: WorkerSession, last: str, first: str) -> None:
-        """Measure how far the last output is off, which the worker still holds."""
+        """Measure the severity of the last output, which the worker still holds."""
         arm = session.arm
         if arm.sequences.carries_state:
             if last != arm.sequences.reference[-1]:
-                self._note_severity(session, "repeat", arm.last_output_file)
+                self._record_severity(session, "repeat", arm.last_output_file)
         elif last != first:
-            self._note_severity(session, "repeat", arm.first_output_file)
+            self._record_severity(session, "repeat", arm.first_output_file)
 
-    def _note_severity(
+    def _record_severity(
         self, session: WorkerSession, scope: str, reference_file: str | None
     ) -> None:
         if reference_file:

@@ -1,6 +1,6 @@
-"""Trials: fresh workers, each in conditions of its own, whose first output is compared.
+"""Trials: fresh workers, each in its own conditions, whose first outputs are compared.
 
-Nothing here is timed, so as many run at once as there are cores.
+Nothing is timed here, so as many trials run at once as there are cores.
 """
 
 from __future__ import annotations
@@ -24,67 +24,69 @@ from detcost.workers.contract import UNPERTURBED, CellError, Conditions, WorkerL
 
 @dataclass(frozen=True)
 class Trial:
-    """One fresh worker to start: of which cell, for which scope, in which conditions."""
+    """One fresh worker to start: for which cell and scope, and in which conditions."""
 
     arm: Arm
     scope: str
     conditions: Conditions
     python: int = 0
 
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that the trial counts for."""
+        return ("process", "repeat") if self.scope == "process" else (self.scope,)
+
 
 def plan(
     arms: Sequence[Arm], profile: Profile, scopes: Mapping[str, Variants], chance: random.Random
 ) -> list[Trial]:
-    """Return the trials still to run, their number fixed by what is known before they start.
+    """Return the trials to run. Their number is fixed before the first one starts.
 
-    ``process`` counts what the blocks' workers have compared already. In the other scopes
-    every variant is tried equally often. A scope that means nothing to a cell leaves its reason.
+    Scope ``process`` needs fewer trials, because the blocks have compared some processes. In the
+    other scopes every variant runs equally often. If a scope does not apply to a cell, the cell's
+    tally gets the reason.
     """
-    trials = []
+    trials: list[Trial] = []
     for arm in arms:
         for scope, variants in scopes.items():
             try:
-                found = variants(arm.cell)
+                conditions = variants(arm.cell)
             except CellError as error:
                 arm.tallies[scope].reason = error.reason
                 continue
             if scope == "process":
-                wanted = _processes(arm, profile)
+                planned = _processes(arm, profile)
             else:
-                each_way = math.ceil(profile.trials / len(found))
-                wanted = [Trial(arm, scope, way) for way in found * each_way]
-            arm.tallies[scope].expect(trial.conditions.label for trial in wanted)
-            trials += wanted
-    chance.shuffle(trials)  # no cell and no variant has a stretch of time to itself
+                times = math.ceil(profile.trials / len(conditions))
+                planned = [Trial(arm, scope, variant) for variant in conditions * times]
+            arm.tallies[scope].expect(trial.conditions.label for trial in planned)
+            trials += planned
+    chance.shuffle(trials)  # so that no cell and no variant runs in one stretch of time
     return trials
 
 
 def _processes(arm: Arm, profile: Profile) -> list[Trial]:
-    """Return the processes still to start, from every Python equally often, as far as it goes."""
+    """Return the processes still to start, as equally as possible from every Python."""
     done = max(0, len(arm.sequences) - 1)
-    quiet = [UNPERTURBED] * (profile.processes - profile.perturbed - done)
-    ways = quiet + perturbations.plan(profile.perturbed, arm.cell.seed)
+    unperturbed = [UNPERTURBED] * (profile.processes - profile.perturbed - done)
+    conditions = unperturbed + perturbations.plan(profile.perturbed, arm.cell.seed)
     return [
-        Trial(arm, "process", way, python=number % profile.pythons)
-        for number, way in enumerate(ways, start=len(arm.sequences))
+        Trial(arm, "process", variant, python=number % profile.pythons)
+        for number, variant in enumerate(conditions, start=len(arm.sequences))
     ]
 
 
-def _counted_in(trial: Trial) -> tuple[str, ...]:
-    return ("process", "repeat") if trial.scope == "process" else (trial.scope,)
-
-
-class Trials:
+class TrialRunner:
     """Runs trials.
 
     Parameters
     ----------
     supervisor
-        Gives workers to arms.
+        Starts the workers.
     at_once
-        WorkerFactory alive at a time.
+        The number of workers that may be alive at once.
     on_trial
-        Called after every trial.
+        A function to call after every trial.
     """
 
     def __init__(self, supervisor: WorkerSupervisor, *, at_once: int, on_trial: Callable[[], None]):
@@ -93,47 +95,49 @@ class Trials:
         self._on_trial = on_trial
 
     def run(self, trials: Sequence[Trial]) -> None:
-        """Run them all, those that want the same neighbour together."""
+        """Run all trials. Trials that need the same neighbour run together."""
 
-        def kind(trial: Trial) -> str:
+        def neighbour(trial: Trial) -> str:
             return trial.conditions.neighbour or ""
 
-        for wanted, group in itertools.groupby(sorted(trials, key=kind), key=kind):
+        for kind, group in itertools.groupby(sorted(trials, key=neighbour), key=neighbour):
             together = list(group)
             try:
-                with self._supervisor.workers.neighbour(wanted) if wanted else nullcontext():
+                with self._supervisor.factory.neighbour(kind) if kind else nullcontext():
                     self._run_together(together)
             except NeighbourLost as error:
                 for trial in together:
-                    for scope in _counted_in(trial):
-                        trial.arm.tallies[scope].discard(wanted, str(error))
+                    for scope in trial.scopes:
+                        trial.arm.tallies[scope].discard(kind, str(error))
 
     def _run_together(self, trials: Sequence[Trial]) -> None:
-        with ThreadPoolExecutor(self._at_once) as pool:
-            running = [pool.submit(self._run_one, trial) for trial in trials]
+        with ThreadPoolExecutor(self._at_once) as executor:
+            running = [executor.submit(self._run_one, trial) for trial in trials]
             try:
-                for one in running:
-                    one.result()
+                for future in running:
+                    future.result()
                     self._on_trial()
-            except BaseException:  # an interrupt must not wait for those still to come
-                pool.shutdown(wait=False, cancel_futures=True)
+            except BaseException:  # an interrupt must not wait for the remaining trials
+                executor.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def _run_one(self, trial: Trial) -> None:
         if trial.conditions == UNPERTURBED:
-            self._run_quiet(trial)
+            self._run_unperturbed(trial)
         else:
-            self._run_varied(trial)
+            self._run_in_conditions(trial)
 
-    def _run_quiet(self, trial: Trial) -> None:
-        """One more process of the cell as it is; a cell that cannot run is given up."""
-        session = self._supervisor.start(trial.arm, timed=False, of=1, python=trial.python)
+    def _run_unperturbed(self, trial: Trial) -> None:
+        """Run one more process of the cell. If the process cannot run, the cell is given up."""
+        session = self._supervisor.start(
+            trial.arm, timed=False, side_by_side=1, python=trial.python
+        )
         if session:
             self._supervisor.record_usage(session)
             session.worker.close()
 
-    def _run_varied(self, trial: Trial) -> None:
-        """One process in other conditions; if it cannot run, those are skipped, not the cell."""
+    def _run_in_conditions(self, trial: Trial) -> None:
+        """Run one process in other conditions. If it cannot run, these conditions are skipped."""
         arm, label = trial.arm, trial.conditions.label
         tally = arm.tallies[trial.scope]
         for attempt in range(1, TRIES + 1):
@@ -156,21 +160,21 @@ class Trials:
                 trial.arm, timed=False, python=trial.python, conditions=trial.conditions
             ).worker.close()
         else:
-            self._compare_once(trial)
+            self._compare_with_reference(trial)
 
-    def _compare_once(self, trial: Trial) -> None:
-        """Compare the first output, or with state all of the first calls."""
+    def _compare_with_reference(self, trial: Trial) -> None:
+        """Compare the first output, or the outputs of all first calls if the cell has state."""
         arm = trial.arm
-        worker = self._supervisor.workers.start(arm.cell, trial.conditions)
+        tally = arm.tallies[trial.scope]
+        worker = self._supervisor.factory.start(arm.cell, trial.conditions)
         try:
             digests: tuple[str, ...] = (worker.build().digest,)
             reference_file = arm.first_output_file
             if arm.sequences.carries_state:
                 digests += tuple(worker.repeat(self._supervisor.calls - 1))
                 reference_file = arm.last_output_file
-            found = arm.sequences.compare(digests, trial.conditions.label)
-            arm.tallies[trial.scope].add(found)
+            tally.add(arm.sequences.compare(digests, trial.conditions.label))
             if digests[-1] != arm.sequences.reference[len(digests) - 1] and reference_file:
-                arm.tallies[trial.scope].add_severity(worker.severity(reference_file))
+                tally.add_severity(worker.severity(reference_file))
         finally:
             worker.close()

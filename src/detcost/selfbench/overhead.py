@@ -23,7 +23,7 @@ from detcost.experiment.experiment import Experiment
 from detcost.experiment.profiles import PROFILES, Profile
 from detcost.experiment.scopes import POOL_SIZES
 from detcost.experiment.supervisor import WorkerSupervisor
-from detcost.experiment.trials import Trial, Trials
+from detcost.experiment.trials import Trial, TrialRunner
 from detcost.host import machine
 from detcost.intervals import RatioEstimate
 from detcost.outputs import digests, severity
@@ -83,7 +83,7 @@ def threads_trial_cost(pairs: int = 24) -> float:
     try:
         with tempfile.TemporaryDirectory() as directory:
             supervisor = WorkerSupervisor(factory, Path(directory), PROFILES["standard"].calls)
-            run = Trials(supervisor, at_once=1, on_trial=lambda: None).run
+            run = TrialRunner(supervisor, at_once=1, on_trial=lambda: None).run
 
             def threads() -> None:
                 size = next(sizes)
