@@ -21,7 +21,7 @@ PIP   = $(BIN)/python -m pip install --quiet $(patsubst %,--constraint %, \
 PAGE_TOOLS := npm ls >/dev/null 2>&1 || npm install --silent --fetch-retries=0 --no-package-lock --no-audit --no-fund >/dev/null 2>&1
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test lint format readme setup clean
+.PHONY: help bench test lint format docs readme setup clean
 .DELETE_ON_ERROR:
 
 help:  ## list what there is to make
@@ -58,6 +58,9 @@ format: $(VENV)/dev-$(TENSORFLOW).stamp  ## put the code into its format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	if $(PAGE_TOOLS); then npm run --silent format; fi
+
+docs: $(VENV)/dev-$(TENSORFLOW).stamp  ## build the documentation's site in build/docs
+	$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees . build/docs
 
 readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write the documents' tables, answer and pictures from results
 	$(BIN)/detcost agreement --settings default,onednn=off+isa=AVX2 --write docs/agreement.md
