@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,9 @@ def factory() -> Iterator[ForkWorkerFactory]:
 
 
 @pytest.fixture
-def detcost(monkeypatch, capsys):
+def detcost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
     """The command line in this process: words in; exit code, output and errors out."""
 
     def run(*words: str) -> tuple[int, str, str]:

@@ -140,7 +140,7 @@ class FakeWorker:
 
     def _warming(self, after: float) -> float:
         """Seconds of a step that begins so long after idleness."""
-        excess = (self.behaviour.cold - 1) * 0.5 ** (after / self.behaviour.warms)
+        excess: float = (self.behaviour.cold - 1) * 0.5 ** (after / self.behaviour.warms)
         return self.behaviour.seconds * (1 + excess)
 
     def _next_output(self, flips: float) -> str:
