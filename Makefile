@@ -21,7 +21,7 @@ PIP   = $(BIN)/python -m pip install --quiet $(patsubst %,--constraint %, \
 PAGE_TOOLS := npm ls >/dev/null 2>&1 || npm install --silent --fetch-retries=0 --no-package-lock --no-audit --no-fund >/dev/null 2>&1
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test lint format docs readme setup clean
+.PHONY: help bench test lint format docs mutants readme setup clean
 .DELETE_ON_ERROR:
 
 help:  ## list what there is to make
@@ -62,6 +62,9 @@ format: $(VENV)/dev-$(TENSORFLOW).stamp  ## put the code into its format
 docs: $(VENV)/dev-$(TENSORFLOW).stamp  ## build the documentation's site in build/docs
 	$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees . build/docs
 
+mutants: $(VENV)/dev-$(TENSORFLOW).stamp  ## change the sources here and there; list what no test notices
+	$(BIN)/python tools/mutants.py
+
 readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write the documents' tables, answer and pictures from results
 	$(BIN)/detcost agreement --settings default,onednn=off+isa=AVX2 --write docs/agreement.md
 	$(BIN)/detcost summary --results results/$(MACHINE) --write README.md
@@ -74,7 +77,7 @@ readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write the documents' tables, answer 
 setup: $(VENV)/dev-$(TENSORFLOW).stamp  ## make .venv with everything to develop with
 
 clean:  ## remove what was made, but no results
-	rm -rf $(VENV) .asv build dist node_modules report .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .asv build dist mutants node_modules report .mypy_cache .ruff_cache .pytest_cache
 	find src benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 
 # asv's own rule: the machine of this name, or the only one there is.
