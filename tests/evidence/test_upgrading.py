@@ -9,8 +9,8 @@ import pytest
 
 from detcost.evidence import reading, schema
 from detcost.evidence.schema import Divergence, Evidence, Variant
-from detcost.experiment.arm import Tally
 from detcost.experiment.sequences import BitComparison
+from detcost.experiment.tally import Tally
 from detcost.outputs.severity import Severity
 from detcost.report.projection import Projection
 from factories import divergence, record

@@ -1,1 +1,1 @@
-"""Costs compared: one setting against another, and the effect of one lever."""
+"""Compares costs: every setting with every other one, and the effect of each lever."""

@@ -1,4 +1,4 @@
-"""Contrasts: every setting's step time against every other's, from the blocks they shared."""
+"""Contrasts: the ratio of step times of every two settings, from the blocks that both ran in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -14,9 +15,9 @@ import numpy.typing as npt
 from detcost.evidence.schema import Record
 from detcost.intervals import BAND, CONFIDENCE, Interval
 
-#: No step is slowed this many times: a stranger's figure beyond it was not measured.
+#: No setting is so many times slower. A larger figure in untrusted evidence was not measured.
 LARGEST_RATIO = 1e6
-#: Far more than any profile measures.
+#: Far more blocks than any profile measures.
 MOST_BLOCKS = 1000
 
 Array = npt.NDArray[np.float64]
@@ -26,7 +27,7 @@ N = TypeVar("N", np.int_, np.float64)
 
 
 class Estimate(Interval, frozen=True, kw_only=True):
-    """A ratio of step times with its 95 % interval; of several scenarios, the geometric mean."""
+    """A ratio of step times, or a geometric mean over scenarios, with its 95 % interval."""
 
     ratio: float
 
@@ -35,16 +36,16 @@ class Estimate(Interval, frozen=True, kw_only=True):
 class Contrasts:
     """Log ratios of the step times of ``S`` settings, row ÷ column.
 
-    Arrays of shape (..., S, S): of several scenarios, a matrix each.
+    The arrays have the shape (..., S, S), with one matrix for each scenario.
 
     Attributes
     ----------
     mean
-        Mean log ratio over blocks; NaN where one of the two has no cost.
+        The mean log ratio over blocks; NaN if one of the two settings has no cost.
     variance
-        Of that mean; NaN where there are fewer than two blocks.
+        The variance of the mean; NaN if there are fewer than two blocks.
     freedom
-        Degrees of freedom of the variance.
+        The degrees of freedom of the variance.
     """
 
     mean: Array
@@ -54,33 +55,34 @@ class Contrasts:
     @cached_property
     def margin(self) -> Array:
         """Half the width of the 95 % intervals of the log ratios."""
-        from scipy.special import stdtrit  # quantile of Student's t, which takes long
+        from scipy.special import stdtrit  # quantile of Student's t
 
-        each = (..., *np.tril_indices(self.freedom.shape[-1]))  # above the diagonal is the same
-        freedom = self.freedom[each]
+        # The quantile is slow to compute, and the matrices are symmetric: one triangle is enough.
+        triangle = (..., *np.tril_indices(self.freedom.shape[-1]))
+        freedom = self.freedom[triangle]
         if (freedom == freedom.flat[:1]).all():
             freedom = freedom.flat[:1]
         margin = np.empty_like(self.variance)
-        margin[each] = stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(self.variance[each])
-        margin.swapaxes(-1, -2)[each] = margin[each]
+        margin[triangle] = stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(self.variance[triangle])
+        margin.swapaxes(-1, -2)[triangle] = margin[triangle]
         return margin
 
     @property
     def ties(self) -> Mask:
-        """Whether the row's time cannot be told from the column's, which is the cheaper.
+        """Whether the row's setting is not shown to cost more than the column's setting.
 
-        It can where the whole interval of their ratio lies above the free band.
+        It is shown if the whole interval of their ratio lies above the free band.
         """
         return np.asarray(~(self.mean - self.margin > math.log1p(BAND)))
 
     def of(self, scenarios: Sequence[int]) -> Contrasts:
-        """Return the matrices of some of the scenarios, by their places."""
+        """Return the matrices of some scenarios, by index."""
         return Contrasts(self.mean[scenarios], self.variance[scenarios], self.freedom[scenarios])
 
     def ratios(self, against: int | None) -> Array:
-        """Return each setting's ratio to one of them, with the ends of its interval.
+        """Return the ratio of each setting to one setting, with the ends of its interval.
 
-        The shape is (..., S, 3); NaN is unknown, as everything is against ``None``.
+        The shape is (..., S, 3). NaN is unknown, and against ``None`` all are unknown.
         """
         if against is None:
             return np.full((*self.mean.shape[:-1], 3), np.nan)
@@ -89,7 +91,7 @@ class Contrasts:
 
 
 def estimates(ratios: Array) -> list[Estimate | None]:
-    """Return the estimates of a (S, 3) array of ratios; ``None`` where there is no cost."""
+    """Return the estimates of an (S, 3) array of ratios; ``None`` for a setting without cost."""
     return [
         None if math.isnan(ratio) else Estimate(ratio=ratio, low=_known(low), high=_known(high))
         for ratio, low, high in ratios.tolist()
@@ -97,37 +99,45 @@ def estimates(ratios: Array) -> list[Estimate | None]:
 
 
 def between(rows: Sequence[Sequence[Record | None]]) -> Contrasts:
-    """Compare the settings of each scenario: a row a scenario, and in it a record a setting.
+    """Compare the settings of each scenario.
 
-    Two settings of one run are compared block by block, as :func:`detcost.intervals.ratio`
-    does with ``default``: what a block has in common cancels. A setting whose interval is
-    narrow takes no part in later blocks, so the two share the first ones, and the covariance of
-    their means is that of these blocks ÷ the larger number. Of two runs only each one's ratio
-    to its own ``default`` is known; their variances add up, with the degrees of freedom of
-    Welch, "The generalization of 'Student's' problem", Biometrika 34 (1947). ``default`` is 1
-    by definition.
+    Two settings of one run are compared block by block, as :func:`detcost.intervals.ratio` compares
+    a setting with ``default``: what a block has in common cancels. A setting with a narrow interval
+    takes no part in later blocks. So two settings share the first blocks, and the covariance of
+    their means is that of the shared blocks ÷ the larger number of blocks.
+
+    For two settings of two runs, only the ratio of each to its own ``default`` is known. Their
+    variances add up, with the degrees of freedom of Welch, "The generalization of 'Student's'
+    problem", Biometrika 34 (1947).
+
+    The cost of ``default`` is 1 by definition.
+
+    Parameters
+    ----------
+    rows
+        For each scenario, one record for each setting.
     """
-    logs, blocks = _believable_logs(rows)
-    # Default stands in every block, also in those that its own record, the A/A arm's, is not of.
-    blocks = np.where(_of_default(rows), blocks.max(axis=1, keepdims=True, initial=0), blocks)
+    logs, blocks = _log_ratios(rows)
+    # Default runs in every block. Its record stores the A/A comparison, which may have fewer.
+    blocks = np.where(_is_default(rows), blocks.max(axis=1, keepdims=True, initial=0), blocks)
     one, other = blocks[..., :, None], blocks[..., None, :]
     shared, most = np.minimum(one, other), np.maximum(one, other)
-    # Added up block by block: numpy's sum and product part the work by how much there is, and a
-    # scenario's last bits would hang on how many blocks its neighbours have.
+    # Blocks are added one by one. numpy's sum and product split the work by its size, so the last
+    # bits of one scenario would depend on how many blocks the other scenarios have.
     with np.errstate(invalid="ignore", divide="ignore"):
         means = sum(np.moveaxis(logs, 2, 0), np.zeros(blocks.shape)) / blocks
         around = np.where(_inside(logs, blocks), logs - means[..., None], 0)
-        products = (each[..., :, None] * each[..., None, :] for each in np.moveaxis(around, 2, 0))
+        products = (log[..., :, None] * log[..., None, :] for log in np.moveaxis(around, 2, 0))
         product = sum(products, np.zeros((*blocks.shape, blocks.shape[1])))
         product /= most * (shared - 1.0)
     variances, freedom = np.diagonal(product, axis1=1, axis2=2), np.maximum(blocks - 1.0, 1)
-    # By definition default is 1, even where its own cost, the A/A arm's, was lost.
-    lost = _of_default(rows) & (blocks == 0)
+    # The cost of default is 1 even if the A/A comparison is missing.
+    lost = _is_default(rows) & (blocks == 0)
     means, variances = np.where(lost, 0, means), np.where(lost, 0, variances)
     apart, degrees = _welch(_both(variances), _both(freedom))
     paired = _of_one_run(rows, blocks)
     variance = np.where(paired, np.maximum(apart - 2 * product, 0), apart)
-    variance[np.eye(blocks.shape[1], dtype=bool) & paired] = 0  # with one block it was unknown
+    variance[np.eye(blocks.shape[1], dtype=bool) & paired] = 0  # with one block it is unknown
     return Contrasts(
         mean=means[..., :, None] - means[..., None, :],
         variance=variance,
@@ -135,13 +145,13 @@ def between(rows: Sequence[Sequence[Record | None]]) -> Contrasts:
     )
 
 
-def _both(each: npt.NDArray[N]) -> npt.NDArray[N]:
-    """Return what rows and columns have, of shape (2, scenarios, settings, settings)."""
-    return np.stack(np.broadcast_arrays(each[..., :, None], each[..., None, :]))
+def _both(values: npt.NDArray[N]) -> npt.NDArray[N]:
+    """Return the values of rows and of columns, in shape (2, scenarios, settings, settings)."""
+    return np.stack(np.broadcast_arrays(values[..., :, None], values[..., None, :]))
 
 
 def _of_one_run(rows: Sequence[Sequence[Record | None]], blocks: Counts) -> Mask:
-    """Return whether two settings' costs are from the same run, and so from shared blocks."""
+    """Return whether the costs of two settings are from one run, and so from shared blocks."""
     numbers: dict[str, int] = {}
     names = [record.run_id if record else "" for row in rows for record in row]
     runs = np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=int)
@@ -151,9 +161,9 @@ def _of_one_run(rows: Sequence[Sequence[Record | None]], blocks: Counts) -> Mask
 
 
 def combine(contrasts: Contrasts) -> Contrasts:
-    """Return the geometric mean over scenarios, each of which weighs the same.
+    """Return the geometric mean over scenarios. All scenarios have the same weight.
 
-    Scenarios are measured in blocks of their own, so their variances add up.
+    Scenarios are measured in separate blocks, so their variances add up.
     """
     n = len(contrasts.mean)
     if n == 1:
@@ -163,39 +173,37 @@ def combine(contrasts: Contrasts) -> Contrasts:
 
 
 def worst(ratios: Array) -> Array:
-    """Return the greatest of each setting's ratios; NaN where one of them is not known.
+    """Return the greatest ratio of each setting over scenarios; NaN if one is unknown.
 
-    ``ratios`` has the shape (scenarios, S, 3), as :meth:`Contrasts.ratios` gives it.
+    ``ratios`` has the shape (scenarios, S, 3), as :meth:`Contrasts.ratios` returns it.
     """
-    place = ratios[..., 0].argmax(axis=0)  # of what holds NaN, the place of the first
-    return np.asarray(ratios[place, np.arange(len(place))])
+    index = ratios[..., 0].argmax(axis=0)  # the index of the first NaN, if there is one
+    return np.asarray(ratios[index, np.arange(len(index))])
 
 
 def _welch(variances: Array, freedoms: Array) -> tuple[Array, Array]:
-    """Add variances up along the first axis, with Welch and Satterthwaite's degrees of freedom."""
+    """Add variances along the first axis, with the degrees of freedom of Welch–Satterthwaite."""
     total = variances.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         freedom = total**2 / (variances**2 / freedoms).sum(axis=0)
-    # Nothing varied, as with default against itself: any number of degrees will do.
+    # If nothing varies, as with default against itself, the degrees do not matter.
     return total, np.where(total == 0, freedoms.max(axis=0), freedom)
 
 
-def _believable_logs(rows: Sequence[Sequence[Record | None]]) -> tuple[Array, Counts]:
-    """Return the logs of the blocks' ratios, filled up with zeros, and how many there are.
+def _log_ratios(rows: Sequence[Sequence[Record | None]]) -> tuple[Array, Counts]:
+    """Return the log ratio of each block, padded with zeros, and the number of blocks.
 
-    There are none where they cannot be. Of ``default`` they are 0: its own record holds the
-    A/A arm's.
+    A record with an impossible ratio counts as one without blocks. The log ratios of ``default``
+    are 0, because its record stores the A/A comparison.
     """
-    ratios = [[_ratios(record) for record in row] for row in rows]
-    blocks = np.array([len(each) for row in ratios for each in row], dtype=int)
-    blocks = blocks.reshape(_shape(rows))
+    ratios = [_ratios(record) for row in rows for record in row]
+    blocks = np.array([len(values) for values in ratios], dtype=int).reshape(_shape(rows))
     logs = np.zeros((*blocks.shape, blocks.max(initial=0)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = [value for row in ratios for each in row for value in each]
-        logs[_inside(logs, blocks)] = np.log(np.array(values, dtype=float))
-    sound = (np.abs(logs) <= math.log(LARGEST_RATIO)).all(axis=2)
-    logs[~sound | _of_default(rows)] = 0
-    return logs, np.where(sound, blocks, 0)
+        logs[_inside(logs, blocks)] = np.log(np.array([*chain(*ratios)], dtype=float))
+    possible = (np.abs(logs) <= math.log(LARGEST_RATIO)).all(axis=2)
+    logs[~possible | _is_default(rows)] = 0
+    return logs, np.where(possible, blocks, 0)
 
 
 def _shape(rows: Sequence[Sequence[object]]) -> tuple[int, int]:
@@ -205,22 +213,23 @@ def _shape(rows: Sequence[Sequence[object]]) -> tuple[int, int]:
 def _ratios(record: Record | None) -> list[float]:
     if record is None or record.status != "ok" or record.cost is None:
         return []
-    found = record.cost.block_ratios
-    return found if len(found) == record.cost.blocks <= MOST_BLOCKS else []
+    ratios = record.cost.block_ratios
+    return ratios if len(ratios) == record.cost.blocks <= MOST_BLOCKS else []
 
 
 def _inside(logs: Array, blocks: Counts) -> Mask:
+    """Return which elements of the logs are blocks, and not padding."""
     return np.asarray(np.arange(logs.shape[2]) < blocks[..., None])
 
 
-def _of_default(rows: Sequence[Sequence[Record | None]]) -> Mask:
-    found = [r and r.setting == "default" and r.status == "ok" for row in rows for r in row]
-    return np.array(found, dtype=bool).reshape(_shape(rows))
+def _is_default(rows: Sequence[Sequence[Record | None]]) -> Mask:
+    flags = [r and r.setting == "default" and r.status == "ok" for row in rows for r in row]
+    return np.array(flags, dtype=bool).reshape(_shape(rows))
 
 
 def log_costs(record: Record) -> list[float]:
-    """Return the log ratio to ``default`` of every block; none where there is no telling."""
-    logs, blocks = _believable_logs([[record]])
+    """Return the log ratio to ``default`` of every block; empty if it is unknown."""
+    logs, blocks = _log_ratios([[record]])
     return list(logs[0, 0, : blocks[0, 0]].tolist())
 
 

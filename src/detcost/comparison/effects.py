@@ -1,7 +1,7 @@
-"""Factors: what each lever of the factorial costs by itself, and what they cost together.
+"""Effects: the cost of each lever of the factorial, and the cost of combining levers.
 
-The settings measured by default are a two-level factorial, so that every lever's effect
-can be told from all cells at once, and told apart from what levers do to each other.
+The settings measured by default are a two-level factorial. So the effect of every lever is
+estimated from all cells, and separated from the interactions of levers.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from detcost.errors import UsageError
 from detcost.evidence.schema import Evidence
 from detcost.settings import grammar
 
-#: The factorial's levers, as a setting spells them.
+#: The levers of the factorial, as settings spell them.
 SWITCHES = tuple(setting.name for setting in grammar.default_grid() if len(setting.levers) == 1)
 
 _Experiment = tuple[str, str, str, str, str, str]
 
 
 class Effect(intervals.Interval, frozen=True, kw_only=True):
-    """What levers do to step time, as a factor, with its 95 % interval.
+    """The effect of levers on step time, as a factor, with its 95 % interval.
 
-    Of one lever: its main effect. Of several: their interaction, 1 where each costs
-    the same whatever the others are set to.
+    For one lever it is the main effect. For several levers it is their interaction, which is 1
+    if the cost of each does not depend on the others.
     """
 
     levers: tuple[str, ...]
@@ -47,14 +47,14 @@ class Factors(msgspec.Struct, frozen=True):
     Parameters
     ----------
     machine, run_id, scenario, device, size, dtype
-        As the evidence names them.
+        As in the evidence.
     blocks
-        Independent blocks behind every effect. One gives no intervals.
+        The number of independent blocks for every effect. One block gives no intervals.
     effects
-        Main effects, then interactions of two levers, then of three. Each
-        interval holds its own effect in 95 % of runs; all of them at once, in fewer.
+        The main effects, then the interactions of two levers, then of three. Each interval
+        contains its own effect in 95 % of runs. All intervals at once do so in fewer runs.
     together
-        All the levers on ÷ ``default``.
+        The step time with all levers on ÷ step time under ``default``.
     """
 
     machine: str
@@ -69,13 +69,13 @@ class Factors(msgspec.Struct, frozen=True):
 
     @property
     def levers(self) -> tuple[str, ...]:
-        """The levers whose full factorial was measured."""
+        """The levers of the measured factorial."""
         return self.together.levers
 
     def __str__(self) -> str:
-        """Write the effects in a line, without interactions that may well be none.
+        """Write the effects in one line.
 
-        An interaction is written only where its interval is known and does not hold 1.
+        An interaction is left out if its interval is unknown or contains 1.
         """
         mains = [effect for effect in self.effects if len(effect.levers) == 1]
         clear = [
@@ -90,41 +90,40 @@ class Factors(msgspec.Struct, frozen=True):
 def factors(records: Iterable[Evidence]) -> list[Factors]:
     """Split the cost of settings into the effects of their levers.
 
-    On the log scale the effect of a set of levers S is the mean over the cells of sign +1
-    minus the mean over those of sign −1, a cell's sign being the product over S of +1 for
-    a lever that is on and −1 for one that is off. So a main effect is the lever's cost
-    averaged over all combinations of the others, and an interaction of two is half the
-    difference between one's effect with the other and without. Source: Box, Hunter &
+    The sign of a cell for a set of levers S is a product over S: +1 for each lever that is on,
+    −1 for each lever that is off. On the log scale, the effect of S is the mean over cells of
+    sign +1 minus the mean over cells of sign −1. So a main effect is the cost of the lever,
+    averaged over all combinations of the others. An interaction of two levers is half the
+    difference between the effect of one with the other and without. Source: Box, Hunter &
     Hunter, "Statistics for Experimenters", 2nd ed. (2005), ch. 5; Yates, "The Design and
     Analysis of Factorial Experiments" (1937).
 
-    Each effect is worked out within every block and estimated from the blocks by
-    :func:`detcost.intervals.ratio`: cells of a block share its ``default``, and only
-    blocks are independent. The signs add up to nothing, so noise of that ``default`` weighs
-    as that of one cell of the factorial and not of all.
+    Each effect is computed within every block, and estimated from the blocks by
+    :func:`detcost.intervals.ratio`. The cells of a block share its ``default``, and only
+    blocks are independent. The signs add up to 0, so noise of that ``default`` has the weight of
+    one cell of the factorial, and not of all.
 
     Parameters
     ----------
     records
-        Evidence of any number of runs, in any order. Of two records of one cell the
-        later counts.
+        Evidence of any number of runs, in any order. If two records are of one cell, the
+        later record counts.
 
     Returns
     -------
     list of Factors
-        One for every machine, run, scenario, device, size and type, in the order met,
-        over the most :data:`SWITCHES` of which every combination was measured in equally
-        many blocks; of equally many switches, the first in that order. Where not even one
-        switch was measured there is none. Cells that failed, or hold what no measurement
-        gives, count as not measured.
+        One for every machine, run, scenario, device, size and type, in the order of the
+        records. Each has the largest set of :data:`SWITCHES` of which every combination was
+        measured; of two sets of one size, the first. Without any measured switch there is none.
+        Cells that failed or have impossible figures count as not measured.
     """
     experiments: dict[_Experiment, dict[str, list[float]]] = {}
     for record in records:
-        with contextlib.suppress(UsageError):  # what is no setting here is part of no factorial
+        with contextlib.suppress(UsageError):  # an unknown setting is part of no factorial
             setting = grammar.parse(record.setting).name
             experiments.setdefault(_experiment(record), {})[setting] = log_costs(record)
-    found = (_analyse(experiment, costs) for experiment, costs in experiments.items())
-    return [analysis for analysis in found if analysis]
+    analyses = (_analyse(experiment, costs) for experiment, costs in experiments.items())
+    return [analysis for analysis in analyses if analysis]
 
 
 def _experiment(record: Evidence) -> _Experiment:
@@ -133,7 +132,7 @@ def _experiment(record: Evidence) -> _Experiment:
 
 
 def _analyse(experiment: _Experiment, costs: Mapping[str, list[float]]) -> Factors | None:
-    """Take the effects from the largest factorial there is."""
+    """Estimate the effects from the largest factorial."""
     for levers in sorted(_subsets(SWITCHES), key=len, reverse=True):
         logs = _factorial(levers, costs)
         if logs is not None:
@@ -151,10 +150,9 @@ def _factorial(
 ) -> npt.NDArray[np.float64] | None:
     """Return the log costs of all combinations of levers, shape (cells, blocks).
 
-    Cells are in the order of :func:`_subsets`. The first is ``default``, whose cost is none
-    by definition: its own record holds the A/A arm's. A cell whose interval is narrow takes no
-    part in later blocks, so the first blocks are those that all share. ``None`` where a cell
-    has none.
+    Cells are in the order of :func:`_subsets`. The first is ``default``: its cost is 1 by
+    definition, and its record stores the A/A comparison. A cell with a narrow interval takes no
+    part in later blocks, so all cells share the first blocks. ``None`` if a cell has no blocks.
     """
     names = [grammar.parse("+".join(cell)).name for cell in _subsets(levers) if cell]
     logs = [costs.get(name, []) for name in names]
@@ -169,19 +167,19 @@ def _effects(levers: Sequence[str], logs: npt.NDArray[np.float64]) -> tuple[Effe
     effects = []
     for chosen in filter(None, cells):
         signs = [math.prod(1 if lever in cell else -1 for lever in chosen) for cell in cells]
-        # Half of the cells have either sign: the difference of the halves' means.
+        # Half of the cells have each sign: this is the difference of the means of the halves.
         effects.append(_estimate(chosen, signs @ logs / (len(cells) / 2)))
     return tuple(effects)
 
 
 def _estimate(levers: Sequence[str], contrasts: npt.NDArray[np.float64]) -> Effect:
-    """Estimate an effect from its contrasts, one a block, on the log scale."""
-    found = intervals.ratio(contrasts.tolist())
-    return Effect(levers=tuple(levers), ratio=found.ratio, low=found.low, high=found.high)
+    """Estimate an effect from its contrasts on the log scale, one for each block."""
+    estimate = intervals.ratio(contrasts.tolist())
+    return Effect(levers=tuple(levers), ratio=estimate.ratio, low=estimate.low, high=estimate.high)
 
 
 def _subsets(levers: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return all subsets, the smaller before the larger."""
+    """Return all subsets, in order of size."""
     sizes = range(len(levers) + 1)
     return [subset for size in sizes for subset in itertools.combinations(levers, size)]
 

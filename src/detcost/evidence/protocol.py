@@ -22,7 +22,7 @@ class Protocol(msgspec.Struct, frozen=True, gc=False):
     target_half_width
         The relative half-width at which an interval is narrow enough.
     seconds_cap
-        The most seconds that blocks may take.
+        The maximum time for all blocks, in seconds.
     stopped_by
         Why the blocks ended: every interval was narrow enough (``width``), the time was up
         (``time``), or the last block was done (``blocks``).

@@ -18,12 +18,12 @@ class Profile(msgspec.Struct, frozen=True):
     Attributes
     ----------
     looks
-        The numbers of blocks after which the interval widths are checked. The last number is the
-        most blocks.
+        The numbers of blocks after which the interval widths are checked. The last number is
+        the maximum.
     half_width
         The relative half-width at which an interval is narrow enough.
     seconds
-        The most seconds that blocks may take. The block under way is finished.
+        The maximum time for all blocks. The block under way is finished.
     rounds
         Timed bursts of every setting in a block.
     calls
@@ -35,8 +35,8 @@ class Profile(msgspec.Struct, frozen=True):
     perturbed
         How many of these processes run perturbed.
     trials
-        The least trials of every cell in each further scope. Every variant of the scope has
-        equally many.
+        The minimum number of trials of every cell in each further scope. Every variant of the
+        scope has equally many.
     quiet_builds
         Blocks whose workers are built one at a time, so that nothing disturbs the first call.
         Later blocks build as many workers at once as there are cores.
@@ -64,14 +64,14 @@ class Profile(msgspec.Struct, frozen=True):
 
     @property
     def repeats(self) -> int:
-        """The least number of comparisons of scope ``repeat``, for every cell.
+        """The minimum number of comparisons of scope ``repeat``, for every cell.
 
         If a cell carries state, the first process of each Python is only a reference.
         """
         return (self.calls - 1) * (self.processes + 1 - self.pythons)
 
     def trials_in(self, scope: str) -> int:
-        """Return the least number of comparisons in a scope, for every cell."""
+        """Return the minimum number of comparisons in a scope, for every cell."""
         return {"repeat": self.repeats, "process": self.processes}.get(scope, self.trials)
 
 
