@@ -122,7 +122,7 @@ def test_where_the_bits_race_nothing_is_said_of_which_variants_agree():
     assert "1 \\|" not in evidence_tables.markdown_overview([racy])
 
 
-ANYWAY = "(k/n): the bits differ in repeat or process already, so this count says nothing"
+ANYWAY = "(k/n): the bits differ in repeat or process already, so this count is no evidence"
 
 
 def test_what_differs_anyway_is_in_parentheses_and_blames_nothing():

@@ -1,7 +1,7 @@
 """Agreement: which settings give the same bits on which machines.
 
-The bits of a program may differ from one processor to another. Evidence of several machines shows
-where they do, and which settings bring them together.
+The bits of a program may differ between processors. Evidence of several machines shows where they
+differ, and which settings make them equal.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from detcost.evidence.reading import latest
 from detcost.evidence.schema import Record
 from detcost.settings import grammar
 
-#: Settings compared unless others are named, with all that cap the instruction set.
+#: Settings compared by default, besides all that cap the instruction set.
 USUAL = ("default", "op_determinism", "op_determinism+threads=1", "xla")
-#: What a row is about, as evidence has it, and what people call it.
+#: The fields that identify a row, and their titles.
 SUBJECT = {
     "scenario": "scenario",
     "device": "device",
@@ -43,15 +43,15 @@ class AgreementColumn(msgspec.Struct, frozen=True):
 
 
 class AgreementCell(msgspec.Struct, frozen=True):
-    """What a setting gave on a machine.
+    """The bits of a setting on a machine.
 
     Attributes
     ----------
     status
-        The record's; ``races`` where the bits differ from run to run, so that they can be compared
-        with nothing; ``not_measured`` where there is no record.
+        The status of the record. ``races`` if the bits differ from run to run, because such
+        bits cannot be compared. ``not_measured`` if there is no record.
     letter
-        The same in two cells of a row where the bits are the same.
+        Two cells of a row have the same letter if they have the same bits.
     """
 
     status: str
@@ -77,8 +77,8 @@ class Pair(msgspec.Struct, frozen=True):
     Attributes
     ----------
     equal, comparable
-        Scenarios with the same bits, of how many in which both columns have bits to compare. A
-        scenario with several such rows is equal where all of them are.
+        In how many scenarios the bits are equal, and in how many both columns have bits to
+        compare. A scenario with several rows is equal if all of its rows are.
     """
 
     left: AgreementColumn
@@ -92,7 +92,7 @@ class Pair(msgspec.Struct, frozen=True):
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        """What pairs are sorted by: fewest that differ, most that are equal, fewest levers."""
+        """The sort key: fewest that differ, then most that are equal, then fewest levers."""
         return (
             self.comparable - self.equal,
             -self.equal,
@@ -101,16 +101,16 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """Who agrees with whom.
+    """The comparison of settings between machines.
 
     Attributes
     ----------
     headline
-        What follows for each pair of machines, in a line of words.
+        The result for each pair of machines, as a line of text.
     machines
-        The processor of each.
+        The processor of each machine.
     versions
-        Of packages that were not the same everywhere: a difference may be theirs.
+        The versions of packages that differ. Such a package may cause a difference in bits.
     pairs
         The best first.
     """
@@ -134,14 +134,14 @@ def compare(
     Parameters
     ----------
     wanted
-        Settings; :data:`USUAL` and all with ``isa=`` when not given.
+        Settings. The default is :data:`USUAL` and every setting with ``isa=``.
     scenarios
         Names of scenarios or families, or ``all``.
 
     Raises
     ------
     UsageError
-        Where there is no evidence of what is named.
+        For a name that is not in the evidence.
     """
     newest = latest(records)
     if not newest:
@@ -170,10 +170,10 @@ def _of_settings(records: Sequence[Record], wanted: Sequence[str] | None) -> lis
     if wanted is None:
         usual = [name for name in measured if name in USUAL or _caps(name)]
         wanted = usual or measured
-    # A name in the evidence may be of a lever that this detcost does not know.
+    # A name in the evidence may contain a lever that this detcost does not know.
     exact = [name if name in measured else grammar.parse(name).name for name in wanted]
     of_each = (keep_only(records, "setting", attrgetter("setting"), name) for name in exact)
-    return [record for found in of_each for record in found]
+    return [record for kept in of_each for record in kept]
 
 
 def _caps(setting: str) -> bool:
@@ -181,18 +181,23 @@ def _caps(setting: str) -> bool:
 
 
 def _versions(records: Sequence[Record]) -> dict[str, list[str]]:
-    """Return packages whose versions differ, but TensorFlow, which has rows of its own."""
+    """Return packages whose versions differ, except TensorFlow, which has its own rows."""
     names = sorted({name for record in records for name in record.versions})
-    found = {name: sorted({r.versions.get(name, "none") for r in records}) for name in names}
-    return {n: each for n, each in found.items() if len(each) > 1 and "tensorflow" not in n}
+    versions = {name: sorted({r.versions.get(name, "none") for r in records}) for name in names}
+    return {
+        name: unlike
+        for name, unlike in versions.items()
+        if len(unlike) > 1 and "tensorflow" not in name
+    }
 
 
 def _rows(records: Sequence[Record], columns: Sequence[AgreementColumn]) -> Iterator[AgreementRow]:
-    found: dict[tuple[Any, ...], dict[AgreementColumn, Record]] = {}
+    subjects: dict[tuple[Any, ...], dict[AgreementColumn, Record]] = {}
     for record in records:
         subject = tuple(getattr(record, field) for field in SUBJECT)
-        found.setdefault(subject, {})[AgreementColumn(record.machine_name, record.setting)] = record
-    for subject, by_column in sorted(found.items(), key=itemgetter(0)):
+        column = AgreementColumn(record.machine_name, record.setting)
+        subjects.setdefault(subject, {})[column] = record
+    for subject, by_column in sorted(subjects.items(), key=itemgetter(0)):
         cells = tuple(_cells(by_column.get(column) for column in columns))
         yield AgreementRow(**dict(zip(SUBJECT, subject, strict=True)), cells=cells)
 
@@ -211,17 +216,20 @@ def _cells(records: Iterable[Record | None]) -> Iterator[AgreementCell]:
 
 
 def _kind(record: Record, kinds: list[Record]) -> int:
-    """Return the place of the first with the same bits; add the record where there is none."""
+    """Return the place of the first record with the same bits, and add it if there is none."""
     for place, other in enumerate(kinds):
         if same_bits(record, other):
-            kinds[place] = max(other, record, key=lambda each: len(each.sequence))
+            kinds[place] = max(other, record, key=lambda known: len(known.sequence))
             return place
     kinds.append(record)
     return len(kinds) - 1
 
 
 def same_bits(one: Record, other: Record) -> bool:
-    """Whether two cells gave the same outputs: where both carry state, in all calls both kept."""
+    """Return whether two cells have the same bits.
+
+    If both carry state, the outputs of every call that both kept must be equal.
+    """
     if bool(one.carries_state) != bool(other.carries_state):
         return False
     if one.sequence and other.sequence:
@@ -230,7 +238,7 @@ def same_bits(one: Record, other: Record) -> bool:
 
 
 def _letter(place: int) -> str:
-    """Return A, B, …, Z, AA, …, as spreadsheets call their columns."""
+    """Return A, B, …, Z, AA, …, as spreadsheets name their columns."""
     before = _letter(place // 26 - 1) if place >= 26 else ""
     return before + chr(ord("A") + place % 26)
 
@@ -251,15 +259,15 @@ def _pairs(columns: Sequence[AgreementColumn], rows: Sequence[AgreementRow]) -> 
 def _headline(machines: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
     """Yield a line for each pair of machines: the best pair of settings, and the defaults."""
     if len(machines) < 2:
-        yield f"evidence of one machine, {machines[0]}; add another one's to compare it with"
+        yield f"evidence of one machine, {machines[0]}; add another machine to compare it with"
         return
     between: dict[tuple[str, str], list[Pair]] = {}
     for pair in pairs:
-        told = between.setdefault((pair.left.machine, pair.right.machine), [])
-        if not told or pair.left.setting == pair.right.setting == "default":
-            told.append(pair)
+        shown = between.setdefault((pair.left.machine, pair.right.machine), [])
+        if not shown or pair.left.setting == pair.right.setting == "default":
+            shown.append(pair)
     if not between:
         yield "no scenario has bits to compare on two machines"
-    yield from ["; ".join(map(str, told)) for told in between.values()][:LISTED]
+    yield from ["; ".join(map(str, shown)) for shown in between.values()][:LISTED]
     if len(between) > LISTED:
         yield f"and {len(between) - LISTED} more pairs of machines, which --json prints"

@@ -1,4 +1,4 @@
-"""From evidence to a decision: the cheapest setting that survives what it must."""
+"""From evidence to a decision: the cheapest setting that survives the scopes of a question."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from detcost.settings import grammar
 from detcost.settings.snippets import Snippets, snippets
 
 SCHEMA = 1
-#: Why a setting does not qualify that survives all of it and has no cost to compare.
+#: The reason if a setting survives every scope but has no cost to compare.
 COST_UNKNOWN = "its cost is not known"
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A setting, what it costs, and what it survives.
+    """A setting with its cost and its scope checks.
 
     Attributes
     ----------
     qualifies
         Whether it was measured in every scenario and survives every scope there.
     cost, worst
-        Over the scenarios: the geometric mean with its interval, and the greatest; ``None``
-        where one of them has no cost.
+        Over the scenarios: the geometric mean with its interval, and the highest cost. ``None``
+        if a scenario has no cost.
     tied
-        Whether it qualifies and its cost cannot be told from the cheapest one's: the interval of
-        their ratio does not lie wholly above the free band.
+        Whether it qualifies and may cost as little as the cheapest setting that does: the
+        interval of their ratio does not lie wholly above the free band.
     findings
-        A scope of a scenario each.
+        The checks, one for each scenario and scope.
     reasons
-        Why it does not qualify, a line each.
+        Why it does not qualify, one reason a line.
     also_survives
-        Scopes beyond those asked for that it survives too, at the same highest rate.
+        Scopes outside the question that it survives too, at the same highest rate.
     """
 
     setting: str
@@ -54,10 +54,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer rests on: machine, versions, runs, controls.
+    """The basis of an answer: machine, versions, runs, controls.
 
-    ``noise`` is the widest interval that ``default`` against itself came out with; ``cold``,
-    whether some cost is of steps after idleness, as they were up to schema 2.
+    ``noise`` is the widest interval of an A/A comparison. ``cold`` is true if some cost is of
+    steps after idleness, as costs were up to schema 2.
     """
 
     machine: str
@@ -73,20 +73,20 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer, and all it rests on.
+    """The answer to a question, and its basis.
 
     Attributes
     ----------
     best
-        The cheapest setting that qualifies, and of those tied with it the one with the fewest
-        levers; ``None`` if none qualifies.
+        The setting with the fewest levers among the cheapest that qualifies and those tied with
+        it. ``None`` if no setting qualifies.
     candidates
-        Every setting measured: the best, then the others that qualify and then those that do
-        not, the cheapest first.
+        Every setting measured. The best is first, then the others that qualify, then the rest;
+        in each group the cheapest is first.
     commands
-        What would measure what is missing.
+        Commands that measure the missing cells.
     snippets
-        How to get the best.
+        Code that sets the best setting.
     """
 
     schema: int = SCHEMA
@@ -103,22 +103,20 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
 
 
-def choose(
-    records: Sequence[Record], question: Question, out: str = "results/more.trials.jsonl"
-) -> Choice:
-    """Choose one setting for all the scenarios asked about.
+def choose(records: Sequence[Record], question: Question, out: str = missing.OUT) -> Choice:
+    """Choose one setting for all the scenarios of a question.
 
     Parameters
     ----------
     records
-        Evidence of any number of runs, oldest first; the newest of each cell counts.
+        Evidence of any number of runs, oldest first. The newest record of each cell counts.
     out
         The file that :attr:`Choice.commands` write to.
 
     Raises
     ------
     UsageError
-        Where the evidence does not hold what is asked about; see
+        If the evidence has no record that the question asks for; see
         :func:`detcost.choosing.selection.select`.
     """
     chosen = select(records, question)
@@ -141,29 +139,29 @@ def choose(
 
 
 def choose_each(
-    records: Sequence[Record], question: Question, out: str = "results/more.trials.jsonl"
+    records: Sequence[Record], question: Question, out: str = missing.OUT
 ) -> list[Choice]:
-    """Choose a setting for each scenario asked about, by itself; see :func:`choose`."""
+    """Choose a setting for each scenario of a question; see :func:`choose`."""
     names = select(records, question).scenarios
     questions = [msgspec.structs.replace(question, scenarios=(name,)) for name in names]
-    return [choose(records, each, out) for each in questions]
+    return [choose(records, single, out) for single in questions]
 
 
-def all_qualify(found: Choice | Sequence[Choice]) -> bool:
-    """Return whether there is a setting that qualifies for everything asked about."""
-    choices = [found] if isinstance(found, Choice) else found
+def all_qualify(answer: Choice | Sequence[Choice]) -> bool:
+    """Return whether every choice has a setting that qualifies."""
+    choices = [answer] if isinstance(answer, Choice) else answer
     return all(choice.best is not None for choice in choices)
 
 
 def _rank(chosen: Selection[Record], costs: Contrasts, question: Question) -> list[Candidate]:
-    """Put the best first, then the others that qualify; within each, the cheapest first."""
+    """Return the candidates in the order of :attr:`Choice.candidates`."""
     together = contrasts.combine(costs)
     default = chosen.settings.index("default") if "default" in chosen.settings else None
     means = contrasts.estimates(together.ratios(default))
     worst = contrasts.estimates(contrasts.worst(costs.ratios(default)))
     candidates = []
     for i, setting in enumerate(chosen.settings):
-        findings, reasons = _judge(chosen, setting, question)
+        checks, reasons = _judge(chosen, setting, question)
         candidates.append(
             Candidate(
                 setting=setting,
@@ -171,7 +169,7 @@ def _rank(chosen: Selection[Record], costs: Contrasts, question: Question) -> li
                 cost=means[i],
                 worst=worst[i],
                 tied=False,
-                findings=tuple(findings),
+                findings=tuple(checks),
                 reasons=tuple(reasons or ([] if means[i] else [COST_UNKNOWN])),
                 also_survives=_also_survives(chosen, setting, question),
             )
@@ -182,24 +180,22 @@ def _rank(chosen: Selection[Record], costs: Contrasts, question: Question) -> li
 def _judge(
     chosen: Selection[Record], setting: str, question: Question
 ) -> tuple[list[ScopeCheck], list[str]]:
-    """Return what was seen of a setting in every scenario and scope, and what stands against it."""
-    findings: list[ScopeCheck] = []
-    failed: list[str] = []
+    """Return the checks of a setting, and the reasons why it does not qualify."""
+    checks: list[ScopeCheck] = []
+    failures: list[str] = []
     for scenario in chosen.scenarios:
         record = chosen.record(scenario, setting)
         if record is None or record.status != "ok":
-            failed.append(f"{scenario}: {unusable(record)}")
+            failures.append(f"{scenario}: {unusable(record)}")
         else:
-            findings += [
-                check_scope(record, scope, question.max_rate) for scope in question.survive
-            ]
-    # What was seen to diverge tells more than a bound that is not low enough.
-    against = sorted((f for f in findings if f.disqualifies), key=lambda f: not f.divergent)
-    return findings, failed + [f"{f.scenario}, {f.scope}: {f.why}" for f in against]
+            checks += [check_scope(record, scope, question.max_rate) for scope in question.survive]
+    # A divergence is a stronger reason than a bound that is too high, so it comes first.
+    failed = sorted((c for c in checks if c.disqualifies), key=lambda check: not check.divergent)
+    return checks, failures + [f"{c.scenario}, {c.scope}: {c.why}" for c in failed]
 
 
 def unusable(record: Record | None) -> str:
-    """Say why there are no figures of a cell."""
+    """Write why a cell has no figures."""
     if record is None:
         return NOT_MEASURED
     return f"{record.status.replace('_', ' ')} ({record.reason})"
@@ -211,8 +207,8 @@ def _also_survives(chosen: Selection[Record], setting: str, question: Question) 
         return ()
 
     def survives(scope: str) -> bool:
-        found = [check_scope(record, scope, question.max_rate) for record in records if record]
-        return any(f.survives for f in found) and not any(f.disqualifies for f in found)
+        checks = [check_scope(record, scope, question.max_rate) for record in records if record]
+        return any(c.survives for c in checks) and not any(c.disqualifies for c in checks)
 
     return tuple(s for s in SCOPES if s not in question.survive and survives(s))
 
@@ -247,12 +243,12 @@ def _snippets(best: str | None, chosen: Selection[Record]) -> Snippets | None:
         return None
     try:
         return snippets(grammar.parse(best), chosen.records[0].seed)
-    except UsageError:  # a lever of a newer detcost, or of nobody's
+    except UsageError:  # the evidence may name a lever that this detcost does not know
         return None
 
 
 def source_of(records: Sequence[Record]) -> Source:
-    """Return what an answer from some records rests on."""
+    """Return the basis of an answer from some records."""
     days = sorted(record.measured_at for record in records)
     controls = [record.controls for record in records if record.controls]
     widths = [c.same_setting for c in controls if c.same_setting and c.same_setting.low]

@@ -1,4 +1,4 @@
-"""What a question asks about and nobody has measured, as the commands that would."""
+"""The commands that measure the cells and scopes that a question lacks."""
 
 from __future__ import annotations
 
@@ -8,25 +8,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from detcost.choosing.selection import USUAL, Selection
 from detcost.evidence.schema import SCOPES, Record
 
+#: The file that commands write to by default.
+OUT = "results/more.trials.jsonl"
+
 
 def commands_to_measure(
     chosen: Selection[Record], survive: Sequence[str], out: str
 ) -> Iterator[str]:
-    """Yield a command for each scenario of which some setting or scope was not measured.
+    """Yield a command for each scenario in which a setting or a scope was not measured.
 
-    It measures what is known already as well: the newest record of a cell is the one that
-    counts.
+    A command measures the known scopes again, because only the newest record of a cell counts.
 
     Parameters
     ----------
     out
-        The file that the evidence should go to.
+        The file to write the evidence to.
     """
     for scenario in chosen.scenarios:
         lacking = [s for s in chosen.settings if _lacks(chosen, scenario, s, survive)]
-        # No program has a name like that, and a shell would take it for an option.
-        if lacking and not scenario.startswith("-"):
+        if lacking and is_nameable(scenario):
             yield shlex.join(_words(chosen, scenario, lacking, survive, out))
+
+
+def is_nameable(scenario: str) -> bool:
+    """Return whether a command can name a scenario.
+
+    Only untrusted evidence has a name that begins with a dash. A command would read it as an
+    option.
+    """
+    return not scenario.startswith("-")
 
 
 def _lacks(chosen: Selection[Record], scenario: str, setting: str, survive: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Findings: whether a setting survives a scope, and what stands against it."""
+"""Scope checks: whether a setting survives a scope, and the reason if it does not."""
 
 from __future__ import annotations
 
@@ -12,47 +12,46 @@ from detcost.evidence.schema import OWN_SCOPES, Comparison, Record
 from detcost.experiment.profiles import PROFILES
 from detcost.intervals import upper_bound_of_zero
 
-#: Of a cell whose outputs move on from call to call, and in which every call agreed.
+#: The note on a cell whose outputs change from call to call, and equally in every process.
 CARRIES_STATE = "carries state, its sequence repeats"
-#: What parentheses around a count mean.
+#: The meaning of parentheses around a count.
 ANYWAY = (
     "(k/n): the bits differ in repeat or process already, "
-    "so this count says nothing about the scope"
+    "so this count is no evidence about the scope"
 )
-#: Of costs that :attr:`detcost.evidence.schema.Record.cold` says are cold.
+#: The note on costs that are cold: see :attr:`detcost.evidence.schema.Record.cold`.
 COLD = (
     "cost: of steps after idleness, as detcost measured before schema 3; "
-    "two threads or XLA may come out 5–15 % off"
+    "with two threads or XLA it may be 5–15 % off"
 )
-
-#: No profile bounds a clean cell's rate as asked.
+#: The advice if no profile measures enough for the rate.
 NO_PROFILE = "no profile bounds it at {rate}"
-#: A setting or a scope that was not measured in a scenario.
+#: The reason if a scenario has no record of a setting or a scope.
 NOT_MEASURED = "not measured"
 
 
 class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen of a setting in one scope of one scenario.
+    """The check of one setting in one scope of one scenario.
 
     Attributes
     ----------
     survives
-        No comparison differed and the bound is not above the asked-for rate. ``None``
-        where nothing was compared.
+        No comparison differed, and the bound is at most the highest tolerable rate. ``None``
+        if nothing was compared.
     divergent, trials, high
-        Of how many comparisons the bytes differed, and the upper end of the rate's interval.
+        The comparisons that differed, all comparisons, and the upper end of the rate's interval.
     applies
-        Whether the scope means anything to the scenario. Where it does not, nothing stands
-        against the setting.
+        Whether the scope means anything to the scenario. If not, the scope disqualifies no
+        setting.
     why
-        What stands against it, or why the scope means nothing there.
+        The reason why the setting does not survive, or why the scope does not apply.
     skipped
         Conditions that could not be tried.
     anyway
-        Whether the bits differ in ``repeat`` or ``process`` already, so that this count says
-        nothing about the scope.
+        Whether the bits already differ in ``repeat`` or ``process``, so that this count is no
+        evidence about the scope.
     note
-        What is to be known of the count: that the cell carries state.
+        Set if the cell carries state.
     """
 
     scenario: str
@@ -69,100 +68,106 @@ class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def disqualifies(self) -> bool:
-        """Whether a setting with this finding does not qualify."""
+        """Whether this check keeps its setting from qualifying."""
         return self.applies and not self.survives
 
 
-def lowest_rate(found: Comparison | None) -> float | None:
+def lowest_rate(comparison: Comparison | None) -> float | None:
     """Return the lowest tolerable divergence rate that a count meets.
 
     0 if the scope means nothing to the cell, so that nothing disqualifies. ``None`` if no rate
     does: a comparison differed, or none was made. Infinite if only a question that takes any
     bound does: the count is clean, and its bound is unknown.
     """
-    if found is None or not found.trials:
-        return 0.0 if found and found.reason else None
-    if found.divergent:
+    if comparison is None or not comparison.trials:
+        return 0.0 if comparison and comparison.reason else None
+    if comparison.divergent:
         return None
-    return math.inf if found.high is None else max(found.high, sys.float_info.min)
+    return math.inf if comparison.high is None else max(comparison.high, sys.float_info.min)
 
 
 def check_scope(record: Record, scope: str, max_rate: float | None) -> ScopeCheck:
-    """Judge a cell in one scope; ``max_rate`` is the highest tolerable bound, ``None`` any."""
-    found = record.divergence.get(scope)
-    if found is None or not found.trials:
-        return _not_compared(record.scenario, scope, found)
-    against = _against(record, scope, found, max_rate)
+    """Check a cell in one scope.
+
+    ``max_rate`` is the highest tolerable bound on the rate. ``None`` accepts any bound.
+    """
+    comparison = record.divergence.get(scope)
+    if comparison is None or not comparison.trials:
+        return _not_compared(record.scenario, scope, comparison)
+    why = _why_not(record, scope, comparison, max_rate)
     return ScopeCheck(
         scenario=record.scenario,
         scope=scope,
-        survives=against is None,
-        divergent=found.divergent,
-        trials=found.trials,
-        high=found.high,
-        why=against,
-        skipped=tuple(found.skipped),
+        survives=why is None,
+        divergent=comparison.divergent,
+        trials=comparison.trials,
+        high=comparison.high,
+        why=why,
+        skipped=tuple(comparison.skipped),
         anyway=differs_anyway(record, scope),
         note=CARRIES_STATE if repeats_its_sequence(record, scope) else None,
     )
 
 
-def _not_compared(scenario: str, scope: str, found: Comparison | None) -> ScopeCheck:
-    if found and found.reason:
+def _not_compared(scenario: str, scope: str, comparison: Comparison | None) -> ScopeCheck:
+    if comparison and comparison.reason:
         return ScopeCheck(
-            scenario=scenario, scope=scope, survives=None, applies=False, why=found.reason
+            scenario=scenario, scope=scope, survives=None, applies=False, why=comparison.reason
         )
-    skipped = tuple(found.skipped) if found else ()
+    skipped = tuple(comparison.skipped) if comparison else ()
     tried = f" ({', '.join(skipped)} could not be tried)" if skipped else ""
     why = f"{NOT_MEASURED}{tried}"
     return ScopeCheck(scenario=scenario, scope=scope, survives=None, why=why, skipped=skipped)
 
 
 def differs_anyway(record: Record, scope: str) -> bool:
-    """Return whether what differed in a scope is no news of it, since the cell differs anyway."""
-    found = record.divergence.get(scope)
-    return bool(found and found.divergent and record.races_anyway(scope))
+    """Return whether a scope's count is no evidence about it, because the cell races."""
+    comparison = record.divergence.get(scope)
+    return bool(comparison and comparison.divergent and record.races_anyway(scope))
 
 
 def repeats_its_sequence(record: Record, scope: str) -> bool:
-    """Return whether the cell carries state, and this is the scope that saw its calls agree."""
-    found = record.divergence.get(scope)
-    counted = found and found.trials and not found.divergent
-    return bool(scope == "repeat" and record.carries_state and counted)
+    """Return whether the cell carries state, and ``scope`` is ``repeat`` and saw no difference."""
+    comparison = record.divergence.get(scope)
+    clean = comparison and comparison.trials and not comparison.divergent
+    return bool(scope == "repeat" and record.carries_state and clean)
 
 
 def count_text(record: Record, scope: str) -> str:
-    """Write of how many comparisons the bits differed: ``6/6``, or ``(6/6)`` if they do anyway."""
-    found = record.divergence[scope]
-    count = f"{found.divergent}/{found.trials}"
+    """Write how many comparisons differed: ``6/6``, or ``(6/6)`` if the cell races."""
+    comparison = record.divergence[scope]
+    count = f"{comparison.divergent}/{comparison.trials}"
     return f"({count})" if differs_anyway(record, scope) else count
 
 
-def first_call_text(found: Comparison) -> str | None:
-    """Say which call of a cell that carries state is the first to differ."""
-    return None if found.first_call is None else f"first differs at call {found.first_call}"
+def first_call_text(comparison: Comparison) -> str | None:
+    """Write which call of a cell that carries state is the first to differ."""
+    call = comparison.first_call
+    return None if call is None else f"first differs at call {call}"
 
 
-def _against(record: Record, scope: str, found: Comparison, max_rate: float | None) -> str | None:
+def _why_not(
+    record: Record, scope: str, comparison: Comparison, max_rate: float | None
+) -> str | None:
     if differs_anyway(record, scope):
-        own = (each for each in OWN_SCOPES if each in record.divergence)
+        own = (name for name in OWN_SCOPES if name in record.divergence)
         return f"differs in {next(s for s in own if record.divergence[s].divergent)} already"
-    lowest = lowest_rate(found)
+    lowest = lowest_rate(comparison)
     if lowest is None:
-        counted = f"{found.divergent} of {found.trials} differed"
-        return "; ".join(filter(None, (counted, first_call_text(found))))
+        count = f"{comparison.divergent} of {comparison.trials} differed"
+        return "; ".join(filter(None, (count, first_call_text(comparison))))
     if max_rate is None or lowest <= max_rate:
         return None
-    return f"{bound_text(found)}; {_tighter(scope, max_rate)}"
+    return f"{bound_text(comparison)}; {_tighter(scope, max_rate)}"
 
 
-def bound_text(found: Comparison) -> str:
-    """Say what a clean count allows to be said of the rate."""
-    return f"0 of {found.trials} differed, which bounds the rate at {percent(found.high)}"
+def bound_text(comparison: Comparison) -> str:
+    """Write the bound that a clean count gives."""
+    return f"0 of {comparison.trials} differed, which bounds the rate at {percent(comparison.high)}"
 
 
 def _tighter(scope: str, max_rate: float) -> str:
-    """Say which profile bounds a clean cell's rate as asked."""
+    """Write which profile bounds a clean cell's rate at ``max_rate`` or less."""
     for bound, advice in profile_bounds(scope):
         if bound <= max_rate:
             return advice

@@ -1,4 +1,4 @@
-"""Selection: the evidence that a question is about."""
+"""The selection of the records that a question asks for."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from detcost.evidence.schema import SCOPES, Record
 
 R = TypeVar("R", bound=Record)
 
-#: What a program must survive unless more is asked: running again, and in a fresh process.
+#: The scopes of a question by default: a repeated step, and a fresh process.
 USUAL_SCOPES = ("repeat", "process")
 USUAL = {"size": "medium", "dtype": "float32"}
-#: Names listed in an error before it says that there are more.
+#: How many names an error lists before it counts the rest.
 LISTED = 12
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the evidence.
+    """A question to the evidence.
 
     Attributes
     ----------
     scenarios
-        Names of scenarios or families, or ``all``: one setting must serve all of them.
+        Names of scenarios or families, or ``all``. One setting must qualify in all of them.
     survive
         Scopes in which the bits must stay.
     max_rate
-        Highest tolerable divergence rate: a bound above it will not do. ``None`` takes any
-        bound, of cells that were never seen to diverge.
+        Highest tolerable divergence rate. A setting does not qualify if its bound is above the
+        rate. ``None`` accepts any bound, but no divergence.
     machine, tensorflow, size, dtype
-        Which of several. Without it the machine measured last is taken, the newest version of
+        Which of several. The defaults are the machine measured last, the newest version of
         TensorFlow, size ``medium`` and type ``float32``.
     """
 
@@ -49,7 +49,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no evidence could answer."""
+        """Refuse a question that no evidence can answer."""
         if not self.scenarios:
             raise UsageError("no scenario to choose for; name some, a family, or all")
         if not self.survive:
@@ -60,12 +60,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
                 raise UsageError(f'no scope "{scope}"{advice}; there are {", ".join(SCOPES)}')
         msgspec.structs.force_setattr(self, "survive", tuple(dict.fromkeys(self.survive)))
         if self.max_rate is not None and not 0 < self.max_rate <= 1:
-            raise UsageError(f"rate {self.max_rate:g}: it lies above 0 and is at most 1, as 0.05")
+            raise UsageError(f"rate {self.max_rate:g}: must be above 0 and at most 1, such as 0.05")
 
 
 @dataclass(frozen=True)
 class Selection(Generic[R]):
-    """The newest record of every cell asked about: scenarios × settings on one device.
+    """The newest record of every cell of a question: scenarios × settings on one device.
 
     Attributes
     ----------
@@ -81,34 +81,34 @@ class Selection(Generic[R]):
 
     @cached_property
     def settings(self) -> tuple[str, ...]:
-        """Every setting measured, but those whose levers all mean less than they say.
+        """Every setting measured, the simplest first.
 
-        Where XLA means nothing to any of the scenarios, ``xla`` is ``default`` and no other.
-        The simplest come first.
+        A setting is omitted if it equals a simpler one in every scenario. For example, ``xla``
+        equals ``default`` if XLA means nothing to any of the scenarios.
         """
         named = sorted({record.setting for record in self.records}, key=simplest_first)
         return tuple(s for s in named if any(self._stands_for_itself(n, s) for n in self.scenarios))
 
     def record(self, scenario: str, setting: str) -> R | None:
-        """Return the cell that tells of a setting; ``None`` if it was not measured.
+        """Return the record of a setting, or ``None`` if it was not measured.
 
-        Where some of the levers mean nothing to the scenario, it is the cell without them.
+        If some levers mean nothing to the scenario, return the record without these levers.
         """
-        found = self._cells.get((scenario, setting))
-        if found is None or found.status != "not_applicable":
-            return found
-        words = setting.split("+")
-        rest = [word for word in words if not self._means_nothing(scenario, word)]
+        record = self._cells.get((scenario, setting))
+        if record is None or record.status != "not_applicable":
+            return record
+        levers = setting.split("+")
+        rest = [lever for lever in levers if not self._means_nothing(scenario, lever)]
         simpler = "+".join(rest) or "default"
-        return self._cells.get((scenario, simpler), found) if len(rest) < len(words) else found
+        return self._cells.get((scenario, simpler), record) if len(rest) < len(levers) else record
 
     def row(self, scenario: str) -> list[R | None]:
-        """Return the scenario's cells, a setting each."""
+        """Return the scenario's records, one for each setting."""
         return [self.record(scenario, setting) for setting in self.settings]
 
     def _stands_for_itself(self, scenario: str, setting: str) -> bool:
-        found = self.record(scenario, setting)
-        return found is not None and found.setting == setting
+        record = self.record(scenario, setting)
+        return record is not None and record.setting == setting
 
     def _means_nothing(self, scenario: str, lever: str) -> bool:
         alone = self._cells.get((scenario, lever))
@@ -120,26 +120,26 @@ class Selection(Generic[R]):
 
 
 def lever_count(setting: str) -> int:
-    """Return how many levers a setting, as it is written, has."""
+    """Return how many levers the name of a setting has."""
     return 0 if setting == "default" else setting.count("+") + 1
 
 
 def simplest_first(setting: str) -> tuple[int, str]:
-    """Return what settings are put in order by."""
+    """Return the sort key that puts settings with few levers first."""
     return lever_count(setting), setting
 
 
 def select(records: Iterable[R], question: Question) -> Selection[R]:
-    """Return what a question is about.
+    """Return the records that a question asks for.
 
     Raises
     ------
     UsageError
-        For a name the evidence does not hold.
+        For a name that is not in the evidence.
     """
     newest = latest(records)
     if not newest:
-        raise UsageError("no evidence to choose by; run make bench, or detcost measure --out")
+        raise UsageError("no evidence to choose from; run make bench, or detcost measure --out")
     here = _of_one_machine(newest, question.machine)
     tensorflow = question.tensorflow or max(here, key=lambda record: record.release).tensorflow
     here = keep_only(here, "TensorFlow", lambda record: record.tensorflow, tensorflow)
@@ -154,33 +154,36 @@ def select(records: Iterable[R], question: Question) -> Selection[R]:
 
 
 def _usual(records: Sequence[Record], field: str) -> str:
-    there = [getattr(record, field) for record in records]
-    return USUAL[field] if USUAL[field] in there else str(there[-1])
+    values = [getattr(record, field) for record in records]
+    return USUAL[field] if USUAL[field] in values else str(values[-1])
 
 
 def _of_one_machine(records: Sequence[R], wanted: str | None) -> list[R]:
-    """Keep the records of the machine wanted, or of the one that was measured last."""
+    """Return the records of the wanted machine, or else of the machine measured last."""
     last = max(records, key=lambda record: record.measured_at).machine_name
     return keep_only(records, "machine", lambda record: record.machine_name, wanted or last)
 
 
-def keep_only(records: Sequence[R], kind: str, word: Callable[[R], str], wanted: str) -> list[R]:
-    """Keep the records of a machine, a device, ...; refuse one that there is nothing of."""
-    found = [record for record in records if word(record) == wanted]
-    if not found:
-        known = sorted(set(map(word, records)))
+def keep_only(records: Sequence[R], kind: str, name: Callable[[R], str], wanted: str) -> list[R]:
+    """Return the records with a wanted name; refuse a name without records.
+
+    ``kind`` is what the name names, such as ``machine``.
+    """
+    kept = [record for record in records if name(record) == wanted]
+    if not kept:
+        known = sorted(set(map(name, records)))
         raise UsageError(
             f'no evidence of {kind} "{wanted}"{did_you_mean(wanted, known)}; '
             f"there is {_listed(known)}"
         )
-    return found
+    return kept
 
 
 def resolve(wanted: Sequence[str], families: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the scenarios that names, families or ``all`` stand for.
+    """Return the scenarios that names, families or ``all`` mean.
 
-    ``families`` has the family of each scenario there is. Raises :class:`UsageError` for a
-    name that is none of these.
+    ``families`` has the family of each scenario of the evidence. Raises :class:`UsageError` for
+    an unknown name.
     """
     known = {"all", *families, *families.values()}
     for name in wanted:
@@ -190,8 +193,8 @@ def resolve(wanted: Sequence[str], families: Mapping[str, str]) -> tuple[str, ..
                 f'no evidence of a scenario or family "{name}"{advice}; there is '
                 f"{_listed(list(families))}; detcost measure {name} --out FILE makes some"
             )
-    asked = set(wanted)
-    return tuple(s for s, family in families.items() if asked & {s, family, "all"})
+    names = set(wanted)
+    return tuple(s for s, family in families.items() if names & {s, family, "all"})
 
 
 def _listed(names: Sequence[str]) -> str:
