@@ -1,7 +1,7 @@
-"""Plain TensorFlow programs, run in fresh Pythons, for the tests of what the documents call a cure.
+"""Plain TensorFlow programs for the tests of cures in the documents, run in fresh Pythons.
 
-A program shows digests of its outputs by name. A test compares them: within one run of the
-program, or between runs.
+A program prints digests of its outputs by name. A test compares the digests within one run of
+the program, or between runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def show(name, output):
     return digest
 
 def repeat(name, step, most=20):
-    "Show the output again and again, until it differs."
+    "Show the output repeatedly, until it differs."
     first = show(name, step())
     for _ in range(most):
         if show(name, step()) != first:
@@ -47,7 +47,7 @@ OP_DETERMINISM = """
 tf.config.experimental.enable_op_determinism()
 """
 
-#: From nothing seeded to everything.
+#: Outputs without seeds, and then with more and more seeds.
 SEEDS = """
 ones = tf.ones((8, 8))
 images = np.random.default_rng(0).random((4, 8, 8, 3))
@@ -101,7 +101,7 @@ show("epochs, nothing seeded", list(epochs(5)))
 for seed in (None, 7):
     show(f"augmentation layers, seed={seed}", turned_and_flipped(seed))
     show(f"shuffle, seed={seed}", shuffled(seed))
-    show(f"ImageDataGenerator, seed={seed}", flow(seed))  # which seeds NumPy
+    show(f"ImageDataGenerator, seed={seed}", flow(seed))  # seeds NumPy
 for number in (1, 2):
     show(f"call {number} of an op with a seed", tf.random.normal((8,), seed=1))
 show("Dropout with a seed", layers.Dropout(0.5, seed=1)(ones, training=True))
@@ -119,7 +119,7 @@ for seed in (None, 7):
     show(f"NumPy after it, seed={seed}", np.random.rand(8))
 """
 
-#: One draw in a session, a function, eagerly and compiled, each time after the same seed.
+#: Draws in a session, in a graph, eagerly and by XLA, each after the same seed.
 EXECUTIONS = """
 def session(seed):
     with tf.Graph().as_default():
@@ -175,8 +175,8 @@ tf.config.experimental.enable_op_determinism()
 seeded_in_each("op under op determinism", lambda: tf.random.normal((8,)))
 """
 
-#: What races on several threads or may lose its order, and what does not. Its argument says how
-#: often to try what may race.
+#: Ops that race on several threads, pipelines that may lose their order, and ops that do neither.
+#: The argument is the number of attempts to see a race.
 RACES = """
 most = int(sys.argv[1])
 try:
@@ -245,7 +245,7 @@ repeat("product", tf.function(lambda: tf.matmul(images, images, transpose_a=True
 repeat("scatter_add by XLA", tf.function(scatter_add, jit_compile=True))
 """
 
-#: An embedding trained by several optimisers; its argument as above.
+#: An embedding trained by several optimisers. The argument is the number of attempts.
 EMBEDDINGS = """
 most = int(sys.argv[1])
 words = tf.constant(numpy.integers(0, 100, (64, 256)))
@@ -266,9 +266,9 @@ def training(optimizer):
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            found = loss(labels, model(words, training=True))
+            error = loss(labels, model(words, training=True))
         weights = model.trainable_variables
-        optimizer.apply(tape.gradient(found, [w.value for w in weights]), weights)
+        optimizer.apply(tape.gradient(error, [w.value for w in weights]), weights)
 
     def train():
         for variable, value in zip(variables, start):
@@ -288,8 +288,8 @@ repeat("SGD, op determinism", training(optimizers.SGD(0.1)))
 repeat("RMSprop, op determinism", training(optimizers.RMSprop(0.01)))
 """
 
-#: Sums that threads split. Its arguments are the size of the pools, and the cores that there are;
-#: 0 leaves each as it is.
+#: Sums that threads split. The arguments are the size of the thread pools, and the number of cores.
+#: 0 keeps the default.
 POOLS = """
 threads, cores = int(sys.argv[1]), int(sys.argv[2])
 if cores:
@@ -316,37 +316,37 @@ def bias():
 def total():
     return tf.reduce_sum(vector)
 
-def each(programs, how="", **options):
+def repeat_all(programs, how="", **options):
     for program in programs:
         repeat(f"{program.__name__}{how}", tf.function(program, **options), 3)
 
-each([convolution, bias, total])
-each([convolution, total], ", XLA", jit_compile=True)
+repeat_all([convolution, bias, total])
+repeat_all([convolution, total], ", XLA", jit_compile=True)
 tf.keras.utils.set_random_seed(42)
 tf.config.experimental.enable_op_determinism()
-each([convolution, bias, total], ", op determinism")
+repeat_all([convolution, bias, total], ", op determinism")
 """
 
 _PROCESSES = ThreadPoolExecutor(2)
 
 
 def runs(program: str, *arguments: int, times: int = 2, **environment: str) -> list[Shown]:
-    """Return what a program showed in each of several Pythons. Tests share these runs."""
+    """Return the outputs of a program in several Pythons. Tests share these runs."""
     started = [start(program, *arguments, number=i, **environment) for i in range(times)]
-    return [each.result() for each in started]
+    return [run.result() for run in started]
 
 
 @cache
 def start(program: str, *arguments: int, number: int = 0, **environment: str) -> Future[Shown]:
-    """Start a program in a Python of its own; ``number`` tells several runs apart."""
+    """Start a program in a fresh Python. ``number`` distinguishes several runs."""
     return _PROCESSES.submit(_run, program, arguments, environment)
 
 
 def _run(program: str, arguments: tuple[int, ...], environment: dict[str, str]) -> Shown:
-    words = [sys.executable, "-c", BEGIN + program, *map(str, arguments)]
+    command = [sys.executable, "-c", BEGIN + program, *map(str, arguments)]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        words,
+        command,
         env={**os.environ, **quiet, **environment},
         capture_output=True,
         text=True,

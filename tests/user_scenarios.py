@@ -1,4 +1,4 @@
-"""Scenarios of a user's own: controls with a known answer, and every way to misbehave."""
+"""A user's scenarios: controls with known results, and every kind of faulty scenario."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detcost.scenarios.families import training
 
 
 def spin(seconds: float) -> None:
-    """Work for exactly so long, by the clock."""
+    """Keep a core busy for exactly this time."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
@@ -22,7 +22,7 @@ def spin(seconds: float) -> None:
 
 @detcost.scenario(family="control")
 def costs_half_more(bench):
-    """Two pieces of work, three under op determinism: 1.5 times as long, 2 % noise as in life."""
+    """Two pieces of work, three under op determinism: 1.5 times as long, with 2 % of noise."""
     pieces = 3 if bench.setting.has("op_determinism") else 2
     noise = np.random.default_rng()
     output = np.zeros(1)
@@ -48,8 +48,8 @@ def one_millisecond(bench):
 
 
 def flips(probability: float):
-    """One bit of many flips, and not always the same: one that always does would be no race."""
-    draw = np.random.default_rng()  # from the system's entropy, whatever the setting seeds
+    """Make a step in which one of many bits flips at random, as by a race."""
+    draw = np.random.default_rng()  # from the system's entropy, whatever the seed
     numbers = np.zeros(1 << 10, np.uint64)
     first = itertools.count()
 
@@ -87,15 +87,15 @@ def flips_always(bench):
 
 
 def starts(probability: float):
-    """Every process has one output of its own, in which a bit may be flipped; 1 is another each.
+    """Make a step whose output differs from other processes with this probability.
 
-    The function is there to be run eagerly, as a graph and by XLA.
+    The function can run eagerly, as a graph and by XLA.
     """
     draw = np.random.default_rng()
     numbers = np.zeros(8, np.uint64)
     numbers[0] = draw.integers(1 << 62) if probability == 1 else draw.random() < probability
-    nothing = tf.function(lambda: tf.zeros(1))
-    return lambda: (nothing(), numbers)
+    zeros = tf.function(lambda: tf.zeros(1))
+    return lambda: (zeros(), numbers)
 
 
 @detcost.scenario(family="control")
@@ -118,13 +118,13 @@ def starts_20(bench):
 
 @detcost.scenario(family="control")
 def starts_100(bench):
-    """Every process starts with bits of its own."""
+    """Every process starts with other bits."""
     return starts(1.0)
 
 
 @detcost.scenario(family="random", draws=True)
 def numpy_draws(bench):
-    """Numbers from NumPy's own generator."""
+    """Numbers from NumPy's global generator."""
 
     def step():
         bench.reseed()
@@ -140,17 +140,17 @@ def draws_in_a_graph(bench):
 
 
 @detcost.scenario(family="random", draws=True)
-def does_as_it_is_told(bench):
-    """Numbers drawn by the very code that the setting gives users to paste."""
-    assert bench.draw  # else it would count as not seeded where it draws
+def draws_by_snippet(bench):
+    """Numbers drawn by the code that users paste for the setting."""
+    assert bench.draw  # else the scenario counts as not seeded
     names = {"shape": (8,)}
     exec(bench.setting.snippet(bench.seed), names)
     return lambda: names["noise"]
 
 
 @detcost.scenario(family="random", draws=True)
-def draws_as_it_should(bench):
-    """The same numbers by the bench."""
+def draws_by_bench(bench):
+    """The same numbers, drawn by the bench."""
     noise = bench.draw.normal((8,))
 
     def step():
@@ -172,7 +172,7 @@ def raises(bench):
 
 @detcost.scenario(family="trouble")
 def returns_no_step(bench):
-    """Forgets to return the step."""
+    """Returns no step."""
 
 
 @detcost.scenario(family="trouble")
@@ -190,7 +190,7 @@ def changes_shape(bench):
 
 @detcost.scenario(family="trouble", trajectory=True)
 def forgets_to_stack(bench):
-    """A training that returns its last loss alone."""
+    """A training that returns only its last loss."""
     return lambda: tf.zeros(())
 
 
@@ -207,7 +207,7 @@ def prints(bench):
 
 @detcost.scenario(family="trouble")
 def forks(bench):
-    """Forks in the step, and both go on."""
+    """Forks in the step, and both processes continue."""
 
     def step():
         os.fork()
@@ -218,31 +218,31 @@ def forks(bench):
 
 @detcost.scenario(family="trouble")
 def exits(bench):
-    """Leaves without a word."""
+    """Exits without a message."""
     return lambda: os._exit(3)
 
 
 @detcost.scenario(family="trouble")
 def aborts(bench):
-    """Crashes the way a kernel's failed check does."""
+    """Crashes as a failed check in a kernel does."""
     return os.abort
 
 
 @detcost.scenario(family="trouble")
 def hangs(bench):
-    """Never comes back."""
+    """Never returns."""
     return lambda: time.sleep(3600)
 
 
 @detcost.scenario(family="trouble")
 def eats_memory(bench):
-    """Asks for more memory than any machine has."""
+    """Allocates more memory than any machine has."""
     return lambda: np.ones(1 << 48, np.float64)
 
 
 @detcost.scenario(family="trouble")
 def slow(bench):
-    """A step that leaves time to be killed in."""
+    """A step that is slow enough to be killed during a call."""
 
     def step():
         time.sleep(0.01)
@@ -252,14 +252,14 @@ def slow(bench):
 
 
 @detcost.scenario(family="control")
-def tells_how_it_runs(bench):
-    """A traced function, whose traces tell whether it was."""
+def traced_function(bench):
+    """A function whose number of traces shows its execution."""
     return bench.function(lambda: tf.ones(3) + 1.0)
 
 
 @detcost.scenario(family="control", trajectory=True)
 def follows_fit(bench):
-    """A training by fit, and beside every row what the model's weights are in the end."""
+    """A training by fit, and the model's final weights beside every row."""
     trained = training.dense(bench, tf.keras.optimizers.Adam())
     fit = trained.fit()
 
@@ -272,7 +272,7 @@ def follows_fit(bench):
 
 @detcost.scenario(family="control")
 def counts_traces_of_fit(bench):
-    """How often Keras traced a training step, which it does by calling it."""
+    """The number of times that Keras traced a training step, by calling it."""
     trained = training.dense(bench, tf.keras.optimizers.Adam())
     traced, train_step = [], trained.model.train_step
     trained.model.train_step = lambda data: traced.append(data) or train_step(data)

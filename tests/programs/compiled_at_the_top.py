@@ -1,4 +1,4 @@
-"""A program that compiles a function as soon as it is imported."""
+"""A program that compiles a function when imported."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ compiled = tf.function(lambda: tf.nn.gelu(X @ tf.ones((128, 64))), jit_compile=T
 
 
 @detcost.scenario(family="own", ignores=("xla",))
-def says_how_it_runs(bench):
-    """A scenario to which the lever means nothing."""
+def chooses_its_execution(bench):
+    """A scenario that ignores the lever xla."""
     return compiled

@@ -1,4 +1,4 @@
-"""Code as people bring it, written before they heard of detcost: what XLA must reach."""
+"""Programs of users, written without knowledge of detcost, to which XLA must apply."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def method(bench):
 
 @detcost.scenario(family="own")
 def compiled_by_its_author(bench):
-    """A function that asks for XLA by itself."""
+    """A function that requests XLA by itself."""
     return tf.function(lambda: tf.nn.gelu(X @ W), jit_compile=True)
 
 
@@ -69,7 +69,7 @@ def classifier():
 
 @detcost.scenario(family="own")
 def keras_fit(bench):
-    """An epoch of fit, again and again."""
+    """Repeated epochs of fit."""
     draw = np.random.default_rng(1)
     x, y = draw.standard_normal((64, 16)).astype("float32"), draw.integers(0, 4, 64)
     model = classifier()
@@ -95,7 +95,7 @@ def save(path):
 
 @detcost.scenario(family="own")
 def saved_model(bench):
-    """A function of a saved model, loaded."""
+    """A function of a loaded model."""
     with tempfile.TemporaryDirectory() as path:
         save(path)
         loaded = tf.saved_model.load(path)
@@ -104,7 +104,7 @@ def saved_model(bench):
 
 @detcost.scenario(family="own")
 def saved_signature(bench):
-    """The signature of a saved model, which is no tf.function."""
+    """The signature of a saved model, which is not a tf.function."""
     with tempfile.TemporaryDirectory() as path:
         save(path)
         serve = tf.saved_model.load(path).signatures["serve"]
@@ -112,28 +112,28 @@ def saved_signature(bench):
 
 
 @detcost.scenario(family="own")
-def eager_alone(bench):
+def eager_only(bench):
     """A step without any function."""
     return lambda: tf.nn.gelu(X @ W)
 
 
 @detcost.scenario(family="own")
 def refuses_under_a_setting(bench):
-    """A draw without a seed, which op determinism refuses in its own words."""
+    """A draw without a seed, which op determinism refuses."""
     return tf.function(lambda: tf.raw_ops.RandomStandardNormal(shape=[4], dtype=tf.float32))
 
 
 @detcost.scenario(family="own")
 def builds_badly_with_one_thread(bench):
-    """A program whose build raises where there is one thread."""
+    """A program whose build raises with a single thread."""
     if tf.config.threading.get_intra_op_parallelism_threads() == 1:
-        raise ValueError("this program wants two threads")
+        raise ValueError("this program needs two threads")
     return lambda: X
 
 
 @detcost.scenario(family="own")
 def dies_with_one_thread(bench):
-    """A program that kills its process where there is one thread."""
+    """A program that kills its process with a single thread."""
     if tf.config.threading.get_intra_op_parallelism_threads() == 1:
         import os
 
@@ -143,7 +143,7 @@ def dies_with_one_thread(bench):
 
 @detcost.scenario(family="own")
 def unordered_pipeline(bench):
-    """A pipeline that may give its elements in any order, by options."""
+    """A pipeline whose options allow any order of elements."""
     options = tf.data.Options()
     options.deterministic = False
 
@@ -156,7 +156,7 @@ def unordered_pipeline(bench):
 
 @detcost.scenario(family="own")
 def explicitly_unordered_pipeline(bench):
-    """A pipeline whose map says itself that order does not matter."""
+    """A pipeline whose map allows any order by an argument."""
     numbers = tf.data.Dataset.range(64).map(
         lambda number: number + 1, num_parallel_calls=8, deterministic=False
     )
@@ -165,13 +165,13 @@ def explicitly_unordered_pipeline(bench):
 
 @tf.function
 def augment(text):
-    """What XLA cannot compile: strings become numbers."""
+    """Convert strings to numbers, which XLA cannot compile."""
     return tf.strings.to_number(text) * 2.0
 
 
 @detcost.scenario(family="own")
 def step_behind_a_pipeline(bench):
-    """A decorated step, fed by a pipeline that calls a decorated function of its own."""
+    """A decorated step, whose input pipeline calls another decorated function."""
     batches = tf.data.Dataset.from_tensor_slices([str(n) for n in range(128)]).map(augment)
     row = next(iter(batches.batch(128)))
     return lambda: train_step(tf.tile(row[None, :], (256, 1)), W)
@@ -179,7 +179,7 @@ def step_behind_a_pipeline(bench):
 
 @detcost.scenario(family="own")
 def keras_model_compiled_by_its_author(bench):
-    """A model whose author asks Keras for XLA."""
+    """A model whose author requests XLA from Keras."""
     x = np.random.default_rng(1).standard_normal((64, 16)).astype("float32")
     model = classifier()
     model.compile("adam", "mse", jit_compile=True)
@@ -188,7 +188,7 @@ def keras_model_compiled_by_its_author(bench):
 
 @detcost.scenario(family="own")
 def signature_and_what_runs_it(bench):
-    """A signature called again and again, and the name of the function that runs by then."""
+    """Repeated calls of a signature, with the name of the function that runs."""
     with tempfile.TemporaryDirectory() as path:
         save(path)
         loaded = tf.saved_model.load(path)
@@ -203,7 +203,7 @@ def signature_and_what_runs_it(bench):
 
 @detcost.scenario(family="own")
 def grouped_convolution(bench):
-    """A layer that Keras compiles by itself, since the CPU's kernel knows no groups."""
+    """A layer that Keras compiles by itself, since the CPU's kernel has no groups."""
     layer = keras.layers.Conv2D(8, 3, groups=2)
     images = bench.normal((2, 8, 8, 4))
     layer.build(images.shape)

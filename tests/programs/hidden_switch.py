@@ -1,4 +1,4 @@
-"""A program that reaches past the public interface."""
+"""A program that enables op determinism by a private function."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ config.enable_op_determinism()
 
 @detcost.scenario(family="own")
 def steady(bench):
-    """Something that op determinism would not change."""
+    """A step that op determinism does not change."""
     return tf.function(lambda: tf.ones((4,)))

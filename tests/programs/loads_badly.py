@@ -1,4 +1,4 @@
-"""A program whose top op determinism refuses."""
+"""A program whose top-level code op determinism refuses."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ generator = tf.random.Generator.from_non_deterministic_state()
 
 @detcost.scenario(family="own")
 def steady(bench):
-    """Something that does not draw."""
+    """A step without random numbers."""
     return tf.function(lambda: tf.ones((4,)))

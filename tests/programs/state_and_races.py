@@ -1,4 +1,4 @@
-"""Programs after public bug reports: state, races, and what forks share."""
+"""Programs after public bug reports: state, races, and state that forks share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def vocabulary_from_a_set(bench):
 
 @detcost.scenario(family="reports")
 def vocabulary_that_is_trained(bench):
-    """The same vocabulary, and an embedding whose weights move on."""
+    """The same vocabulary, and an embedding whose weights are trained."""
     words = [f"word-{number}" for number in range(200)]
     rows = {word: row for row, word in enumerate(set(words))}
     table = tf.Variable(bench.normal((len(words), 16)))
@@ -45,15 +45,15 @@ def vocabulary_that_is_trained(bench):
 
 @detcost.scenario(family="reports")
 def features_in_the_order_of_addresses(bench):
-    """Features in the order of a set of functions, which hangs on where Python put them."""
+    """Features in the order of a set of functions, which depends on their addresses."""
     known = {feature for feature in vars(tf.raw_ops).values() if callable(feature)}
-    places = tf.constant([feature.__name__ for feature in list(known)[:20]])
-    return lambda: places
+    names = tf.constant([feature.__name__ for feature in list(known)[:20]])
+    return lambda: names
 
 
 @detcost.scenario(family="reports", draws=True)
 def dropout_that_goes_on(bench):
-    """One seeded layer, kept and called again and again (keras-team/keras-core 762)."""
+    """Repeated calls of one seeded layer (keras-team/keras-core 762)."""
     rows = bench.normal((32, 64))
     layer = keras.layers.Dropout(0.5, seed=7)
     return lambda: layer(rows, training=True)
@@ -61,7 +61,7 @@ def dropout_that_goes_on(bench):
 
 @detcost.scenario(family="reports", draws=True)
 def dropout_seeded_by_entropy(bench):
-    """The same, with a seed that the operating system gives."""
+    """The same with a seed from the operating system."""
     rows = bench.normal((32, 64))
     layer = keras.layers.Dropout(0.5, seed=int.from_bytes(os.urandom(3), "little"))
     return lambda: layer(rows, training=True)
@@ -69,7 +69,7 @@ def dropout_seeded_by_entropy(bench):
 
 @detcost.scenario(family="reports")
 def training_that_goes_on(bench):
-    """Weights that no one resets, as in any training loop."""
+    """Weights without a reset, as in any training loop."""
     x, y = bench.normal((64, 32)), bench.normal((64, 1))
     weights = tf.Variable(bench.normal((32, 1)))
 
@@ -85,7 +85,7 @@ def training_that_goes_on(bench):
 
 @detcost.scenario(family="reports")
 def pipeline_that_goes_on(bench):
-    """The next batch of an iterator that is kept."""
+    """The next batch of a kept iterator."""
     numbers = tf.data.Dataset.range(1000).shuffle(1000, seed=3).repeat().batch(8)
     batches = iter(numbers)
     return lambda: next(batches)
@@ -93,7 +93,7 @@ def pipeline_that_goes_on(bench):
 
 @detcost.scenario(family="reports")
 def training_that_races(bench):
-    """A training whose first loss is the same everywhere, and whose weights get noise."""
+    """A training whose first loss is always the same, and whose weights get noise."""
     noise = np.random.default_rng()
     weights = tf.Variable(tf.ones((8,)))
 
@@ -121,7 +121,7 @@ def stateless_philox_under_xla(bench):
 
 @detcost.scenario(family="reports", draws=True)
 def loop_iterations_draw_at_once(bench):
-    """A loop with ten iterations at once, each drawing (tensorflow/tensorflow 9230)."""
+    """A loop with ten parallel iterations, each of which draws (tensorflow/tensorflow 9230)."""
     lengths = tf.constant(np.random.default_rng(2).integers(1, 50_000, 64, dtype=np.int32))
 
     def body(length):
@@ -140,7 +140,7 @@ def loop_iterations_draw_at_once(bench):
     return step
 
 
-# What a fork inherits and a new program does not: each must differ from process to process.
+# State that forks share but new processes do not. Each output must differ between processes.
 
 
 @detcost.scenario(family="reports")
@@ -152,42 +152,42 @@ def unseeded_numpy(bench):
 
 @detcost.scenario(family="reports")
 def unseeded_numpy_generator(bench):
-    """A generator of NumPy's that is made anew."""
+    """A new generator of NumPy."""
     numbers = np.random.default_rng().random(4)
     return lambda: numbers
 
 
 @detcost.scenario(family="reports")
 def unseeded_python(bench):
-    """Python's generator, as imported by this file."""
+    """Python's global generator."""
     number = random.random()
     return lambda: np.array([number])
 
 
 @detcost.scenario(family="reports")
 def unseeded_eager_op(bench):
-    """TensorFlow's static generators, eagerly."""
+    """An eager op without a seed."""
     numbers = tf.random.normal((4,))
     return lambda: numbers
 
 
 @detcost.scenario(family="reports")
 def unseeded_graph_op(bench):
-    """TensorFlow's static generators, in a graph."""
+    """An op without a seed, in a graph."""
     numbers = tf.function(lambda: tf.random.normal((4,)))()
     return lambda: numbers
 
 
 @detcost.scenario(family="reports")
 def unseeded_generator(bench):
-    """A generator of TensorFlow's that asks the operating system."""
+    """A generator of TensorFlow with the operating system's entropy."""
     numbers = tf.random.Generator.from_non_deterministic_state().normal((4,))
     return lambda: numbers
 
 
 @detcost.scenario(family="reports")
 def unseeded_keras(bench):
-    """The first weights of a layer, which takes its seed from Python's generator."""
+    """The first weights of a layer, whose seed comes from Python's generator."""
     layer = keras.layers.Dense(4)
     layer.build((None, 4))
     return lambda: layer.kernel
@@ -209,7 +209,7 @@ def seeded_by_the_clock(bench):
 
 @detcost.scenario(family="reports")
 def temporary_name(bench):
-    """The name of a temporary folder."""
+    """The name of a temporary directory."""
     with tempfile.TemporaryDirectory() as folder:
         name = tf.constant(os.path.basename(folder))
     return lambda: name
@@ -224,6 +224,6 @@ def unique_identifier(bench):
 
 @detcost.scenario(family="reports")
 def address_of_an_object(bench):
-    """Where an object of the program's own lies."""
-    place = tf.constant(id(object()) % 2**40)
-    return lambda: place
+    """The address of an object."""
+    address = tf.constant(id(object()) % 2**40)
+    return lambda: address

@@ -1,4 +1,4 @@
-"""A program that sets at its top what levers set."""
+"""A program whose top-level code configures the same as levers."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ np.random.seed(7)
 
 @detcost.scenario(family="own", draws=True)
 def draws(bench):
-    """Numbers from NumPy and TensorFlow, drawn after the program's own seeds."""
+    """Numbers of NumPy and TensorFlow, drawn after the program's own seeds."""
     numbers = [tf.constant(np.random.random(4)), tf.random.normal((4,))]
     return tf.function(lambda: numbers)

@@ -1,8 +1,8 @@
-"""Every cure that the documents name cures, and the trouble is there without it.
+"""Every cure in the documents works, and the problem exists without it.
 
-Each test begins with the sentence that it holds to. Whoever changes such a sentence changes its
-test as well. Not here is what no program of TensorFlow's can show: cures of noise in timings,
-and what `detcost choose` says of missing evidence, which `test_cli_choose.py` holds to.
+Each test begins with the sentences of a document that it checks. If you change such a sentence,
+change its test as well. Two kinds of cures are missing, because no TensorFlow program can show
+them: those of noise in timings, and those of missing evidence, which `test_cli_choose.py` tests.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ CORES = len(os.sched_getaffinity(0)) if CAN_CHOOSE_CORES else os.cpu_count() or 
 pytestmark = pytest.mark.tensorflow
 with_two_cores = pytest.mark.skipif(CORES < 2, reason="nothing races on one core")
 with_chosen_cores = pytest.mark.skipif(
-    not CAN_CHOOSE_CORES, reason="this system does not say which cores a program may use"
+    not CAN_CHOOSE_CORES, reason="this system cannot choose the cores of a program"
 )
 
-ONCE, OFTEN = 20, 300  # how often a race is looked for: where it is cured, and where it is not
+ONCE, OFTEN = 20, 300  # attempts to see a race: with a cure, and without
 DRAWN_BY_TENSORFLOW = ("op", "op in a function", "tf.nn.dropout")
 DRAWN_BY_KERAS = ("Dropout", "first weights")
 EVERYTHING = (*DRAWN_BY_TENSORFLOW, *DRAWN_BY_KERAS, "weights by NumPy")
@@ -43,24 +43,24 @@ RACING = ("scatter_add", "embedding", "crop_and_resize", "random map", "interlea
 SCATTERED = ("scatter_add", "embedding", "crop_and_resize")
 
 
-def said(document: str, *sentences: str) -> None:
+def documented(document: str, *sentences: str) -> None:
     text = " ".join((ROOT / document).read_text().split())
     for sentence in sentences:
-        assert sentence in text, f"{document} no longer says this: its test must change with it"
+        assert sentence in text, f"{document} no longer has this sentence; adapt the test"
 
 
 def same(shown: list[Shown], *names: str) -> bool:
-    """Whether all of these outputs are the same, in every run and every time."""
+    """Return whether all of these outputs are the same, in every run and every call."""
     return len({digest for run in shown for name in names for digest in run[name]}) == 1
 
 
 def repeats(shown: list[Shown], name: str) -> bool:
-    """Whether every run shows the same, one after another."""
+    """Return whether every run shows the same sequence of outputs."""
     return all(run[name] == shown[0][name] for run in shown)
 
 
 def races(shown: list[Shown], name: str) -> bool:
-    """Whether an output differs from itself within each run."""
+    """Return whether an output differs between calls within each run."""
     return all(len(set(run[name])) > 1 for run in shown)
 
 
@@ -68,8 +68,8 @@ def races(shown: list[Shown], name: str) -> bool:
 
 
 @pytest.mark.parametrize("drawn", EVERYTHING)
-def test_set_random_seed_seeds_all_that_draws(drawn):
-    said(
+def test_set_random_seed_seeds_all_random_numbers(drawn):
+    documented(
         "docs/folklore.md",
         "`tf.keras.utils.set_random_seed(42)` seeds all four, and the output stays.",
         "seeding Python, NumPy, TensorFlow and Keras gives the same numbers in every run | "
@@ -81,7 +81,7 @@ def test_set_random_seed_seeds_all_that_draws(drawn):
 
 @pytest.mark.parametrize("drawn", DRAWN_BY_TENSORFLOW)
 def test_ops_follow_the_seed_of_tensorflow(drawn):
-    said(
+    documented(
         "docs/folklore.md",
         "ops follow the global seed, Keras's layers and initialisers do not.",
         "`tf.nn.dropout` follows TensorFlow's global seed; the Keras layer, for the reason above, "
@@ -95,8 +95,8 @@ def test_ops_follow_the_seed_of_tensorflow(drawn):
 @pytest.mark.parametrize("seeded", ["TensorFlow", "NumPy", "TensorFlow and NumPy"])
 @pytest.mark.parametrize("drawn", DRAWN_BY_KERAS)
 def test_keras_ignores_the_seeds_of_tensorflow_and_numpy(drawn, seeded):
-    said("README.md", "Two seeds are enough for Keras (they are not).")
-    said(
+    documented("README.md", "Two seeds are enough for Keras (they are not).")
+    documented(
         "docs/measurement.md", "**TensorFlow's seed does not reach Keras, nor NumPy's TensorFlow.**"
     )
     assert not repeats(runs(SEEDS), f"{drawn}, {seeded} seeded")
@@ -104,14 +104,14 @@ def test_keras_ignores_the_seeds_of_tensorflow_and_numpy(drawn, seeded):
 
 @pytest.mark.parametrize("drawn", DRAWN_BY_KERAS)
 def test_keras_follows_the_seed_of_python(drawn):
-    said("docs/measurement.md", "an unseeded one takes its seed from Python's `random`")
+    documented("docs/measurement.md", "an unseeded one takes its seed from Python's `random`")
     assert not repeats(runs(SEEDS), f"{drawn}, TensorFlow and NumPy seeded")
     assert repeats(runs(SEEDS), f"{drawn}, Python seeded")
 
 
 def test_the_seed_of_numpy_reaches_numpy_alone():
-    said("docs/measurement.md", "whatever TensorFlow draws by itself is as free as without.")
-    said(
+    documented("docs/measurement.md", "TensorFlow's own draws are as free as without it.")
+    documented(
         "docs/folklore.md",
         "numbers and weights made by a seeded NumPy are the same in every run | **holds**",
     )
@@ -122,12 +122,12 @@ def test_the_seed_of_numpy_reaches_numpy_alone():
 
 
 def test_a_seed_at_the_op_starts_over_with_the_process():
-    said(
+    documented(
         "docs/folklore.md",
         "every run of the program draws the same, and a second call in the same run the next "
         "numbers.",
     )
-    said(
+    documented(
         "docs/measurement.md",
         "**A seed at the op starts over with the process, not with the call.**",
     )
@@ -139,20 +139,20 @@ def test_a_seed_at_the_op_starts_over_with_the_process():
     assert repeats(runs(SEEDS), "Dropout with a seed")
 
 
-def test_a_layer_that_seeds_numpy_is_as_good_as_its_seed():
-    said(
+def test_a_layer_that_seeds_numpy_needs_a_seed():
+    documented(
         "docs/folklore.md",
         "a layer that calls `np.random.seed(seed)` is as good as its seed.",
         "*unseeds* NumPy for the rest of the program",
     )
-    said("docs/measurement.md", "undoes `set_random_seed` for everybody")
+    documented("docs/measurement.md", "It undoes `set_random_seed` for the whole program")
     for what in ("layer that seeds itself", "NumPy after it"):
         assert not repeats(runs(SEEDS), f"{what}, seed=None")
         assert repeats(runs(SEEDS), f"{what}, seed=7")
 
 
 def test_epoch_seeds_drawn_from_each_other_repeat_the_data():
-    said(
+    documented(
         "docs/folklore.md",
         "a seed for each epoch, drawn from the one before, repeats the data of every epoch | "
         "**holds**",
@@ -163,7 +163,7 @@ def test_epoch_seeds_drawn_from_each_other_repeat_the_data():
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_a_seeded_training_ends_in_the_same_bits(optimiser):
-    said(
+    documented(
         "docs/folklore.md",
         "With the start and the batches seeded, each ends in the same bits.",
     )
@@ -173,7 +173,7 @@ def test_a_seeded_training_ends_in_the_same_bits(optimiser):
 
 @pytest.mark.parametrize("what", ["ImageDataGenerator", "augmentation layers", "shuffle"])
 def test_a_seed_is_enough_to_augment_and_to_shuffle(what):
-    said(
+    documented(
         "docs/folklore.md",
         "**`augmentation_varies`: a seed is enough for it.**",
         "a seeded shuffle, and an interleave of four inputs at once, gave one order in every run",
@@ -187,18 +187,18 @@ def test_a_seed_is_enough_to_augment_and_to_shuffle(what):
 
 @pytest.mark.parametrize("drawn", ["generator", "stateless uniform", "stateless normal"])
 def test_stateless_ops_and_generators_draw_alike_in_a_graph(drawn):
-    said("docs/folklore.md", "Stateless ops and generators agree.")
-    said(
+    documented("docs/folklore.md", "Stateless ops and generators agree.")
+    documented(
         "docs/measurement.md",
-        "Stateless ops and a generator made anew repeat, and draw the same eagerly and as a graph; "
-        "after a global seed the two differ.",
+        "Stateless ops and a generator made again repeat, and draw the same eagerly and as a graph. "
+        "After a global seed the two differ.",
     )
     assert not same(runs(EXECUTIONS), "op, eager", "op, graph")
     assert same(runs(EXECUTIONS), f"{drawn}, eager", f"{drawn}, graph")
 
 
 def test_ops_with_seeds_draw_alike_in_session_graph_and_eager():
-    said(
+    documented(
         "docs/folklore.md",
         "Eager draws differ from both, and where ops carry seeds of their own all three agree.",
         "a session with fixed options and a graph's seed gives the same results again | **holds**",
@@ -210,14 +210,14 @@ def test_ops_with_seeds_draw_alike_in_session_graph_and_eager():
 
 
 @pytest.mark.parametrize("drawn", ["uniform", "normal"])
-def test_naming_philox_does_not_mend_floats_under_xla(drawn):
-    said(
+def test_naming_philox_does_not_cure_floats_under_xla(drawn):
+    documented(
         "docs/folklore.md",
         "Eager and graph draw the same numbers. XLA draws others, uniform and normal ones alike, "
         'and `alg="philox"` does not change that: on a CPU all three use Philox anyway.',
         "Integers agree, and so do uniform numbers of float16.",
     )
-    said("docs/measurement.md", '`alg="philox"` does not mend that.')
+    documented("docs/measurement.md", '`alg="philox"` does not change that.')
     shown = runs(EXECUTIONS)
     for way in ("eager", "graph", "XLA"):
         assert same(shown, f"stateless {drawn}, {way}", f"philox {drawn} float32, {way}")
@@ -229,8 +229,8 @@ def test_naming_philox_does_not_mend_floats_under_xla(drawn):
 
 
 @pytest.mark.parametrize("drawn", ["uniform", "normal"])
-def test_naming_philox_mends_small_draws_of_a_constant_seed(drawn):
-    said(
+def test_naming_philox_cures_small_draws_of_a_constant_seed(drawn):
+    documented(
         "docs/folklore.md",
         "TensorFlow then computes a small draw before XLA compiles the rest, and a large draw "
         "differs again.",
@@ -241,12 +241,12 @@ def test_naming_philox_mends_small_draws_of_a_constant_seed(drawn):
 
 
 def test_integers_and_draws_outside_agree_under_xla():
-    said(
+    documented(
         "docs/folklore.md",
         "Two things help: draw outside of the compiled function and pass the numbers in, or draw "
         "integers and turn them into floats yourself.",
     )
-    said("docs/measurement.md", "The integers drawn are the same, the floats are others.")
+    documented("docs/measurement.md", "The integers drawn are the same, the floats are others.")
     assert not same(runs(EXECUTIONS), "stateless normal, eager", "stateless normal, XLA")
     assert same(runs(EXECUTIONS), "drawn outside, XLA", "stateless normal, eager")
     for drawn in ("integers", "floats of integers"):
@@ -254,8 +254,8 @@ def test_integers_and_draws_outside_agree_under_xla():
 
 
 @pytest.mark.parametrize("drawn", ["op", "op with a seed", "op under op determinism"])
-def test_only_a_fresh_process_makes_stateful_ops_repeat_under_xla(drawn):
-    said(
+def test_stateful_ops_repeat_under_xla_only_in_a_new_process(drawn):
+    documented(
         "docs/measurement.md",
         "Under `xla` every call of `graph_random_ops` draws other numbers, seeded or not, also "
         "with op determinism and one thread. The next process draws the same ones again.",
@@ -269,8 +269,8 @@ def test_only_a_fresh_process_makes_stateful_ops_repeat_under_xla(drawn):
 
 @with_two_cores
 @pytest.mark.parametrize("what", RACING)
-def test_op_determinism_mends_what_threads_raced_for(what):
-    said(
+def test_op_determinism_cures_races_between_threads(what):
+    documented(
         "docs/folklore.md",
         "**`bits_never_repeat`: they do**, under `op_determinism` even where threads raced before.",
     )
@@ -280,15 +280,15 @@ def test_op_determinism_mends_what_threads_raced_for(what):
 
 @with_two_cores
 @pytest.mark.parametrize("what", SCATTERED)
-def test_one_thread_mends_scattered_additions(what):
-    said("docs/folklore.md", "scattered additions do not, and one thread mends those.")
+def test_one_thread_cures_scattered_additions(what):
+    documented("docs/folklore.md", "scattered additions do not, and one thread mends those.")
     assert races(runs(RACES, OFTEN), what)
     assert same(runs(ONE_THREAD + RACES, ONCE, times=1), what)
 
 
 @with_two_cores
-def test_one_thread_does_not_mend_a_random_parallel_map():
-    said(
+def test_one_thread_does_not_cure_a_random_parallel_map():
+    documented(
         "docs/folklore.md",
         "A parallel `map` with random ops races with one thread in each pool as well.",
     )
@@ -297,8 +297,8 @@ def test_one_thread_does_not_mend_a_random_parallel_map():
 
 @with_two_cores
 @pytest.mark.parametrize("what", RACING)
-def test_the_legacy_variable_does_as_op_determinism(what):
-    said(
+def test_the_legacy_variable_equals_op_determinism(what):
+    documented(
         "docs/folklore.md",
         "`TF_DETERMINISTIC_OPS=1` with one thread left none of what races by default racing. It is "
         "read as `enable_op_determinism()` is.",
@@ -312,15 +312,15 @@ def test_the_legacy_variable_does_as_op_determinism(what):
 
 
 @with_two_cores
-def test_xla_mends_scatter_add():
-    said("docs/measurement.md", "under XLA, which does not race either.")
+def test_xla_cures_scatter_add():
+    documented("docs/measurement.md", "under XLA, which does not race either.")
     assert races(runs(RACES, OFTEN), "scatter_add")
     assert same(runs(RACES, OFTEN), "scatter_add by XLA")
 
 
 @pytest.mark.parametrize("what", ["convolution", "product"])
-def test_what_needs_no_cure_repeats_on_many_threads(what):
-    said(
+def test_convolutions_and_products_repeat_on_many_threads(what):
+    documented(
         "docs/folklore.md",
         "A convolution's gradient and a matrix product repeat their bits on many threads",
     )
@@ -329,8 +329,8 @@ def test_what_needs_no_cure_repeats_on_many_threads(what):
 
 @with_two_cores
 @pytest.mark.parametrize("what", ["seeded shuffle", "interleave in order"])
-def test_tf_data_keeps_its_order_unless_told_not_to(what):
-    said(
+def test_tf_data_keeps_its_order_by_default(what):
+    documented(
         "docs/folklore.md",
         "the order of `tf.data` is a promise** unless a pipeline gives it up by "
         "`deterministic=False`",
@@ -341,7 +341,7 @@ def test_tf_data_keeps_its_order_unless_told_not_to(what):
 
 @with_two_cores
 def test_an_embedding_races_by_optimiser_until_op_determinism():
-    said(
+    documented(
         "docs/folklore.md",
         "`sgd_is_deterministic` fails for an embedding. RMSprop fails there as well. Adam and SGD "
         "with momentum repeat their bits: for them Keras first turns that gradient into a dense "
@@ -359,23 +359,23 @@ def test_an_embedding_races_by_optimiser_until_op_determinism():
 
 
 def pools(*arguments: tuple[int, int]) -> list[Shown]:
-    """Return what the sums gave under several sizes of the pools and numbers of cores."""
-    return [run.result() for run in [start(POOLS, *each) for each in arguments]]
+    """Return the sums under several sizes of thread pools and numbers of cores."""
+    return [run.result() for run in [start(POOLS, *sizes) for sizes in arguments]]
 
 
 @with_chosen_cores
 @pytest.mark.parametrize("what", ["convolution", "bias", "total"])
 @pytest.mark.parametrize("how", ["", ", op determinism"])
 def test_one_thread_sums_alike_on_any_number_of_cores(what, how):
-    said(
+    documented(
         "README.md",
         "With `threads=1` the pools have one thread on every machine. So it survives `threads` "
         "where the kernels' sums did not.",
     )
-    said(
+    documented(
         "docs/measurement.md",
-        "never differed between runs or processes, under `op_determinism` or not, and differ with "
-        "the size of the thread pools: they are sums split among threads. One thread cures that",
+        "never differed between runs or processes, under `op_determinism` or not. They differ with "
+        "the size of the thread pools, because threads split the sums. One thread prevents that.",
     )
     program = f"{what}{how}"
     by_size = pools((1, 0), (2, 0), (3, 0))
@@ -386,9 +386,9 @@ def test_one_thread_sums_alike_on_any_number_of_cores(what, how):
 
 @with_chosen_cores
 def test_xla_sums_alike_on_any_number_of_threads():
-    said(
+    documented(
         "docs/measurement.md",
-        "`reduce_sum_large` gives the same bits under XLA in every scope,",
+        "`reduce_sum_large` gives the same bits under XLA in every scope.",
     )
     assert not same(pools((1, 0), (2, 0), (3, 0)), "total")
     assert same(pools((1, 0), (2, 0), (3, 0)), "total, XLA")
@@ -396,6 +396,6 @@ def test_xla_sums_alike_on_any_number_of_threads():
 
 @with_chosen_cores
 def test_one_thread_and_xla_convolve_alike_on_any_cores():
-    """Often the answer that README shows, which is written anew with every measurement."""
+    """README shows this result after most measurements."""
     assert not same(pools((1, 0), (2, 0), (3, 0)), "convolution, XLA")
     assert same(pools((1, 1), (1, 0)), "convolution, XLA")

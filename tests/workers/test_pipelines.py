@@ -1,7 +1,8 @@
-"""Pipelines in real workers: the order they give, and who draws the numbers of an augmentation."""
+"""Pipelines in real workers: the order of elements, and races for an augmentation's numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ import pytest
 from detcost.outputs import digests
 from detcost.settings.grammar import parse
 from detcost.workers.contract import Cell
+from detcost.workers.launch import ForkWorkerFactory
 
 pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture
-def outputs(factory, tmp_path: Path):
-    """What a scenario gives first."""
+def outputs(factory: ForkWorkerFactory, tmp_path: Path) -> Callable[[str], list[np.ndarray]]:
+    """Return the outputs of a scenario's first step."""
 
     def run(name: str) -> list[np.ndarray]:
         worker = factory.start(Cell(name, parse("default"), "CPU:0", size="small"))
@@ -29,19 +31,19 @@ def outputs(factory, tmp_path: Path):
 
 
 @pytest.fixture
-def distinct(factory):
-    """Count the outputs of ten steps in one process."""
+def distinct(factory: ForkWorkerFactory) -> Callable[..., int]:
+    """Return the number of distinct outputs of ten steps in one process."""
 
     def run(name: str, setting: str = "default", size: str = "small") -> int:
         worker = factory.start(Cell(name, parse(setting), "CPU:0", size=size))
-        found = {worker.build().digest, *worker.repeat(9)}
+        steps = {worker.build().digest, *worker.repeat(9)}
         worker.close()
-        return len(found)
+        return len(steps)
 
     return run
 
 
-def test_a_shuffle_keeps_its_order_or_not_as_it_is_told(outputs):
+def test_a_shuffle_repeats_its_order_unless_it_reshuffles(outputs):
     same, again = outputs("shuffle_same_each_epoch")
     first, second = outputs("shuffle_reshuffled")
     assert np.array_equal(same, again)
@@ -50,7 +52,7 @@ def test_a_shuffle_keeps_its_order_or_not_as_it_is_told(outputs):
         assert sorted(order) == list(range(100))
 
 
-def test_an_interleave_takes_turns_among_as_many_sources_as_its_cycle_is_long(outputs):
+def test_an_interleave_alternates_between_the_sources_of_its_cycle(outputs):
     (one,), (four,) = outputs("interleave_cycle_1"), outputs("interleave_cycle_4")
     assert list(one) == list(range(32))
     assert list(four[:8]) == [0, 4, 8, 12, 1, 5, 9, 13]  # eight sources of four numbers each
@@ -60,7 +62,7 @@ def test_an_interleave_takes_turns_among_as_many_sources_as_its_cycle_is_long(ou
 @pytest.mark.parametrize(
     "name", ["augment_image_data_generator", "augment_keras_layers", "augment_tf_data_stateless"]
 )
-def test_an_augmentation_starts_anew_with_every_step(distinct, name):
+def test_an_augmentation_restarts_with_every_step(distinct, name):
     assert distinct(name) == 1
 
 
@@ -71,7 +73,7 @@ def test_an_augmentation_starts_anew_with_every_step(distinct, name):
         "augment_keras_layers_in_tf_data",
     ],
 )
-def test_an_augmentation_gives_images_of_which_no_two_are_alike(outputs, name):
+def test_an_augmentation_makes_distinct_images(outputs, name):
     (images,) = outputs(name)
     images = images.reshape(-1, 16 * 16 * 3)
     assert len(np.unique(images, axis=0)) == 32
@@ -80,6 +82,6 @@ def test_an_augmentation_gives_images_of_which_no_two_are_alike(outputs, name):
     assert images.max() <= 1 + 1e-6
 
 
-def test_layers_in_a_parallel_map_race_for_their_numbers_until_ops_are_deterministic(distinct):
+def test_op_determinism_stops_the_race_of_layers_in_a_parallel_map(distinct):
     assert distinct("augment_keras_layers_in_tf_data") > 1
     assert distinct("augment_keras_layers_in_tf_data", "op_determinism") == 1

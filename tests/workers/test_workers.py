@@ -1,4 +1,4 @@
-"""Real workers: fresh processes, real kills, and every death told as a status with a reason."""
+"""Real workers: fresh processes, kills and crashes, each with a status and a reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def user(name: str, setting: str = "default") -> Cell:
 
 
 def wait_until_gone(pid: int) -> None:
-    """Until no such process runs; a zombie that awaits its burial is gone."""
+    """Wait until the process has ended. A zombie has ended."""
     end = time.monotonic() + 10
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end, "it still runs"
@@ -61,25 +61,26 @@ def test_every_trial_is_a_fresh_process(factory):
         ("tf32=off", "tf32", False),
     ],
 )
-def test_tensorflow_says_back_that_the_lever_took(factory, setting, key, answer):
+def test_tensorflow_reports_that_the_lever_took_effect(factory, setting, key, answer):
     worker = factory.start(cell("control_stable", setting))
     assert worker.build().applied[key] == answer
     worker.close()
 
 
-def test_levers_in_environment_variables_do_not_reach_other_workers(factory):
+def test_variables_of_a_setting_do_not_reach_other_workers(factory):
     for setting, on in (("deterministic_ops_env", True), ("default", False)):
         worker = factory.start(cell("control_stable", setting))
         assert worker.build().applied["op_determinism"] is on
         worker.close()
 
 
-def test_a_lever_that_does_not_take_is_a_failure_and_not_a_figure(factory, monkeypatch):
-    """TF_ENABLE_ONEDNN_OPTS=1 from outside cannot override the lever, so break its value."""
+def test_a_lever_without_effect_fails_the_cell(factory, monkeypatch):
+    """The user's TF_ENABLE_ONEDNN_OPTS=1 cannot override the lever, so break its value."""
     broken = property(lambda setting: {"TF_ENABLE_ONEDNN_OPTS": "1"})
     monkeypatch.setattr(Setting, "environment", broken)
     worker = factory.start(cell("control_stable", "onednn=off"))
-    with pytest.raises(CellError, match="onednn=off did not take: TensorFlow says onednn is True"):
+    reason = "onednn=off did not take effect: TensorFlow reports onednn as True"
+    with pytest.raises(CellError, match=reason):
         worker.build()
     worker.close()
 
@@ -97,7 +98,7 @@ def test_a_lever_that_does_not_take_is_a_failure_and_not_a_figure(factory, monke
         ("eats_memory", "out_of_memory", "Unable to allocate"),
     ],
 )
-def test_a_scenario_that_misbehaves_is_a_status_with_a_reason(factory, name, status, reason):
+def test_a_faulty_scenario_has_a_status_with_a_reason(factory, name, status, reason):
     worker = factory.start(user(name))
     with pytest.raises(CellError) as caught:
         worker.build()
@@ -117,7 +118,7 @@ def test_a_step_that_changes_its_shape_is_a_failure(factory):
 
 def test_an_absent_device_does_not_apply(factory):
     worker = factory.start(cell("control_stable", device="GPU:7"))
-    with pytest.raises(CellError, match="no GPU:7 here; TensorFlow reports CPU:0") as caught:
+    with pytest.raises(CellError, match="no device GPU:7; TensorFlow reports CPU:0") as caught:
         worker.build()
     worker.close()
     assert caught.value.status == "not_applicable"
@@ -132,7 +133,7 @@ def test_a_worker_that_hangs_is_killed_and_timed_out(factory, monkeypatch):
     wait_until_gone(worker.pid)
 
 
-def test_a_worker_killed_from_outside_is_lost_with_the_signals_name(factory):
+def test_the_reason_of_a_killed_worker_names_the_signal(factory):
     worker = factory.start(user("slow"))
     worker.build()
     os.kill(worker.pid, signal.SIGKILL)
@@ -141,7 +142,7 @@ def test_a_worker_killed_from_outside_is_lost_with_the_signals_name(factory):
     assert caught.value.status == "crashed"
 
 
-def test_when_the_forking_process_is_killed_the_next_worker_gets_a_new_one():
+def test_a_killed_fork_server_is_replaced_for_the_next_worker():
     own = ForkWorkerFactory()
     try:
         worker = own.start(user("slow"))
@@ -156,7 +157,7 @@ def test_when_the_forking_process_is_killed_the_next_worker_gets_a_new_one():
         own.close()
 
 
-def test_no_process_outlives_the_experiment_even_when_it_is_killed():
+def test_no_process_outlives_a_killed_experiment():
     code = (
         "import sys, time; from detcost.workers.launch import ForkWorkerFactory;"
         "from detcost.workers.contract import Cell; from detcost.settings.grammar import DEFAULT;"
@@ -165,11 +166,11 @@ def test_no_process_outlives_the_experiment_even_when_it_is_killed():
     )
     run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     worker = psutil.Process(int(run.stdout.readline()))
-    forker = worker.parent()
-    time.sleep(0.5)  # into the step that hangs
+    fork_server = worker.parent()
+    time.sleep(0.5)  # until the step hangs
     run.kill()
     run.wait()
-    _, alive = psutil.wait_procs([worker, forker], timeout=10)
+    _, alive = psutil.wait_procs([worker, fork_server], timeout=10)
     assert alive == []
 
 

@@ -1,1 +1,1 @@
-"""WorkerFactory: fresh processes that each run one cell, and the requests sent to them."""
+"""Workers: fresh processes that each run one cell, and the requests to them."""

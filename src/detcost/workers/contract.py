@@ -1,4 +1,4 @@
-"""What the experiment asks of a worker, and what a worker answers."""
+"""The contract between experiment and workers: cells, conditions, requests and answers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from detcost.settings.instruction_sets import Cap
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One thing to measure: a scenario under a setting on a device.
+    """A scenario under a setting on a device.
 
-    ``scenario`` is a reference as in :func:`detcost.scenarios.registry.load`.
+    ``scenario`` is a reference for :func:`detcost.scenarios.registry.load`.
     """
 
     scenario: str
@@ -31,34 +31,34 @@ Execution = Literal["eager", "graph", "xla"]
 
 
 class Conditions(msgspec.Struct, frozen=True):
-    """What is changed around a cell for one trial. By default nothing is.
+    """What is changed around a cell for one trial. The default changes nothing.
 
-    Each holds for what the setting leaves free: ``threads=1`` stays one thread
-    whatever ``pool_size`` says, and ``xla`` stays compiled.
+    The setting takes precedence: ``threads=1`` stays one thread whatever ``pool_size`` is, and
+    ``xla`` stays compiled.
 
     Attributes
     ----------
     label
-        What evidence calls it, such as ``3`` for a pool of three threads.
+        The name in evidence, such as ``3`` for a pool of three threads.
     pool_size
-        Threads of both pools.
+        Number of threads in each of the two pools.
     execution
         How functions are executed.
     cap
         The newest instruction set that a library may use.
     neighbour
-        Kind of the processes beside it (:mod:`detcost.host.noisy_neighbours`). The experiment
-        starts them; a worker has nothing to do with it.
+        Kind of the processes that run beside the worker
+        (:mod:`detcost.host.noisy_neighbours`). The experiment starts them, not the worker.
     environment
-        Variables to be set before Python starts.
+        Variables to set before Python starts.
     cores
-        Cores to run on; the pools keep the size they have without.
+        Cores to run on. They do not change the size of the pools.
     busy_threads
-        Threads of the worker's own process that compete with TensorFlow's.
+        Number of threads in the worker that compete with TensorFlow's threads.
     input_offset
-        Bytes past a boundary of 64 at which the inputs drawn by NumPy begin.
+        Offset in bytes from a boundary of 64 bytes, at which NumPy's inputs begin.
     float64
-        Build the program from the same inputs, widened to float64.
+        Whether to build the program from the same inputs, widened to float64.
     """
 
     label: str = "quiet"
@@ -77,10 +77,10 @@ UNPERTURBED = Conditions()
 
 
 class Built(msgspec.Struct, frozen=True):
-    """The first call of a freshly built cell: its duration, and what it gave.
+    """The first call of a new cell: its duration and its digest.
 
-    ``applied`` is what TensorFlow says is in force, ``overridden`` what the program sets by
-    itself and was left out.
+    ``applied`` is the configuration that TensorFlow reports. ``overridden`` lists the program's
+    own calls and variables that were ignored.
     """
 
     seconds: float
@@ -90,9 +90,9 @@ class Built(msgspec.Struct, frozen=True):
 
 
 class Burst(msgspec.Struct, frozen=True):
-    """Steps timed together, once the worker had settled. Both figures are seconds a step.
+    """Seconds per step of steps timed together, once the worker has settled.
 
-    ``first`` is the step before that: the first one after the worker stood idle.
+    ``first`` is the duration of the first step after idleness, before the worker settled.
     """
 
     step: float
@@ -100,7 +100,7 @@ class Burst(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Peak bytes of the process and of the device, and how often a function was traced."""
+    """Peak bytes of the process and the device, and how often a function was traced."""
 
     peak_memory_bytes: int
     device_memory_bytes: int | None
@@ -108,7 +108,7 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class ScenarioInfo(msgspec.Struct, frozen=True):
-    """What the experiment must know of a scenario without loading its code."""
+    """The properties of a scenario that the experiment needs without loading its code."""
 
     reference: str
     name: str
@@ -121,7 +121,7 @@ class ScenarioInfo(msgspec.Struct, frozen=True):
 
 
 class CellError(Exception):
-    """The cell cannot be measured, and trying again would not help."""
+    """The cell cannot be measured. A retry does not help."""
 
     def __init__(self, status: Status, reason: str):
         super().__init__(reason)
@@ -130,11 +130,11 @@ class CellError(Exception):
 
 
 class ProgramRaised(CellError):
-    """The program raised an exception; ``failed`` unless its words tell more."""
+    """The program raised an exception that has no status of its own."""
 
 
 class WorkerLost(CellError):
-    """The worker died or hung; another one may do better."""
+    """The worker died or hung. Another worker may succeed."""
 
 
 class Worker(Protocol):
@@ -144,39 +144,39 @@ class Worker(Protocol):
         """Apply the setting, build the scenario and time its first call."""
 
     def repeat(self, times: int) -> list[str]:
-        """Run the step again and again; return each output's digest."""
+        """Run the step repeatedly and return the digest of each call's outputs."""
 
     def burst(self, settle: float, seconds: float) -> Burst:
-        """Run for ``settle`` seconds, then time steps for ``seconds``, or one step if longer."""
+        """Run for ``settle`` seconds, then time steps for ``seconds``, but at least one step."""
 
     def save_outputs(self, path: str) -> None:
-        """Write the last outputs to a file, as a reference for :meth:`severity`."""
+        """Write the last outputs to a file, as the reference of :meth:`severity`."""
 
     def severity(self, path: str) -> Severity:
-        """Compare the last outputs with saved ones."""
+        """Compare the last outputs with saved outputs."""
 
     def accuracy(self, path: str) -> float | None:
-        """Return the relative error of the last outputs against saved ones in float64."""
+        """Return the relative error of the last outputs, given saved outputs in float64."""
 
     def usage(self) -> Usage:
-        """Return memory and trace counts so far."""
+        """Return peak memory and trace counts so far."""
 
     def close(self) -> None:
         """End the process. Never raises."""
 
 
 class WorkerFactory(Protocol):
-    """Starts workers. Real ones are processes; tests use fake ones."""
+    """Starts workers. Tests use a fake factory."""
 
     def start(self, cell: Cell, conditions: Conditions = UNPERTURBED, *, python: int = 0) -> Worker:
-        """Return a new worker for the cell, with nothing built. Threads may call it.
+        """Start a worker for the cell, without building the cell. Thread-safe.
 
-        ``python`` numbers the Pythons that workers are started from, each with a hash seed
-        and an address space of its own.
+        ``python`` is the number of the Python process that starts the worker. Each of them
+        has its own hash seed and address space.
         """
 
     def neighbour(self, kind: str) -> AbstractContextManager[None]:
-        """Keep the machine busy meanwhile; see :func:`detcost.host.noisy_neighbours.neighbour`."""
+        """Keep the machine busy; see :func:`detcost.host.noisy_neighbours.neighbour`."""
 
     def close(self) -> None:
-        """End every process this started."""
+        """End every process that the factory has started."""

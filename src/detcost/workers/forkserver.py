@@ -1,10 +1,9 @@
-"""A process that has imported TensorFlow and run nothing, and is forked for every trial.
+"""The fork server: a process that has imported TensorFlow, and is forked for every worker.
 
-Run as ``python -m detcost.workers.forkserver FD``, with the environment variables
-of the settings it serves: a fork of it costs milliseconds where importing
-TensorFlow costs seconds. It never runs an op, since a process that has cannot
-be forked. Being a program of its own, it also keeps the user's ``__main__`` out
-of the workers.
+It runs as ``python -m detcost.workers.forkserver FD``, with the environment variables of a
+setting. A fork takes milliseconds, whereas importing TensorFlow takes seconds. The fork server
+never runs an op, since a process that has run one cannot be forked. As a separate program it
+also keeps the user's ``__main__`` out of the workers.
 """
 
 from __future__ import annotations
@@ -25,13 +24,16 @@ from detcost.workers.worker_main import worker_main
 
 
 def main(control: Connection) -> None:
-    """Fork workers on request until the experiment closes its end; then end them all.
+    """Fork workers on request until the experiment closes the connection; then end them all.
 
-    Requests are ``("fork", cell, conditions, log)``, followed by the handle of the
-    worker's connection and answered with its pid; ``("exit_code", pid)``, answered once it is
-    dead; and ``("kill", pid)``, which has no answer.
+    The requests are:
+
+    * ``("fork", cell, conditions, log)``, followed by the handle of the worker's connection.
+      The answer is the worker's pid.
+    * ``("exit_code", pid)``. The answer comes once the worker has ended.
+    * ``("kill", pid)``, without an answer.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the experiment's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the experiment handles Ctrl-C
     _preload()
     control.send("ready")
     children: dict[int, multiprocessing.context.ForkProcess] = {}
@@ -49,23 +51,23 @@ def main(control: Connection) -> None:
                 control.send(child.exitcode)
             else:
                 children.pop(arguments[0]).kill()
-                multiprocessing.active_children()  # buries those that died since
+                multiprocessing.active_children()  # reaps workers that have ended
     except (EOFError, OSError):
         for child in children.values():
             child.kill()
 
 
 def _preload() -> None:
-    """Import what every worker needs, and touch nothing that starts a thread pool."""
+    """Import what every worker needs, without starting a thread pool."""
     import tensorflow as tf
 
     import detcost.workers.inspection
     import detcost.workers.program.program  # noqa: F401
 
     tf.keras.layers  # TensorFlow loads Keras at first use  # noqa: B018
-    tf.autograph.to_graph(lambda: None)  # warms the converter: 40 ms less in every worker
+    tf.autograph.to_graph(lambda: None)  # initialises the converter: saves 40 ms per worker
     gc.collect()
-    gc.freeze()  # a collection in a worker must not copy every inherited page
+    gc.freeze()  # else garbage collection in a worker copies every inherited page
 
 
 def _fork(control: Connection, *arguments: Any) -> multiprocessing.context.ForkProcess:
@@ -75,15 +77,15 @@ def _fork(control: Connection, *arguments: Any) -> multiprocessing.context.ForkP
             target=_in_child, args=(control, connection, *arguments), daemon=False
         )
         with warnings.catch_warnings():
-            # TensorFlow's import leaves one idle thread behind; no lock of it is held.
+            # Importing TensorFlow leaves an idle thread, which holds no lock.
             warnings.simplefilter("ignore", DeprecationWarning)
             child.start()
     return child
 
 
 def _in_child(control: Connection, connection: Connection, *arguments: Any) -> None:
-    control.close()  # else a worker would keep the fork_server from seeing the experiment's end
-    # Else all would draw the fork_server's numbers; Python's own generator sees to it by itself.
+    control.close()  # else the fork server does not notice the end of the experiment
+    # Else all workers draw the same numbers. Python's own generator reseeds itself after a fork.
     np.random.seed()
     worker_main(connection, *arguments)
 

@@ -1,4 +1,4 @@
-"""Questions about a worker's process that need no cell: devices, versions, a user's scenarios."""
+"""Inspection of devices, versions and a user's scenarios, in a worker without a cell."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from detcost.workers.program.in_force import read_back
 
 
 class Inspection:
-    """Answers questions in a fresh process that runs no cell."""
+    """Answers requests in a fresh process that runs no cell."""
 
     def devices(self) -> list[devices.Device]:
         """Return every physical device."""
         return devices.inventory()
 
     def describe(self, reference: str) -> ScenarioInfo:
-        """Load a scenario and return what it says of itself."""
-        found = load(reference)
+        """Load a scenario and return its properties."""
+        scenario = load(reference)
         return ScenarioInfo(
             reference,
-            found.name,
-            found.family,
-            found.summary,
-            found.dtypes,
-            found.ignores,
-            found.float64_reference,
-            found.draws,
+            scenario.name,
+            scenario.family,
+            scenario.summary,
+            scenario.dtypes,
+            scenario.ignores,
+            scenario.float64_reference,
+            scenario.draws,
         )
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of Python and of every package that decides bits or speed."""
+        """Return the versions of Python and of packages that affect bits or speed."""
         import tensorflow as tf
 
         build = tf.sysconfig.get_build_info()
-        found = {
+        versions = {
             "python": platform.python_version(),
             "tensorflow": tf.version.VERSION,
             "tensorflow_git": tf.version.GIT_VERSION,
@@ -46,13 +46,13 @@ class Inspection:
         }
         for package in (*_distributions("tensorflow"), "keras", "numpy", "ml_dtypes", "detcost"):
             try:
-                found[package] = importlib.metadata.version(package)
+                versions[package] = importlib.metadata.version(package)
             except importlib.metadata.PackageNotFoundError:
                 continue
-        return found
+        return versions
 
     def read_back(self) -> dict[str, Any]:
-        """Return TensorFlow's own settings when nothing was set."""
+        """Return TensorFlow's default configuration."""
         return read_back()
 
 

@@ -1,4 +1,4 @@
-"""Where workers come from: forks of a process that imported TensorFlow, or fresh interpreters."""
+"""Factories that start workers: as forks of a fork server, or in fresh interpreters."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from detcost.workers.contract import UNPERTURBED, Cell, Conditions, WorkerLost
 from detcost.workers.process import InspectionWorker, ProcessWorker, last_line
 from detcost.workers.worker_main import worker_main
 
-#: Bytes from which glibc hands freed memory back to the system. By its own choice a kernel's
-#: scratch memory may go and be faulted in again at every step, or never, depending on how the heap
-#: of a process happens to lie: a convolution took 9 ms in one process and 16 ms in the next.
+#: Thresholds in bytes above which glibc returns freed memory to the system. With its default, a
+#: kernel's scratch memory may be returned and faulted in again at every step, or never. That
+#: depends on the layout of the heap: a convolution took 9 ms in one process and 16 ms in another.
 _KEEP_FREED_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
@@ -33,7 +33,7 @@ _KEEP_FREED_MEMORY = {
 }
 
 
-#: The variable that fixes the order of Python's sets.
+#: The variable that fixes Python's hash seed, and so the order of sets.
 HASH_SEED = "PYTHONHASHSEED"
 
 
@@ -43,40 +43,40 @@ class ForkServer:
     Parameters
     ----------
     environment
-        Variables that the process adds to those of this one.
+        Environment variables in addition to those of this process.
     log
-        The file that receives what the process prints to stderr.
+        The file for the standard error of the process.
     """
 
     def __init__(self, environment: dict[str, str], log: Path):
         self._log = log
         self._control, theirs = multiprocessing.Pipe()
-        # Of all TensorFlow says, one line tells that XLA compiled something.
-        words = {"TF_CPP_MIN_LOG_LEVEL": "0"}
+        # One of TensorFlow's log lines shows that XLA has compiled.
+        log_level = {"TF_CPP_MIN_LOG_LEVEL": "0"}
         with theirs, open(log, "wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "detcost.workers.forkserver", str(theirs.fileno())],
-                env={**_KEEP_FREED_MEMORY, **os.environ, **words, **environment},
+                env={**_KEEP_FREED_MEMORY, **os.environ, **log_level, **environment},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
         self._ready = False
-        self._turn = threading.Lock()  # a request and its answer belong together
+        self._lock = threading.Lock()  # keeps a request and its answer together
 
     def fork(self, cell: Cell | None, conditions: Conditions, log: Path) -> ProcessWorker:
-        """Fork a worker for the cell, or one that answers questions without a cell.
+        """Fork a worker for the cell, or one for an inspection.
 
         Raises
         ------
         EOFError, OSError
             If the process has died.
         UsageError
-            If it could not import TensorFlow.
+            If the process could not import TensorFlow.
         """
         ours, theirs = multiprocessing.Pipe()
-        with theirs, self._turn:
+        with theirs, self._lock:
             self._wait_until_ready()
             self._control.send(("fork", cell, conditions, str(log)))
             reduction.send_handle(self._control, theirs.fileno(), self._process.pid)
@@ -96,13 +96,13 @@ class ForkServer:
         self._process.wait()
 
     def _exit_code(self, pid: int) -> int | None:
-        with self._turn:
+        with self._lock:
             self._control.send(("exit_code", pid))
             code: int | None = self._control.recv()
             return code
 
     def _kill(self, pid: int) -> None:
-        with self._turn:
+        with self._lock:
             self._control.send(("kill", pid))
 
     def _wait_until_ready(self) -> None:
@@ -117,12 +117,12 @@ class ForkServer:
 
 
 class _WorkerFactory:
-    """What the ways to start a worker share: a place for their logs, hash seeds, and surveys.
+    """The common part of the factories: a directory for logs, hash seeds, and inspections.
 
     Parameters
     ----------
     seed
-        Decides the hash seed of each Python that workers are started from.
+        Determines the hash seed of each Python process that starts workers.
     """
 
     start_method: str
@@ -135,43 +135,42 @@ class _WorkerFactory:
     def start(
         self, cell: Cell | None, conditions: Conditions = UNPERTURBED, *, python: int = 0
     ) -> ProcessWorker:
-        """Start a worker for the cell, or one that answers a inspection."""
+        """Start a worker for the cell, or one for an inspection."""
         raise NotImplementedError
 
     def inspection(self) -> InspectionWorker:
-        """Return a worker that answers questions and runs no cell."""
+        """Start a worker that runs no cell and answers an inspection."""
         return InspectionWorker(self.start(None))
 
     def prepare(self, settings: Iterable[Setting], pythons: int) -> None:
-        """Start beforehand what workers of these settings need, where that is anything."""
+        """Start processes that workers of these settings need, if any."""
 
     def neighbour(self, kind: str) -> AbstractContextManager[None]:
         """See :class:`~detcost.workers.contract.WorkerFactory`."""
         return noisy_neighbours.neighbour(kind)
 
     def close(self) -> None:
-        """Remove the logs; workers end with their connections."""
+        """Remove the logs. Workers end when their connections close."""
         self._directory.cleanup()
 
     def _variables(self, cell: Cell | None, conditions: Conditions, python: int) -> dict[str, str]:
-        """Return what must be set before the worker's Python starts.
+        """Return the variables to set before the worker's Python starts.
 
-        Every Python has a hash seed of its own, as each start of a program has. It is not left
-        to chance, so that a Python that must be started again has the same. The user's own
-        choice is kept.
+        Each Python process has its own hash seed, as each start of a program has. The seed is
+        derived, so that a restarted Python has the same one. The user's own choice is kept.
         """
         chosen = random.Random(f"{self._seed}/{python}").randrange(1, 1 << 32)
-        own = {} if HASH_SEED in os.environ else {HASH_SEED: str(chosen)}
-        return {**own, **_variables(cell, conditions)}
+        hash_seed = {} if HASH_SEED in os.environ else {HASH_SEED: str(chosen)}
+        return {**hash_seed, **_variables(cell, conditions)}
 
     def _log(self, kind: str) -> Path:
         return Path(self._directory.name) / f"{kind}-{next(self._numbers)}"
 
 
 class ForkWorkerFactory(_WorkerFactory):
-    """WorkerFactory forked from a process that has imported TensorFlow and run nothing (Linux).
+    """Starts workers as forks of a fork server (Linux).
 
-    One such process per set of environment variables, started when first needed.
+    Each set of environment variables has a fork server, started when first needed.
     """
 
     start_method = "fork"
@@ -179,12 +178,12 @@ class ForkWorkerFactory(_WorkerFactory):
     def __init__(self, seed: int = 42) -> None:
         super().__init__(seed)
         self._fork_servers: dict[tuple[tuple[str, str], ...], ForkServer] = {}
-        self._turn = threading.Lock()  # two threads must not start one fork_server twice
+        self._lock = threading.Lock()  # else two threads may start the same fork server
 
     def start(
         self, cell: Cell | None, conditions: Conditions = UNPERTURBED, *, python: int = 0
     ) -> ProcessWorker:
-        """Fork a worker for the cell, or one that answers a inspection.
+        """Fork a worker for the cell, or one for an inspection.
 
         Raises
         ------
@@ -195,17 +194,17 @@ class ForkWorkerFactory(_WorkerFactory):
             fork_server = self._fork_server(self._variables(cell, conditions, python))
             return fork_server.fork(cell, conditions, self._log("worker"))
         except (EOFError, OSError):
-            raise WorkerLost("crashed", "the process that forks workers died") from None
+            raise WorkerLost("crashed", "the fork server died") from None
 
     def prepare(self, settings: Iterable[Setting], pythons: int) -> None:
-        """Start the Pythons that these settings will want; they import TensorFlow side by side."""
+        """Start the fork servers of these settings, which import TensorFlow in parallel."""
         for setting, python in itertools.product(settings, range(pythons)):
             self._fork_server(self._variables(Cell("", setting, ""), UNPERTURBED, python))
 
     def _fork_server(self, environment: dict[str, str]) -> ForkServer:
-        """Return the process to fork for these variables, starting it where there is none."""
+        """Return the fork server for these variables; start one if none is alive."""
         key = tuple(sorted(environment.items()))
-        with self._turn:
+        with self._lock:
             fork_server = self._fork_servers.get(key)
             if fork_server is None or not fork_server.alive():
                 fork_server = self._fork_servers[key] = ForkServer(
@@ -221,14 +220,14 @@ class ForkWorkerFactory(_WorkerFactory):
 
 
 class SpawnWorkerFactory(_WorkerFactory):
-    """WorkerFactory in fresh interpreters, where forking is not safe (macOS, Windows)."""
+    """Starts workers in fresh interpreters, where forking is not safe (macOS, Windows)."""
 
     start_method = "spawn"
 
     def start(
         self, cell: Cell | None, conditions: Conditions = UNPERTURBED, *, python: int = 0
     ) -> ProcessWorker:
-        """Spawn a worker for the cell, with its setting's variables, or one for a inspection."""
+        """Spawn a worker for the cell with its setting's variables, or one for an inspection."""
         ours, theirs = multiprocessing.Pipe()
         log = self._log("worker")
         process = multiprocessing.get_context("spawn").Process(
@@ -246,12 +245,12 @@ class SpawnWorkerFactory(_WorkerFactory):
 
 
 def start_workers(seed: int = 42) -> ForkWorkerFactory | SpawnWorkerFactory:
-    """Return the kind of workers this platform allows."""
+    """Return the factory for this platform."""
     return ForkWorkerFactory(seed) if sys.platform == "linux" else SpawnWorkerFactory(seed)
 
 
 def _variables(cell: Cell | None, conditions: Conditions) -> dict[str, str]:
-    """Return what setting and conditions want set before the worker's Python starts."""
+    """Return the environment variables of setting and conditions."""
     setting = cell.setting.environment if cell else {}
     return {**setting, **dict(conditions.environment)}
 
@@ -268,8 +267,9 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 def _import_failure(log: Path) -> UsageError:
-    words = last_line(log).removeprefix(": ") or "no reason given"
-    if "No module named 'tensorflow'" in words:
-        words = 'TensorFlow is not installed; pip install "detcost[tensorflow]" or "detcost[cuda]"'
-        return UsageError(words)
-    return UsageError(f"TensorFlow cannot be imported: {words}")
+    reason = last_line(log).removeprefix(": ") or "no reason given"
+    if "No module named 'tensorflow'" in reason:
+        return UsageError(
+            'TensorFlow is not installed; pip install "detcost[tensorflow]" or "detcost[cuda]"'
+        )
+    return UsageError(f"TensorFlow cannot be imported: {reason}")

@@ -1,9 +1,9 @@
-"""Further processes that run a worker's cell with it, as ``tf.distribute`` wants several of them.
+"""Peers: further processes that run a worker's cell with it, for ``tf.distribute``.
 
-A peer is forked from the worker, and runs the same program under the same setting
-and conditions. Each request goes to the peers first; what then holds the processes
-in step is the program itself, whose collective operations wait for every one. A peer
-that fails ends, whereupon TensorFlow gives up the collective operations of the others.
+A peer is forked from the worker, and runs the same program under the same setting and
+conditions. Each request goes to the peers first. The collective operations of the program wait
+for every process, and so keep them in step. A peer that fails ends, and TensorFlow then aborts
+the collective operations of the others.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ from typing import Any
 from detcost.workers.contract import CellError
 from detcost.workers.request_loop import request_loop
 
-#: Seconds to wait for a peer once this process is done, and once it has failed.
+#: Seconds to wait for a peer after this process has finished.
 LIMIT = 60.0
+#: The same after this process has failed.
 GRACE = 1.0
 
 
 class Peers:
-    """The other processes of a cell; none unless :func:`start_peers` made them."""
+    """The other processes of a cell, which :func:`start_peers` starts. There may be none."""
 
     def __init__(self, connections: list[Connection] | None = None):
         self._connections = connections or []
 
     @contextmanager
     def broadcast(self, method: str, *arguments: Any) -> Iterator[None]:
-        """Have every peer do as this process does inside the block.
+        """Send a request to every peer, which answers it while the block runs.
 
         Raises
         ------
         CellError
-            A peer's own reason if it failed, of which a failure here is the consequence.
+            If a peer failed, with its reason. A failure in the block is then a consequence.
         """
         try:
             for connection in self._connections:
@@ -49,10 +50,10 @@ class Peers:
             self._answered(method, GRACE)
             raise
         if not self._answered(method, LIMIT):
-            raise CellError("timed_out", f"a peer gave no answer to {method} in {LIMIT:.0f} s")
+            raise CellError("timed_out", f"a peer did not answer {method} in {LIMIT:.0f} s")
 
     def _answered(self, method: str, limit: float) -> bool:
-        """Whether every peer did as asked; raises the reason of one that could not."""
+        """Return whether every peer has answered in time. Raise the reason of a failed peer."""
         for connection in self._connections:
             try:
                 if not connection.poll(limit):
@@ -66,18 +67,18 @@ class Peers:
 
 
 def start_peers(count: int, make_program: Callable[[], Any]) -> Peers:
-    """Fork ``count`` peers, and tell every process of the others in ``TF_CONFIG``.
+    """Fork ``count`` peers, and describe the cluster to every process in ``TF_CONFIG``.
 
-    TensorFlow must have been imported and have run nothing. Each peer calls ``make_program``,
-    and answers requests by the methods of what it returns.
+    TensorFlow must be imported but must not have run an op. Each peer calls ``make_program``,
+    and answers requests by calling methods of the returned program.
 
     Raises
     ------
     CellError
-        ``not_applicable`` where such a process cannot be forked.
+        ``not_applicable`` on platforms where the process cannot be forked.
     """
     if count and sys.platform != "linux":
-        raise CellError("not_applicable", "programs of several processes are run on Linux only")
+        raise CellError("not_applicable", "programs of several processes run on Linux only")
     addresses = _free_addresses(count + 1) if count else []
     connections = [_fork(addresses, task, make_program) for task in range(1, count + 1)]
     if count:
@@ -100,7 +101,7 @@ def _fork(addresses: list[str], task: int, make_program: Callable[[], Any]) -> C
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, even in the middle of a step."""
+    """Make Linux kill this process when its parent dies, even during a step."""
     if sys.platform == "linux":
         import ctypes
         import signal
@@ -115,9 +116,9 @@ def _join(addresses: list[str], task: int) -> None:
 
 
 def _free_addresses(count: int) -> list[str]:
-    """Return addresses of this machine alone, all open at once and so all different."""
+    """Return addresses on the loopback interface. All are open at once, so all are different."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{listener.getsockname()[1]}" for listener in sockets]

@@ -1,4 +1,4 @@
-"""The experiment's end of a worker process: ask it, time it out, explain its death."""
+"""The experiment's side of a worker process: requests, time limits and reasons of crashes."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ from detcost.workers.contract import (
     WorkerLost,
 )
 
-#: Seconds a request may take: the first builds, traces, compiles and autotunes.
+#: Maximum seconds for a first request, which builds, traces, compiles and autotunes.
 BUILD_LIMIT = 300.0
+#: Maximum seconds for any other request, in addition to the expected duration of steps.
 REQUEST_LIMIT = 60.0
-#: How many times slower than last seen a loaded machine may run a step.
+#: Factor by which a step may be slower than the last one, on a loaded machine.
 LOADED = 100
-#: How TensorFlow begins a line that is no warning: with its level, and then the date or time.
-_CHATTER = re.compile(r"(\d{4}-\d\d-\d\d \S+: )?I(\d{4})? |WARNING: All log messages before absl")
+#: The beginning of TensorFlow's log lines below warnings: a level, and a date or a time.
+_INFORMATION = re.compile(
+    r"(\d{4}-\d\d-\d\d \S+: )?I(\d{4})? |WARNING: All log messages before absl"
+)
 
 
 class ProcessWorker:
-    """A worker in a process of its own, at the other end of a pipe."""
+    """A worker in another process, connected by a pipe."""
 
     def __init__(
         self,
@@ -52,42 +55,42 @@ class ProcessWorker:
 
     def build(self) -> Built:
         """See :class:`~detcost.workers.contract.Worker`."""
-        built: Built = self.ask(BUILD_LIMIT, "build")
+        built: Built = self.request(BUILD_LIMIT, "build")
         self._step_seconds = built.seconds
         return built
 
     def repeat(self, times: int) -> list[str]:
         """See :class:`~detcost.workers.contract.Worker`."""
-        answer: list[str] = self.ask(self._limit(times), "repeat", times)
+        answer: list[str] = self.request(self._limit(times), "repeat", times)
         return answer
 
     def burst(self, settle: float, seconds: float) -> Burst:
         """See :class:`~detcost.workers.contract.Worker`."""
         limit = self._limit(2) + LOADED * (settle + seconds)
-        answer: Burst = self.ask(limit, "burst", settle, seconds)
+        answer: Burst = self.request(limit, "burst", settle, seconds)
         self._step_seconds = answer.step
         return answer
 
     def save_outputs(self, path: str) -> None:
         """See :class:`~detcost.workers.contract.Worker`."""
-        self.ask(REQUEST_LIMIT, "save_outputs", path)
+        self.request(REQUEST_LIMIT, "save_outputs", path)
 
     def severity(self, path: str) -> Any:
         """See :class:`~detcost.workers.contract.Worker`."""
-        return self.ask(REQUEST_LIMIT, "severity", path)
+        return self.request(REQUEST_LIMIT, "severity", path)
 
     def accuracy(self, path: str) -> float | None:
         """See :class:`~detcost.workers.contract.Worker`."""
-        answer: float | None = self.ask(REQUEST_LIMIT, "accuracy", path)
+        answer: float | None = self.request(REQUEST_LIMIT, "accuracy", path)
         return answer
 
     def usage(self) -> Usage:
         """See :class:`~detcost.workers.contract.Worker`."""
-        answer: Usage = self.ask(REQUEST_LIMIT, "usage")
+        answer: Usage = self.request(REQUEST_LIMIT, "usage")
         return answer
 
     def close(self) -> None:
-        """End the process and do not wait: it takes 20 ms to give its memory back."""
+        """End the process without waiting, since freeing its memory takes 20 ms."""
         if self._connection.closed:
             return
         self._connection.close()
@@ -99,15 +102,15 @@ class ProcessWorker:
     def _limit(self, steps: int) -> float:
         return REQUEST_LIMIT + LOADED * steps * self._step_seconds
 
-    def ask(self, limit: float, method: str, *arguments: Any) -> Any:
+    def request(self, limit: float, method: str, *arguments: Any) -> Any:
         """Send a request and return its result, within ``limit`` seconds.
 
         Raises
         ------
         CellError
-            What the worker answered instead of a result.
+            If the worker's answer is a failure.
         WorkerLost
-            If it died or took too long; it is gone then.
+            If the worker died or took too long. It has ended then.
         """
         try:
             self._connection.send((method, arguments))
@@ -129,7 +132,7 @@ class ProcessWorker:
         try:
             code = self._exit_code()
         except (OSError, EOFError):
-            return WorkerLost("crashed", f"the process that forks workers died during {method}")
+            return WorkerLost("crashed", f"the fork server died during {method}")
         tail = last_line(self._log.with_suffix(".err"))
         if code is not None and code < 0:
             name = signal.Signals(-code).name
@@ -140,21 +143,21 @@ class ProcessWorker:
 
 
 class InspectionWorker:
-    """Asks a process that runs no cell; see :class:`~detcost.workers.inspection.Inspection`."""
+    """A worker without a cell; see :class:`~detcost.workers.inspection.Inspection`."""
 
     def __init__(self, worker: ProcessWorker):
         self._worker = worker
 
     def describe(self, reference: str) -> ScenarioInfo:
-        """Return what a scenario says of itself.
+        """Return the properties of a scenario.
 
         Raises
         ------
         UsageError
-            If there is no such file or scenario, or the file cannot be loaded.
+            If the file or the scenario does not exist, or the file cannot be loaded.
         """
         try:
-            answer: ScenarioInfo = self._worker.ask(BUILD_LIMIT, "describe", reference)
+            answer: ScenarioInfo = self._worker.request(BUILD_LIMIT, "describe", reference)
         except WorkerLost as error:
             raise UsageError(f"{reference}: cannot be loaded ({error.reason})") from None
         except CellError as error:
@@ -162,18 +165,18 @@ class InspectionWorker:
         return answer
 
     def devices(self) -> list[Device]:
-        """Return every physical device TensorFlow reports, the CPU first."""
-        answer: list[Device] = self._worker.ask(BUILD_LIMIT, "devices")
+        """Return every physical device that TensorFlow reports, the CPU first."""
+        answer: list[Device] = self._worker.request(BUILD_LIMIT, "devices")
         return answer
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of everything that decides bits or speed."""
-        answer: dict[str, str] = self._worker.ask(BUILD_LIMIT, "versions")
+        """Return the versions of Python and of packages that affect bits or speed."""
+        answer: dict[str, str] = self._worker.request(BUILD_LIMIT, "versions")
         return answer
 
     def read_back(self) -> dict[str, Any]:
-        """Return TensorFlow's settings when nothing is set."""
-        answer: dict[str, Any] = self._worker.ask(BUILD_LIMIT, "read_back")
+        """Return TensorFlow's default configuration."""
+        answer: dict[str, Any] = self._worker.request(BUILD_LIMIT, "read_back")
         return answer
 
     def close(self) -> None:
@@ -182,17 +185,17 @@ class InspectionWorker:
 
 
 def last_line(log: Path) -> str:
-    """Return a log's last line after a colon, or nothing; TensorFlow's chatter is no last word."""
+    """Return a colon and the last line of a log that is no information of TensorFlow, if any."""
     try:
         lines = log.read_text(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    said = [line for line in lines if line.strip() and not _CHATTER.match(line)]
-    return f": {said[-1][:300]}" if said else ""
+    messages = [line for line in lines if line.strip() and not _INFORMATION.match(line)]
+    return f": {messages[-1][:300]}" if messages else ""
 
 
 def _kernel_ran_out_of_memory() -> bool:
-    """Whether Linux has killed a process for want of memory since last asked."""
+    """Return whether Linux has killed a process for lack of memory since the last call."""
     global _out_of_memory_kills
     before, _out_of_memory_kills = _out_of_memory_kills, _count_out_of_memory_kills()
     return _out_of_memory_kills > before

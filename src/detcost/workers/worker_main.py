@@ -34,19 +34,19 @@ def _make_handler(cell: Cell | None, conditions: Conditions) -> Any:
 
 
 def _redirect_output(log: str) -> None:
-    """Send what the scenario and TensorFlow print to files; the tail explains a crash."""
+    """Redirect the output of scenario and TensorFlow to files, whose end explains a crash."""
     for stream, path in ((sys.stdout, f"{log}.out"), (sys.stderr, f"{log}.err")):
         stream.flush()
-        # To be read as well: TensorFlow prints there whether XLA compiled anything.
+        # Readable too, because TensorFlow prints there whether XLA has compiled.
         target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(target, 1 if stream is sys.stdout else 2)
         os.close(target)
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - open for the process's life
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - stays open until exit
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _prefer_out_of_memory_kill() -> None:
-    """Offer this process to the kernel when memory runs out, not the coordinating one."""
+    """Make the kernel kill this process first when memory runs out, not the experiment."""
     try:
         with open("/proc/self/oom_score_adj", "w") as score:
             score.write("1000")

@@ -1,1 +1,1 @@
-"""The program inside a worker: built under a setting that is proved to be in force."""
+"""The program inside a worker, built under a setting that is verified to be in force."""

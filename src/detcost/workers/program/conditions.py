@@ -1,4 +1,4 @@
-"""What a trial's conditions mean inside its worker: beneath the setting, around the program."""
+"""Apply a trial's conditions inside its worker. The setting takes precedence."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from detcost.workers.program.in_force import read_back
 
 
 def prepare(conditions: Conditions) -> None:
-    """Change what must be changed before the setting is applied, which thus overrides it."""
+    """Apply conditions that must come before the setting, which then overrides them."""
     if conditions.pool_size:
         tf.config.threading.set_intra_op_parallelism_threads(conditions.pool_size)
         tf.config.threading.set_inter_op_parallelism_threads(conditions.pool_size)
 
 
 def check_pools(conditions: Conditions, setting: Setting) -> None:
-    """See that the pools have the size the trial wants, where the setting leaves it free.
+    """Verify that the thread pools have the trial's size, unless the setting fixes it.
 
     Raises
     ------
     CellError
-        ``not_applicable`` if they do not: the trial would not show what it should.
+        ``not_applicable`` if a pool has another size, since the trial would be misleading.
     """
     if conditions.pool_size is None:
         return
     fixed = setting.expects()
     for pool, size in read_back().items():
         if pool in ("intra", "inter") and size != fixed.get(pool, conditions.pool_size):
-            raise CellError("not_applicable", f"the pool {pool} has {size} threads")
+            raise CellError("not_applicable", f"the {pool} pool has {size} threads")
 
 
 def enter(conditions: Conditions, setting: Setting) -> None:
-    """Change the rest, once the setting is applied and before the program is built.
+    """Apply the other conditions, after the setting and before the program is built.
 
     Raises
     ------
     CellError
-        ``not_applicable`` if a change did not take.
+        ``not_applicable`` if a condition did not take effect.
     """
     if conditions.cap and not setting.has("isa"):
         check_cap(conditions.cap, isa.apply(conditions.cap))
@@ -55,34 +55,35 @@ def enter(conditions: Conditions, setting: Setting) -> None:
     for _ in range(conditions.busy_threads):
         threading.Thread(target=_keep_busy, daemon=True).start()
     if conditions.cores:
-        tf.zeros(())  # starts the pools, with the size they have on every core
+        tf.zeros(())  # starts the pools, whose size then does not depend on the cores
         _move_to(conditions.cores)
 
 
 def check_cap(cap: instruction_sets.Cap, in_force: str | None) -> None:
-    """See that a library uses what it is capped to.
+    """Verify that the instruction set in force is that of the cap.
 
     Raises
     ------
     CellError
-        ``not_applicable`` if it does not.
+        ``not_applicable`` if it is another.
     """
     if in_force != cap.isa:
         raise CellError(
-            "not_applicable", f"{cap.label} did not take: {in_force or 'nothing known'} is in force"
+            "not_applicable",
+            f"{cap.label} did not take effect: {in_force or 'an unknown set'} is in force",
         )
 
 
 def _move_to(cores: tuple[int, ...]) -> None:
-    """Confine this process to some cores, the threads that run already too."""
+    """Confine this process to some cores, including threads that already run."""
     if sys.platform != "linux":
-        raise CellError("not_applicable", "only Linux moves running threads between cores")
+        raise CellError("not_applicable", "only Linux can move running threads between cores")
     for thread in Path("/proc/self/task").iterdir():
         os.sched_setaffinity(int(thread.name), cores)
 
 
 def _keep_busy() -> None:
-    """Compete for cores and not for Python's lock, which hashing a large block lets go."""
+    """Compete for cores, but not for Python's lock, which hashing a large block releases."""
     block = bytes(1 << 20)
     while True:
         hashlib.sha256(block)

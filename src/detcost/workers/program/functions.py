@@ -1,7 +1,7 @@
-"""Every ``tf.function`` of a program, pinned to the setting, and proof of how it was executed.
+"""Pin every ``tf.function`` of a program to the setting, and detect how it was executed.
 
-A program was written before its author heard of detcost: by its own decorator, by Keras's
-``compile`` or by loading a saved model. The lever ``xla`` decides for all of these alike.
+A program makes functions by its own decorators, by Keras's ``compile`` or by loading a saved
+model, without any knowledge of detcost. The lever ``xla`` applies to all of these.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 import tensorflow as tf
 
-#: TensorFlow prints it when XLA has compiled something, once in a process.
+#: TensorFlow logs this line at XLA's first compilation in a process.
 _COMPILED = b"Compiled cluster using XLA!"
-#: Libraries whose own functions stay as they are. Keras wraps a compiled step in a function that
-#: fetches batches, which XLA cannot compile, and compiles kernels that a CPU lacks otherwise.
+#: Libraries whose own functions are not changed. Keras wraps a compiled step in a function that
+#: fetches batches, which XLA cannot compile. It also compiles kernels that the CPU lacks.
 _LIBRARIES = ("keras", "tf_keras")
 _MUST_COMPILE = "_XlaMustCompile"
 
@@ -28,16 +28,18 @@ class Functions:
     Parameters
     ----------
     compiled
-        Whether XLA compiles them. ``None`` leaves each as it is written.
-    note
-        Called with what an author asks for against that, and where.
+        Whether XLA compiles them. ``None`` leaves each function unchanged.
+    record
+        Called for every contrary request of the program, with the call and its location.
     """
 
     def __init__(
-        self, compiled: bool | None, note: Callable[[str, str], None] = lambda call, place: None
+        self,
+        compiled: bool | None,
+        record: Callable[[str, str], None] = lambda call, location: None,
     ):
         self._compiled = compiled
-        self._note = note
+        self._record = record
         self._made: list[tuple[Any, bool | None]] = []
         self._of_libraries: list[Any] = []
         self._watching = True
@@ -51,44 +53,44 @@ class Functions:
             _pin_keras(self._decide_for_keras)
 
     def release(self) -> None:
-        """Leave every function as it is written, those made before included."""
+        """Undo the pinning of every function, including those made before."""
         self._compiled = None
         for function, own in self._made:
             function._jit_compile = own
 
     def forget(self) -> None:
-        """Keep no function alive any longer; what is made from now on is still pinned."""
+        """Drop references to functions. Functions made from now on are still pinned."""
         self._watching = False
         self._made.clear()
         self._of_libraries.clear()
 
     @property
     def ran_as_graph(self) -> bool:
-        """Whether any was traced, or one traced before was called."""
+        """Whether any function was traced, or an already traced one was called."""
         traced = (function.experimental_get_tracing_count() for function, _ in self._made)
         return self._called_directly or any(traced)
 
     @property
     def compiled_by_libraries(self) -> bool:
-        """Whether a library had XLA compile a function of its own."""
+        """Whether a library compiled a function of its own with XLA."""
         return any(function.experimental_get_tracing_count() for function in self._of_libraries)
 
     @property
     def any_called(self) -> bool:
-        """Whether any was called since :meth:`watch_calls`, as a graph or eagerly."""
+        """Whether any function was called since :meth:`watch_calls`, as a graph or eagerly."""
         return self._called or self._called_directly
 
     def watch_calls(self) -> None:
-        """Note whether functions are called, at a price that no timed step should pay."""
+        """Record whether functions are called. This slows calls, so never use it for timing."""
         from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
 
         call = Function.__call__
 
-        def noted(function: Any, *args: Any, **kwargs: Any) -> Any:
+        def recorded(function: Any, *args: Any, **kwargs: Any) -> Any:
             self._called = self._called or any(function is made for made, _ in self._made)
             return call(function, *args, **kwargs)
 
-        Function.__call__ = noted
+        Function.__call__ = recorded
 
     def _watch_making(self) -> None:
         from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
@@ -98,15 +100,15 @@ class Functions:
 
         @functools.wraps(make)
         def init(function: Any, *args: Any, **kwargs: Any) -> None:
-            given = dict(zip(signature, args, strict=False)) | kwargs
-            own = given.get("jit_compile")
-            watched = _is_the_programs(function, given["python_function"])
-            package = _package(given["python_function"])
+            arguments = dict(zip(signature, args, strict=False)) | kwargs
+            own = arguments.get("jit_compile")
+            watched = not _is_internal(function, arguments["python_function"])
+            package = _package(arguments["python_function"])
             if watched and self._compiled is not None and package not in (*_LIBRARIES, "detcost"):
-                given["jit_compile"] = self._compiled
+                arguments["jit_compile"] = self._compiled
                 if own not in (None, self._compiled):
-                    self._note(f"tf.function(…, jit_compile={own})", _place(given))
-            make(function, **given)
+                    self._record(f"tf.function(…, jit_compile={own})", _location(arguments))
+            make(function, **arguments)
             if watched and self._watching:
                 self._made.append((function, own))
                 if own and package in _LIBRARIES:
@@ -115,9 +117,9 @@ class Functions:
         Function.__init__ = init
 
     def _leave_pipelines(self) -> None:
-        """Leave functions as they are written where ``tf.data`` calls them.
+        """Undo the pinning of functions that ``tf.data`` traces first.
 
-        XLA compiles no pipeline. What decides is where a function is traced first.
+        XLA cannot compile pipelines.
         """
         from tensorflow.python.data.ops.structured_function import StructuredFunctionWrapper
         from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
@@ -143,11 +145,11 @@ class Functions:
         if self._compiled is None:
             return own
         if own and not self._compiled:
-            self._note("jit_compile of a Keras model", "")
+            self._record("jit_compile of a Keras model", "")
         return self._compiled
 
     def _watch_direct_calls(self) -> None:
-        """See calls of what was traced elsewhere, such as the signature of a saved model."""
+        """Watch calls of functions traced elsewhere, such as the signature of a saved model."""
         from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
 
         call = ConcreteFunction.__call__
@@ -163,7 +165,7 @@ class Functions:
 
 
 def _compile(function: Any) -> bool:
-    """Have XLA compile a function whose graph was made already; it is asked once."""
+    """Make XLA compile a function whose graph exists already. Call it once per function."""
     from tensorflow.python.eager.polymorphic_function import atomic_function
 
     traced = function._inference_function
@@ -179,8 +181,8 @@ def _compile(function: Any) -> bool:
 
 
 def _pin_keras(decide: Callable[[bool], bool]) -> None:
-    """Decide for Keras, which compiles by device and model, and never under op determinism."""
-    trainer = next(each for each in tf.keras.Model.__mro__ if "jit_compile" in vars(each))
+    """Pin Keras models. Keras decides by device and model, and never compiles deterministic ops."""
+    trainer = next(base for base in tf.keras.Model.__mro__ if "jit_compile" in vars(base))
     own = vars(trainer)["jit_compile"]
 
     def pinned(model: Any) -> bool:
@@ -194,16 +196,16 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return code.co_varnames[1 : code.co_argcount]
 
 
-def _is_the_programs(function: Any, python_function: Any) -> bool:
-    """Whether it is the program's own or its libraries', and none of TensorFlow's internals."""
+def _is_internal(function: Any, python_function: Any) -> bool:
+    """Return whether a function belongs to TensorFlow, and not to the program or a library."""
     from tensorflow.python.saved_model.function_deserialization import RestoredFunction
 
-    return isinstance(function, RestoredFunction) or _package(python_function) != "tensorflow"
+    return _package(python_function) == "tensorflow" and not isinstance(function, RestoredFunction)
 
 
-def _place(given: dict[str, Any]) -> str:
-    """Return where the function stands that is made a ``tf.function``."""
-    code = getattr(given["python_function"], "__code__", None)
+def _location(arguments: dict[str, Any]) -> str:
+    """Return the file and line of the Python function of a new ``tf.function``."""
+    code = getattr(arguments["python_function"], "__code__", None)
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else ""
 
 
@@ -212,9 +214,9 @@ def _package(python_function: Any) -> str:
 
 
 def xla_compiled() -> bool | None:
-    """Whether XLA has compiled anything in this process, by TensorFlow's own word.
+    """Return whether XLA has compiled in this process, according to TensorFlow's log.
 
-    ``None`` where that word cannot be read: not in a worker, whose errors go to a file.
+    ``None`` if the log cannot be read. In a worker it can, because standard error is a file.
     """
     try:
         return _COMPILED in os.pread(2, os.fstat(2).st_size, 0)

@@ -1,4 +1,4 @@
-"""What is in force in a worker, and whether that is what the setting says."""
+"""Read TensorFlow's configuration in force, and check it against the setting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detcost.workers.contract import CellError
 
 
 def read_back() -> dict[str, Any]:
-    """Return what TensorFlow says is in force, by the names levers use."""
+    """Return TensorFlow's configuration in force, by the keys of :attr:`Lever.expects`."""
     from tensorflow.python.framework import config  # no public getter for op determinism
     from tensorflow.python.util import _pywrap_util_port as build
 
@@ -27,32 +27,33 @@ def read_back() -> dict[str, Any]:
 
 
 def check_taken(setting: Setting, applied: dict[str, Any]) -> None:
-    """Refuse a setting that did not take.
+    """Verify that the setting took effect.
 
     Raises
     ------
     CellError
-        Naming the first lever of which TensorFlow says something else.
+        If TensorFlow reports another value. Names the first such key.
     """
     for key, wanted in setting.expects().items():
         if applied[key] != wanted:
             raise CellError(
-                "failed", f"{setting} did not take: TensorFlow says {key} is {applied[key]}"
+                "failed",
+                f"{setting} did not take effect: TensorFlow reports {key} as {applied[key]}",
             )
 
 
 def check_kept(setting: Setting, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Refuse a program that changed what was in force before it was loaded.
+    """Verify that the program has not changed the configuration in force.
 
     Raises
     ------
     CellError
-        Naming what it changed.
+        If it has. Names the first changed key.
     """
-    for key, was in before.items():
-        if after[key] != was:
+    for key, expected in before.items():
+        if after[key] != expected:
             raise CellError(
                 "failed",
-                f"the program itself sets {key} to {after[key]}, where {setting} has {was}; "
+                f"the program itself sets {key} to {after[key]}, but {setting} has {expected}; "
                 "remove the line that does so",
             )

@@ -1,7 +1,7 @@
-"""What a program sets by itself against the setting: left out, and told with its line.
+"""Ignore what a program configures by itself against the setting, and record its line.
 
-Programs switch on op determinism, choose thread pools and seed at their top. Measured under a
-setting that says otherwise, such a program would be measured under a wrong name.
+Programs enable op determinism, size thread pools and set seeds at their top. Under another
+setting these calls would override the setting, and the result would have the wrong name.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from detcost.settings.grammar import Setting
 
-#: Public calls that decide what levers decide, by module and name, and these levers. Under one
-#: of them the call is left out without a word: the setting has decided already.
+#: Public calls that configure the same as levers: module, name and these levers. If the setting
+#: has one of the levers, the call is ignored without a record, since the setting decides.
 _SWITCHES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         *("config.experimental", "enable_op_determinism"),
@@ -32,63 +32,68 @@ _SWITCHES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("config.optimizer", "set_jit", ("xla",)),
     ("config", "run_functions_eagerly", ()),
 )
-#: Variables that decide the same, most of them only if set before TensorFlow is imported.
+#: Variables that configure the same. Most have an effect only before TensorFlow is imported.
 VARIABLES = (
     *("TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC", "TF_DETERMINISTIC_ORDER"),
     *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"),
     *("XLA_FLAGS", "TF_XLA_FLAGS", "TF_FUNCTION_JIT_COMPILE_DEFAULT", "NVIDIA_TF32_OVERRIDE"),
 )
-#: What may call the switches: TensorFlow and its own libraries, and detcost.
-_PASS = ("tensorflow", "keras", "tf_keras", "detcost")
+#: Packages whose calls of the switches are executed.
+_TRUSTED = ("tensorflow", "keras", "tf_keras", "detcost")
 
 
 class Overrides:
-    """Leaves out what the program sets from now on.
+    """Ignores what the program configures from now on.
 
     Parameters
     ----------
     setting
-        Under one that decides how random numbers are seeded, the program's own global seeds are
-        left out, too. Elsewhere they stay: another seed is no other setting.
+        If the setting decides how random numbers are seeded, the program's own global seeds are
+        ignored too. Otherwise they stay, since another seed is not another setting.
+
+    Attributes
+    ----------
+    ignored
+        The ignored calls and variables, each with its file and line.
     """
 
     def __init__(self, setting: Setting):
-        self.found: list[str] = []
+        self.ignored: list[str] = []
         self._before = _variables()
         for namespace, name, levers in _SWITCHES:
-            told = not any(map(setting.has, levers))
-            self._leave_out(_find(namespace), f"tf.{namespace}", name, told)
+            recorded = not any(map(setting.has, levers))
+            self._ignore(_find(namespace), f"tf.{namespace}", name, recorded)
         if setting.has("unseeded") or setting.has("seeding"):
             for module, path, name in _seeds():
-                self._leave_out(module, path, name)
+                self._ignore(module, path, name)
 
     def restore_variables(self) -> None:
-        """Undo what the program has done to environment variables since."""
+        """Restore the environment variables that the program has changed."""
         for name, now in _variables().items():
             before = self._before[name]
             if now != before:
-                self.note(f"os.environ[{name!r}]", _line_that_names(name))
+                self.record(f"os.environ[{name!r}]", _line_with(name))
                 os.environ.pop(name) if before is None else os.environ.update({name: before})
 
-    def _leave_out(self, module: Any, path: str, name: str, told: bool = True) -> None:
+    def _ignore(self, module: Any, path: str, name: str, recorded: bool = True) -> None:
         original: Callable[..., Any] = getattr(module, name)
 
-        def unless_the_programs(*args: Any, **kwargs: Any) -> Any:
+        def filtered(*args: Any, **kwargs: Any) -> Any:
             caller = sys._getframe(1)
-            if _passes(caller):
+            if _is_trusted(caller):
                 return original(*args, **kwargs)
-            if told:
-                self.note(f"{path}.{name}()", _place(caller))
+            if recorded:
+                self.record(f"{path}.{name}()", _location(caller))
             return None
 
-        setattr(module, name, unless_the_programs)
+        setattr(module, name, filtered)
 
-    def note(self, call: str, place: str) -> None:
-        """Keep what was left out, and where it stands."""
-        told = f"{call} at {place}" if place else call
-        if told not in self.found:
-            self.found.append(told)
+    def record(self, call: str, location: str) -> None:
+        """Record an ignored call and its location."""
+        entry = f"{call} at {location}" if location else call
+        if entry not in self.ignored:
+            self.ignored.append(entry)
 
 
 def _find(namespace: str) -> Any:
@@ -108,13 +113,13 @@ def _seeds() -> Iterator[tuple[Any, str, str]]:
         yield sys.modules["keras"].utils, "keras.utils", "set_random_seed"
 
 
-def _passes(caller: FrameType) -> bool:
-    """Whether the call is a library's or the setting's own, and not the program's."""
+def _is_trusted(caller: FrameType) -> bool:
+    """Return whether a library or the setting's code makes the call, not the program."""
     module = caller.f_globals.get("__name__")
-    return module is None or str(module).partition(".")[0] in _PASS
+    return module is None or str(module).partition(".")[0] in _TRUSTED
 
 
-def _place(frame: FrameType) -> str:
+def _location(frame: FrameType) -> str:
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
@@ -122,8 +127,8 @@ def _variables() -> dict[str, str | None]:
     return {name: os.environ.get(name) for name in VARIABLES}
 
 
-def _line_that_names(variable: str) -> str:
-    """Return where a user's module names a variable; nothing where none does."""
+def _line_with(variable: str) -> str:
+    """Return the file and line of a user's module that contains a variable's name, if any."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file and not _is_installed(name, file):
@@ -139,6 +144,6 @@ def _is_installed(name: str, file: str) -> bool:
     return (
         not file.endswith(".py")
         or top in sys.stdlib_module_names
-        or top in _PASS
+        or top in _TRUSTED
         or "site-packages" in Path(file).parts
     )

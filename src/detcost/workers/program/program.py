@@ -1,4 +1,4 @@
-"""A cell, built and running inside a worker."""
+"""The program of a cell: it builds and runs the cell inside a worker."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ from detcost.workers.contract import UNPERTURBED, Built, Burst, Cell, CellError,
 from detcost.workers.peers import Peers, start_peers
 from detcost.workers.program.applied_setting import AppliedSetting
 
-#: A step this many times as long as settling takes is as good as settled by itself.
+#: A step that lasts this many times the settling time needs no settling.
 LONG_STEP = 100
 
 
 class Program:
-    """One cell in this process, which must not have run any op before.
+    """One cell in this process, which must not have run an op before.
 
     Parameters
     ----------
     cell, conditions
-        What to run, and what is changed around it.
+        The cell to run, and the conditions around it.
     leads
-        Whether it starts the other processes, where the scenario wants several.
+        Whether this process starts the peers, if the scenario needs several processes.
 
     Raises
     ------
     CellError
-        If the device is absent, a lever did not take, or the scenario does not
-        keep to its contract.
+        If the device is absent, a lever did not take effect, or the scenario violates its
+        contract.
     """
 
     def __init__(self, cell: Cell, conditions: Conditions = UNPERTURBED, *, leads: bool = True):
         self._leads = leads
         self._peers = Peers()
         self._cell = cell
-        self._circumstances = conditions
-        # Built-in programs have no Python loops or branches on tensors to convert, and looking
-        # for them would take as long as all the rest of a fresh process.
+        self._conditions = conditions
+        # Built-in programs have no Python loops or branches on tensors. Searching for them would
+        # double the time that a fresh process takes.
         self._converts = is_external(cell.scenario)
-        # A user's file may run ops when it is loaded, too early for this.
+        # Not for a user's file: it may run ops when loaded, which is too early here.
         self._built_in = None if self._converts else find_built_in(cell.scenario)
         self._bench = Bench(
             cell.setting,
@@ -79,14 +79,14 @@ class Program:
         if self._leads:
             count = self._built_in.processes - 1 if self._built_in else 0
             self._peers = start_peers(
-                count, lambda: Program(self._cell, self._circumstances, leads=False)
+                count, lambda: Program(self._cell, self._conditions, leads=False)
             )
         os.register_at_fork(after_in_parent=self._note_fork)
         with self._peers.broadcast("build"):
             return self._build()
 
     def _build(self) -> Built:
-        setting = AppliedSetting(self._cell, self._circumstances)
+        setting = AppliedSetting(self._cell, self._conditions)
         setting.apply()
         self._place()
         setting.enter(external=self._built_in is None)
@@ -107,7 +107,7 @@ class Program:
         devices.select(device)
         if self._built_in and self._built_in.strategy:
             self._bench.strategy = self._built_in.strategy(self._bench)
-        # Entered for good: the step's own time must not hold a context switch.
+        # Never exited, so that the timed step does not include entering the context.
         tf.device(f"/device:{device}").__enter__()
         if not device.startswith("CPU"):
             self._synchronise = tf.test.experimental.sync_devices
@@ -116,7 +116,9 @@ class Program:
         self._trajectory = scenario.trajectory
         build = scenario.build
         if not self._converts:
-            build = tf.autograph.experimental.do_not_convert(build)  # for functions of tf.data
+            build = tf.autograph.experimental.do_not_convert(
+                build
+            )  # needed for functions of tf.data
         step = build(self._bench)
         if not callable(step):
             raise CellError("failed", "the scenario returned no step; end it with 'return step'")
@@ -126,12 +128,12 @@ class Program:
         if not self._bench.seeded:
             raise CellError(
                 "not_applicable",
-                f"seeding={self._cell.setting.strategy} is written where numbers are drawn; "
-                "the scenario does not draw them by bench.draw",
+                f"seeding={self._cell.setting.strategy} applies where numbers are drawn; "
+                "the scenario does not use bench.draw",
             )
 
     def repeat(self, times: int) -> list[str]:
-        """Run the step again and again; return each output's digest."""
+        """Run the step repeatedly and return the digest of each call's outputs."""
         return [self._repeat_once() for _ in range(times)]
 
     def _repeat_once(self) -> str:
@@ -140,11 +142,11 @@ class Program:
             return self._digest()
 
     def burst(self, settle: float, seconds: float) -> Burst:
-        """Run for ``settle`` seconds, then time steps for ``seconds``, or one step if longer.
+        """Run for ``settle`` seconds, then time steps for ``seconds``, but at least one step.
 
-        What settles are caches, the scheduler's idea of the load and the second core: a step
-        after idleness takes longer than the same step of a loop. A step of :data:`LONG_STEP`
-        times ``settle`` is timed at once, since no more than its beginning is cold.
+        A step after idleness takes longer than the same step in a loop: caches, the scheduler's
+        load estimate and the other cores must settle. A step longer than :data:`LONG_STEP`
+        times ``settle`` is timed at once, since only its beginning is affected.
         """
         first = last = self._step_seconds
         left = settle if first < LONG_STEP * settle else 0.0
@@ -162,11 +164,11 @@ class Program:
             return self._run(steps)
 
     def run(self, steps: int) -> float:
-        """Run consecutive steps; return their seconds."""
+        """Run consecutive steps and return their seconds."""
         return self._run_together(steps)
 
     def _run(self, steps: int) -> float:
-        """Time consecutive steps. Digesting and comparing come after the clock has stopped."""
+        """Run consecutive steps and return their seconds, without digesting or comparing."""
         step, synchronise = self._step, self._synchronise
         gc.disable()
         start = perf_counter()
@@ -185,17 +187,17 @@ class Program:
     def severity(self, path: str) -> Severity:
         """Compare the last outputs with those saved in a file."""
         reference, leaves = digests.load(path), digests.leaves(self._outputs)
-        found = compare(reference, leaves)
+        severity = compare(reference, leaves)
         if not self._trajectory:
-            return found
-        return msgspec.structs.replace(found, trajectory=trace(reference, leaves))
+            return severity
+        return msgspec.structs.replace(severity, trajectory=trace(reference, leaves))
 
     def accuracy(self, path: str) -> float | None:
-        """Return the relative error of the last outputs against those saved in a file."""
+        """Return the relative error of the last outputs, given those saved in a file."""
         return relative_error(digests.load(path), digests.leaves(self._outputs))
 
     def usage(self) -> Usage:
-        """Return memory and trace counts so far."""
+        """Return peak memory and trace counts so far."""
         return Usage(
             peak_memory_bytes=machine.peak_memory(),
             device_memory_bytes=devices.peak_memory(self._cell.device),
@@ -214,12 +216,14 @@ class Program:
         signature = digests.signature(leaves)
         if self._signature not in (None, signature):
             was, now = (" ".join(s or ()) for s in (self._signature, signature))
-            raise CellError("failed", f"step() gave {was} and then {now}; it must give one shape")
+            raise CellError(
+                "failed", f"step() returned {was} and then {now}; it must return one shape"
+            )
         self._signature = signature
         if self._trajectory and not is_trajectory(leaves):
             raise CellError(
                 "failed",
-                f"step() gave {' '.join(signature)}; stack what each step of training gave",
+                f"step() returned {' '.join(signature)}; stack the outputs of all training steps",
             )
         return digests.digest(leaves)
 
@@ -228,6 +232,6 @@ class Program:
 
 
 def _bytes_printed() -> int:
-    """Return the size of the file that this worker's standard output goes to."""
+    """Return the size of the file that receives this worker's standard output."""
     sys.stdout.flush()
     return os.fstat(1).st_size
