@@ -599,7 +599,7 @@ def test_what_was_not_measured_is_told_as_the_command_that_would():
     assert asked["scopes"] == ["repeat", "process", "threads"], "what is known is measured again"
     assert str(asked["out_file"]) == "my results/more.trials.jsonl"
     assert (asked["size"], asked["dtype"]) == ("medium", None)
-    assert "not all was measured; this would: detcost measure" in choice_tables.markdown(found)
+    assert "to measure the rest: detcost measure" in choice_tables.markdown(found)
 
 
 def test_each_scenario_that_lacks_something_has_a_command():
@@ -807,14 +807,14 @@ def test_a_table_tells_of_every_setting_what_it_costs_and_buys():
         failed(setting="xla", reason="ValueError: no"),
     )
     table = rows(choice_tables.markdown(found))
-    assert table[0] == ["setting", "cost [95 %]", "repeat", "process", "what it buys, or why not"]
+    assert table[0] == ["setting", "cost [95 %]", "repeat", "process", "result"]
     names, costs, repeat, process, words = zip(*table[2:], strict=True)
     assert names == ("`op_determinism`", "`op_determinism+xla`", "`default`", "`xla`")
     assert costs == (r"1.30 \[1.30, 1.30\]", r"1.30 \[1.30, 1.30\]", "1", "–")
     assert repeat == ("0/310 ≤ 0.96 %", "0/310 ≤ 0.96 %", "300/310", "–")
     assert process == ("0/20 ≤ 14 %", "0/20 ≤ 14 %", "20/20", "–")
     assert words[0] == "the answer; survives threads as well"
-    assert words[1] == "tied: the noise does not tell its cost from the answer's"
+    assert words[1] == "tied: within the noise its cost equals the answer's"
     assert words[2].startswith(r"matmul\_square, repeat: 300 of 310 differed; ")
     assert words[3] == r"matmul\_square: failed (ValueError: no)"
     shown = plain(terminal(found))

@@ -1,4 +1,4 @@
-"""An agreement as a person reads it: in a terminal, and as Markdown for a page."""
+"""An agreement as tables: in a terminal, in Markdown, and as JSON."""
 
 from __future__ import annotations
 
@@ -18,59 +18,59 @@ from detcost.choosing.agreement import (
 )
 from detcost.tables.text import code, lines, markdown_text, plain
 
-#: Letters in a line of a machine's name, at the head of a column in the terminal.
+#: The width of a column's title in the terminal.
 NARROW = 16
 
 
-def terminal(found: Agreement) -> RenderableType:
-    """Return the headline, the table, and what to know about it."""
+def terminal(agreement: Agreement) -> RenderableType:
+    """Return the headline, the table, and the notes on it."""
     table = Table()
-    header, *rows = _texts(found)
+    header, *rows = _texts(agreement)
     for name in header:
         table.add_column(plain(name))
-    for column in found.columns:
+    for column in agreement.columns:
         table.add_column(lines(_narrow(column)), justify="center")
     for row in rows:
         table.add_row(*map(plain, row))
-    return Group(lines(found.headline, "bold"), table, lines(_remarks(found)))
+    return Group(lines(agreement.headline, "bold"), table, lines(_remarks(agreement)))
 
 
-def markdown(found: Agreement) -> str:
-    """Return the same as Markdown, in which nothing of a stranger's is HTML or a link."""
-    header, *rows = _texts(found)
-    header += [f"{code(column.machine)}<br>{code(column.setting)}" for column in found.columns]
+def markdown(agreement: Agreement) -> str:
+    """Return the same as Markdown, in which no untrusted text is HTML or a link."""
+    header, *rows = _texts(agreement)
+    header += [f"{code(column.machine)}<br>{code(column.setting)}" for column in agreement.columns]
     table = [header, ["---"] * len(header), *([markdown_text(c) for c in row] for row in rows)]
-    text = [f"* {markdown_text(line)}" for line in found.headline]
+    text = [f"* {markdown_text(line)}" for line in agreement.headline]
     text += ["", *(f"| {' | '.join(row)} |" for row in table)]
-    return "\n".join([*text, "", *map(markdown_text, _remarks(found))])
+    return "\n".join([*text, "", *map(markdown_text, _remarks(agreement))])
 
 
-def json_text(found: Agreement) -> str:
-    """Return the whole of it as JSON."""
-    return msgspec.json.format(msgspec.json.encode(found)).decode()
+def json_text(agreement: Agreement) -> str:
+    """Return the whole agreement as JSON."""
+    return msgspec.json.format(msgspec.json.encode(agreement)).decode()
 
 
-def _texts(found: Agreement) -> Iterator[list[str]]:
-    """Yield the names of what differs between rows, then each row with its cells."""
-    fields = ["scenario", *_varying(found)]
+def _texts(agreement: Agreement) -> Iterator[list[str]]:
+    """Yield the titles of the fields that differ between rows, then each row with its cells."""
+    fields = ["scenario", *_varying(agreement)]
     yield [SUBJECT[field] for field in fields]
-    for row in _shown(found):
+    for row in _shown(agreement):
         yield [*(str(getattr(row, field)) for field in fields), *map(_text, row.cells)]
 
 
-def _shown(found: Agreement) -> list[AgreementRow]:
-    """Return the rows that compare machines; all of them where none does."""
-    return [row for row in found.rows if len(_machines(found, row)) > 1] or found.rows
+def _shown(agreement: Agreement) -> list[AgreementRow]:
+    """Return the rows that compare machines, or all rows if none does."""
+    return [row for row in agreement.rows if len(_machines(agreement, row)) > 1] or agreement.rows
 
 
-def _machines(found: Agreement, row: AgreementRow) -> set[str]:
-    pairs = zip(found.columns, row.cells, strict=True)
+def _machines(agreement: Agreement, row: AgreementRow) -> set[str]:
+    pairs = zip(agreement.columns, row.cells, strict=True)
     return {column.machine for column, cell in pairs if cell.status != "not_measured"}
 
 
-def _varying(found: Agreement) -> list[str]:
+def _varying(agreement: Agreement) -> list[str]:
     rest = list(SUBJECT)[1:]
-    return [field for field in rest if len({getattr(row, field) for row in _shown(found)}) > 1]
+    return [field for field in rest if len({getattr(row, field) for row in _shown(agreement)}) > 1]
 
 
 def _text(cell: AgreementCell) -> str:
@@ -78,23 +78,23 @@ def _text(cell: AgreementCell) -> str:
 
 
 def _narrow(column: AgreementColumn) -> list[str]:
-    """Return a column's name in short lines, so that many columns fit beside each other."""
+    """Return a column's title in short lines, so that many columns fit side by side."""
     setting = column.setting.replace("+", "\n+").splitlines()
     return [*textwrap.wrap(column.machine, NARROW), *setting]
 
 
-def _remarks(found: Agreement) -> Iterator[str]:
-    fixed = [field for field in list(SUBJECT)[1:] if field not in _varying(found)]
-    shown = _shown(found)
+def _remarks(agreement: Agreement) -> Iterator[str]:
+    fixed = [field for field in list(SUBJECT)[1:] if field not in _varying(agreement)]
+    shown = _shown(agreement)
     common = ", ".join(f"{SUBJECT[f]} {getattr(shown[0], f)}" for f in fixed)
-    machines = "; ".join(f"{name}: {cpu}" for name, cpu in found.machines.items())
+    machines = "; ".join(f"{name}: {cpu}" for name, cpu in agreement.machines.items())
     yield f"{machines}. {common}."
-    if alone := len(found.rows) - len(shown):
-        yield f"Left out: {alone} rows of one machine alone; --json has them."
-    if found.versions:
-        unlike = "; ".join(f"{name} {', '.join(all_)}" for name, all_ in found.versions.items())
-        yield f"Versions differ, which may change bits as well: {unlike}."
+    if alone := len(agreement.rows) - len(shown):
+        yield f"Left out: {alone} rows of one machine alone. --json prints them."
+    if agreement.versions:
+        unlike = (f"{name} {', '.join(versions)}" for name, versions in agreement.versions.items())
+        yield f"Versions differ, which may change bits as well: {'; '.join(unlike)}."
     yield (
-        "In a row the same letter means the same bits. races: the bits differ from run to run, so "
-        "they cannot be compared. –: not measured, or no output."
+        "The same letter in a row means the same bits. races: the bits differ from run to run and "
+        "cannot be compared. –: not measured, or no output."
     )

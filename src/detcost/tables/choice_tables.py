@@ -1,4 +1,4 @@
-"""A choice as a person reads it: in a terminal, and as Markdown for a page or a CI summary."""
+"""A choice as tables: in a terminal, in Markdown for a page or a CI summary, and as JSON."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from detcost.choosing.scope_checks import ANYWAY, COLD, ScopeCheck, percent
 from detcost.tables.evidence_tables import cost_text
 from detcost.tables.text import code, lines, markdown_text, plain
 
-#: Reasons against a setting that are told before it says that there are more.
-TOLD = 3
+#: How many reasons a table lists before it counts the rest.
+REASONS_LISTED = 3
 
-#: The forms of the line that answers a question; the report's page fills in the same ones.
+#: The forms of the line that answers a question. The report's page fills in the same ones.
 HEADLINE = "{subject} on {device}: {setting} survives {scopes} at {cost} times the time of default"
 NONE_QUALIFIES = "{subject} on {device}: no setting measured survives {scopes}"
 AT_RATE = "{scopes} at a rate of at most {rate}"
@@ -27,7 +27,7 @@ SEVERAL = "{count} scenarios"
 
 
 def headline(choice: Choice) -> str:
-    """Say in a line which setting it is, or that there is none."""
+    """Write in one line which setting is the best, or that no setting qualifies."""
     first = choice.candidates[0]
     form = NONE_QUALIFIES if choice.best is None else HEADLINE
     scopes = ", ".join(choice.survive)
@@ -42,23 +42,23 @@ def headline(choice: Choice) -> str:
     )
 
 
-def terminal(found: Choice | Sequence[Choice]) -> RenderableType:
-    """Return an answer, or a table of answers."""
-    return terminal_answer(found) if isinstance(found, Choice) else terminal_overview(found)
+def terminal(answer: Choice | Sequence[Choice]) -> RenderableType:
+    """Return one answer, or a table of several."""
+    return terminal_answer(answer) if isinstance(answer, Choice) else terminal_overview(answer)
 
 
-def markdown(found: Choice | Sequence[Choice]) -> str:
-    """Return the same as Markdown, in which nothing of a stranger's is HTML or a link."""
-    return markdown_answer(found) if isinstance(found, Choice) else markdown_overview(found)
+def markdown(answer: Choice | Sequence[Choice]) -> str:
+    """Return the same as Markdown, in which no untrusted text is HTML or a link."""
+    return markdown_answer(answer) if isinstance(answer, Choice) else markdown_overview(answer)
 
 
-def json_text(found: Choice | Sequence[Choice]) -> str:
-    """Return the whole of it as JSON: an object, or a list of them."""
-    return msgspec.json.format(msgspec.json.encode(found)).decode()
+def json_text(answer: Choice | Sequence[Choice]) -> str:
+    """Return an answer as a JSON object, and several answers as a list."""
+    return msgspec.json.format(msgspec.json.encode(answer)).decode()
 
 
 def terminal_answer(choice: Choice) -> RenderableType:
-    """Return the answer, every setting beside it, what it rests on, and what to paste."""
+    """Return the answer, a table of every setting, the basis, and the code to paste."""
     parts: list[RenderableType] = [plain(headline(choice), "bold"), _terminal_table(choice)]
     parts += [plain(line) for line in _remarks(choice)]
     for title, text in _pastes(choice):
@@ -81,7 +81,7 @@ def markdown_answer(choice: Choice) -> str:
 
 
 def terminal_overview(choices: Sequence[Choice]) -> Table:
-    """Return a table of answers, a row a scenario."""
+    """Return a table of answers, one row a scenario."""
     table = Table(title=plain(_overview_title(choices), "bold"), title_justify="left")
     header, *rows = _overview(choices)
     for column in header:
@@ -93,11 +93,11 @@ def terminal_overview(choices: Sequence[Choice]) -> Table:
 
 
 def markdown_overview(choices: Sequence[Choice]) -> str:
-    """Return a table of answers as Markdown, a row a scenario."""
+    """Return a table of answers as Markdown, one row a scenario."""
     header, *rows = _overview(choices)
     table = [header, ["---"] * len(header), *([markdown_text(c) for c in row] for row in rows)]
-    lines = [f"| {' | '.join(row)} |" for row in table]
-    return "\n".join([*lines, *(f"\n{markdown_text(line)}" for line in _warnings(choices))])
+    text = [f"| {' | '.join(row)} |" for row in table]
+    return "\n".join([*text, *(f"\n{markdown_text(line)}" for line in _warnings(choices))])
 
 
 def _warnings(choices: Sequence[Choice]) -> Iterator[str]:
@@ -109,8 +109,8 @@ def _warnings(choices: Sequence[Choice]) -> Iterator[str]:
 
 
 def controls_failed(failures: Iterable[str]) -> str:
-    """Say that an answer must not be used."""
-    return f"CONTROLS FAILED: {'; '.join(failures)}; trust nothing here"
+    """Write that an answer must not be used."""
+    return f"CONTROLS FAILED: {'; '.join(failures)}; do not use these results"
 
 
 def _overview_title(choices: Sequence[Choice]) -> str:
@@ -122,9 +122,9 @@ def _overview(choices: Sequence[Choice]) -> Iterator[list[str]]:
     for choice in choices:
         best = choice.candidates[0]
         if choice.best is None:
-            yield [_subject(choice), "none qualifies", "–", _told(best.reasons), ""]
+            yield [_subject(choice), "none qualifies", "–", _listed(best.reasons), ""]
         else:
-            bounds = ", ".join(map(_bound, best.findings))
+            bounds = ", ".join(map(_bound_text, best.findings))
             tied = ", ".join(c.setting for c in choice.candidates[1:] if c.tied)
             yield [_subject(choice), choice.best, cost_text(best.cost), bounds, tied]
 
@@ -134,11 +134,11 @@ def _subject(choice: Choice) -> str:
     return names[0] if len(names) == 1 else SEVERAL.format(count=len(names))
 
 
-def _bound(finding: ScopeCheck) -> str:
-    if not finding.applies:
-        return f"{finding.scope} n/a"
-    bound = f"{finding.scope} {finding.divergent}/{finding.trials} ≤ {percent(finding.high)}"
-    return f"{bound} ({finding.note})" if finding.note else bound
+def _bound_text(check: ScopeCheck) -> str:
+    if not check.applies:
+        return f"{check.scope} n/a"
+    bound = f"{check.scope} {check.divergent}/{check.trials} ≤ {percent(check.high)}"
+    return f"{bound} ({check.note})" if check.note else bound
 
 
 def _terminal_table(choice: Choice) -> Table:
@@ -154,7 +154,7 @@ def _terminal_table(choice: Choice) -> Table:
 def _rows(choice: Choice) -> Iterator[list[str]]:
     several = len(choice.scenarios) > 1
     costs = ["cost, mean [95 %]", "worst"] if several else ["cost [95 %]"]
-    yield ["setting", *costs, *choice.survive, "what it buys, or why not"]
+    yield ["setting", *costs, *choice.survive, "result"]
     for candidate in choice.candidates:
         worst = [cost_text(candidate.worst)] if several else []
         counts = [_count(candidate, scope) for scope in choice.survive]
@@ -163,16 +163,16 @@ def _rows(choice: Choice) -> Iterator[list[str]]:
             "1" if candidate.setting == "default" else cost_text(candidate.cost),
             *worst,
             *counts,
-            _word(choice, candidate),
+            _result(choice, candidate),
         ]
 
 
 def _count(candidate: Candidate, scope: str) -> str:
-    """Write a scope's count; of several scenarios the one that stands out."""
-    found = [finding for finding in candidate.findings if finding.scope == scope]
-    compared = [finding for finding in found if finding.trials]
+    """Write a scope's count. Of several scenarios it is the worst one's."""
+    checks = [check for check in candidate.findings if check.scope == scope]
+    compared = [check for check in checks if check.trials]
     if not compared:
-        return "n/a" if found and not any(each.disqualifies for each in found) else "–"
+        return "n/a" if checks and not any(check.disqualifies for check in checks) else "–"
     worst = max(compared, key=extent)
     count = f"{worst.divergent}/{worst.trials}"
     if worst.anyway:
@@ -180,39 +180,44 @@ def _count(candidate: Candidate, scope: str) -> str:
     return count if worst.divergent else f"{count} ≤ {percent(worst.high)}"
 
 
-def extent(finding: ScopeCheck) -> tuple[bool, float, float]:
-    """Rank what differed before what differs anyway, and that before the highest bound."""
-    blames = bool(finding.divergent) and not finding.anyway
-    return blames, finding.divergent / finding.trials, finding.high or 1.0
+def extent(check: ScopeCheck) -> tuple[bool, float, float]:
+    """Return the sort key by which the worst check is the greatest.
+
+    A divergence that the scope caused ranks above one of a cell that races, and that above a
+    high bound.
+    """
+    caused = bool(check.divergent) and not check.anyway
+    return caused, check.divergent / check.trials, check.high or 1.0
 
 
-def _word(choice: Choice, candidate: Candidate) -> str:
-    """Say what a setting buys, or what stands against it."""
+def _result(choice: Choice, candidate: Candidate) -> str:
+    """Write the rank of a setting that qualifies, or else why it does not."""
     if not candidate.qualifies:
-        return "; ".join([_told(candidate.reasons), *_notes(choice, candidate)])
-    words = []
+        return "; ".join([_listed(candidate.reasons), *_notes(choice, candidate)])
+    results = []
     if candidate.setting == choice.best:
-        words.append("the answer")
+        results.append("the answer")
     elif candidate.tied:
-        words.append("tied: the noise does not tell its cost from the answer's")
+        results.append("tied: within the noise its cost equals the answer's")
     if candidate.also_survives:
-        words.append(f"survives {', '.join(candidate.also_survives)} as well")
-    return "; ".join([*words, *_notes(choice, candidate)])
+        results.append(f"survives {', '.join(candidate.also_survives)} as well")
+    return "; ".join([*results, *_notes(choice, candidate)])
 
 
 def _notes(choice: Choice, candidate: Candidate) -> Iterator[str]:
-    """Say what is to be known of the counts, and of several scenarios in how many."""
+    """Yield the notes of the checks, and of several scenarios how many have the note."""
     for scope in choice.survive:
-        found = [each for each in candidate.findings if each.scope == scope]
-        for note, times in Counter(each.note for each in found if each.note).items():
-            share = f" in {times} of {len(found)} scenarios" if len(choice.scenarios) > 1 else ""
+        notes = [check.note for check in candidate.findings if check.scope == scope]
+        for note, times in Counter(filter(None, notes)).items():
+            share = f" in {times} of {len(notes)} scenarios" if len(choice.scenarios) > 1 else ""
             yield f"{scope}: {note}{share}"
 
 
-def _told(reasons: Sequence[str]) -> str:
-    rest = f"; and {len(reasons) - TOLD} more" if len(reasons) > TOLD else ""
-    told = [textwrap.shorten(reason, 200, placeholder=" …") for reason in reasons[:TOLD]]
-    return "; ".join(told) + rest
+def _listed(reasons: Sequence[str]) -> str:
+    listed = [textwrap.shorten(text, 200, placeholder=" …") for text in reasons[:REASONS_LISTED]]
+    if len(reasons) > REASONS_LISTED:
+        listed.append(f"and {len(reasons) - REASONS_LISTED} more")
+    return "; ".join(listed)
 
 
 def _remarks(choice: Choice) -> Iterator[str]:
@@ -224,13 +229,13 @@ def _remarks(choice: Choice) -> Iterator[str]:
         f"profile {' and '.join(source.profiles) or 'unknown'}, {source.last_measured[:10]}; "
         f"default against itself: {cost_text(source.noise)}"
     )
-    if any(finding.anyway for each in choice.candidates for finding in each.findings):
+    if any(check.anyway for candidate in choice.candidates for check in candidate.findings):
         yield ANYWAY
     best = choice.candidates[0]
     if choice.best and len(choice.scenarios) > 1 and best.worst:
         yield f"its worst cost in a scenario: {cost_text(best.worst)}"
     for command in choice.commands:
-        yield f"not all was measured; this would: {command}"
+        yield f"not everything was measured; to measure the rest: {command}"
 
 
 def _pastes(choice: Choice) -> Iterable[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Evidence as a person reads it: in a terminal, in Markdown, and as a pandas frame."""
+"""Evidence as tables: in a terminal, in Markdown, and as a pandas frame."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from detcost.choosing.scope_checks import (
 )
 from detcost.comparison import effects
 from detcost.comparison.contrasts import Estimate
-from detcost.evidence.schema import SCOPES, Cost, Divergence, Evidence
+from detcost.evidence.schema import SCOPES, Comparison, Cost, Evidence
 from detcost.outputs.severity import Severity
 from detcost.outputs.trajectory import Trajectory
 from detcost.tables.partitions import partition_text
@@ -33,12 +33,12 @@ from detcost.tables.text import code, lines, plain
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Settings of the overview: nothing, TensorFlow's own switch, and the most that can be set.
+#: Settings of the overview: no lever, TensorFlow's own switch, and the strictest setting.
 OVERVIEW = ("default", "op_determinism", "op_determinism+threads=1")
 
 
 def to_frame(records: Iterable[Evidence]) -> pd.DataFrame:
-    """Return one row a record, nested fields as ``cost.ratio``, ``divergence.repeat.rate``."""
+    """Return one row a record. Nested fields are ``cost.ratio``, ``divergence.repeat.rate``."""
     import pandas as pd
 
     return pd.json_normalize([msgspec.to_builtins(record) for record in records])
@@ -53,61 +53,56 @@ def cost_text(cost: Cost | Estimate | None) -> str:
     return f"{cost.ratio:.2f} [{cost.low:.2f}, {cost.high:.2f}]"
 
 
-def divergence_text(found: Divergence | None) -> str:
+def divergence_text(comparison: Comparison | None) -> str:
     """Write a count with its bound or interval: ``0/315 ≤ 1.0 %``, ``203/315 = 64 % [59, 70]``."""
-    if found is None or found.rate is None:
-        return "n/a" if found and found.reason else "–"
-    count = f"{found.divergent}/{found.trials}"
-    if found.divergent == 0:
-        return f"{count} ≤ {hundredths(found.high)} %"
-    return (
-        f"{count} = {hundredths(found.rate)} % [{hundredths(found.low)}, {hundredths(found.high)}]"
-    )
+    if comparison is None or comparison.rate is None:
+        return "n/a" if comparison and comparison.reason else "–"
+    count = f"{comparison.divergent}/{comparison.trials}"
+    rate, low, high = map(hundredths, (comparison.rate, comparison.low, comparison.high))
+    return f"{count} = {rate} % [{low}, {high}]" if comparison.divergent else f"{count} ≤ {high} %"
 
 
-def trajectory_text(found: Trajectory) -> str:
+def trajectory_text(trajectory: Trajectory) -> str:
     """Write where trainings part: ``first differs at step 3 of 12; by 1e-07 at step 3, …``.
 
-    Steps are counted from 1, as people do.
+    The text counts steps from 1.
     """
-    ends = {found.steps[0]: found.relative[0], found.steps[-1]: found.relative[-1]}
+    steps, relative = trajectory.steps, trajectory.relative
+    ends = {steps[0]: relative[0], steps[-1]: relative[-1]}
     growth = ", ".join(
-        f"{'?' if relative is None else f'{relative:.0e}'} at step {step + 1}"
-        for step, relative in ends.items()
+        f"{'?' if distance is None else f'{distance:.0e}'} at step {step + 1}"
+        for step, distance in ends.items()
     )
-    return f"first differs at step {found.first_step + 1} of {found.steps[-1] + 1}; by {growth}"
+    return f"first differs at step {trajectory.first_step + 1} of {steps[-1] + 1}; by {growth}"
 
 
-def severity_text(found: Severity) -> str:
+def severity_text(severity: Severity) -> str:
     """Write how far outputs differ, and which: ``differs by up to 3 ulp in step()[0], step()[2]``.
 
-    Nothing where neither is known.
+    The text is empty if neither is known.
     """
-    apart = "" if found.max_ulp is None else f" by up to {found.max_ulp} ulp"
-    where = f" in {', '.join(found.outputs)}" if found.outputs else ""
-    return f"differs{apart}{where}" if apart or where else ""
+    distance = "" if severity.max_ulp is None else f" by up to {severity.max_ulp} ulp"
+    where = f" in {', '.join(severity.outputs)}" if severity.outputs else ""
+    return f"differs{distance}{where}" if distance or where else ""
 
 
 def terminal_tables(records: Sequence[Evidence]) -> Iterator[Table]:
-    """Yield one table a scenario, device, size and type: a row a setting."""
+    """Yield a table for each scenario, device, size and type, with one row a setting."""
     for name, group in _by_experiment(records):
         yield _terminal_table(name, group)
 
 
 def markdown_overview(records: Sequence[Evidence]) -> str:
-    """Return one table: a row a scenario and setting, a column a scope.
+    """Return one table with a row for each scenario and setting, and a column for each scope.
 
-    A cell says of how many comparisons the bits differed; in scope ``threads`` also
-    which sizes of the pools agree. Of several versions of TensorFlow on a machine it has the
-    newest. What must be known to read it stands below.
+    A cell has the count of comparisons in which the bits differed. In scope ``threads`` it also
+    has the sizes of the pools that agree. Only the newest TensorFlow of a machine is shown. Notes
+    below the table explain its marks.
     """
     header = ["scenario", "setting", "cost [95 %]", *SCOPES, "same bits as `default`"]
     rows = [header, ["---"] * len(header)]
-    releases = sorted(records, key=lambda record: record.release)
-    last = {record.machine_name: record.tensorflow for record in releases}
-    newest = [record for record in records if record.tensorflow == last[record.machine_name]]
     shown = []
-    for name, group in _by_experiment(newest):
+    for name, group in _by_experiment(_of_newest_tensorflow(records)):
         by_setting = {record.setting: record for record in group}
         for setting in OVERVIEW:
             cells = _overview_cells(by_setting.get(setting))
@@ -115,6 +110,12 @@ def markdown_overview(records: Sequence[Evidence]) -> str:
         shown += [by_setting[setting] for setting in OVERVIEW if setting in by_setting]
     table = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*table, *(f"\n{line}." for line in _legend(shown))])
+
+
+def _of_newest_tensorflow(records: Sequence[Evidence]) -> list[Evidence]:
+    releases = sorted(records, key=lambda record: record.release)
+    newest = {record.machine_name: record.tensorflow for record in releases}
+    return [record for record in records if record.tensorflow == newest[record.machine_name]]
 
 
 def _overview_cells(record: Evidence | None) -> list[str]:
@@ -131,11 +132,11 @@ def _overview_cells(record: Evidence | None) -> list[str]:
 
 
 def _overview_count(record: Evidence, scope: str) -> str:
-    found = record.divergence.get(scope)
-    if found is None or not found.trials:
-        return divergence_text(found)
+    comparison = record.divergence.get(scope)
+    if comparison is None or not comparison.trials:
+        return divergence_text(comparison)
     count = count_text(record, scope)
-    return f"**{count}**" if found.divergent and not differs_anyway(record, scope) else count
+    return f"**{count}**" if comparison.divergent and not differs_anyway(record, scope) else count
 
 
 def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
@@ -163,12 +164,12 @@ def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
 
 
 def _count(record: Evidence, scope: str) -> Text:
-    """Put the bound under the count, so that six scopes fit beside each other."""
-    found = record.divergence.get(scope)
+    """Return a count with its bound on a second line, so that six scopes fit side by side."""
+    comparison = record.divergence.get(scope)
     if differs_anyway(record, scope):
         return Text(count_text(record, scope), "dim")
-    text = re.sub(" = | (?=≤)", "\n", divergence_text(found))
-    return Text(text, "red" if found and found.divergent else "")
+    text = re.sub(" = | (?=≤)", "\n", divergence_text(comparison))
+    return Text(text, "red" if comparison and comparison.divergent else "")
 
 
 def _error(accuracy: float | None) -> str:
@@ -184,58 +185,55 @@ def _verdict(record: Evidence) -> str:
 
 
 def _notes(record: Evidence) -> list[str]:
-    words = []
+    notes: list[str] = []
     if record.status == "ok":
-        words += _seen(record)
+        notes += _observations(record)
     else:
-        words.append(textwrap.shorten(record.reason or "", 100, placeholder=" …"))
+        notes.append(textwrap.shorten(record.reason or "", 100, placeholder=" …"))
     if record.overridden:
-        words.append(f"left out of the program: {'; '.join(record.overridden)}")
-    return words
+        notes.append(f"left out of the program: {'; '.join(record.overridden)}")
+    return notes
 
 
-def _seen(record: Evidence) -> list[str]:
-    words = []
-    if record.severity and (how := severity_text(record.severity)):
-        words.append(textwrap.shorten(how, 100, placeholder=" …"))
+def _observations(record: Evidence) -> Iterator[str]:
+    if record.severity and (distance := severity_text(record.severity)):
+        yield textwrap.shorten(distance, 100, placeholder=" …")
     if record.severity and record.severity.trajectory:
-        words.append(trajectory_text(record.severity.trajectory))
+        yield trajectory_text(record.severity.trajectory)
     if repeats_its_sequence(record, "repeat"):
-        words.append(CARRIES_STATE)
-    words += _first_calls(record)
+        yield CARRIES_STATE
+    yield from _first_calls(record)
     for scope in ("threads", "execution"):
-        if sizes := _agreement(record, scope):
-            words.append(f"{scope} {sizes}")
-    return words
+        if groups := _agreement(record, scope):
+            yield f"{scope} {groups}"
 
 
 def _first_calls(record: Evidence) -> Iterator[str]:
-    """Say, of a cell that carries state, where its sequences part."""
-    for scope, found in record.divergence.items():
-        where = first_call_text(found)
-        if where and not differs_anyway(record, scope):
-            yield f"{scope} {where}"
+    """Yield, for each scope, where the sequence of a cell that carries state first differs."""
+    for scope, comparison in record.divergence.items():
+        first_call = first_call_text(comparison)
+        if first_call and not differs_anyway(record, scope):
+            yield f"{scope} {first_call}"
 
 
 def _agreement(record: Evidence, scope: str) -> str:
-    """Write which variants agree, where the scope and no race decides that."""
-    found = record.divergence.get(scope)
-    return "" if found is None or record.races else partition_text(found.variants)
+    """Write which variants of a scope agree. The text is empty if the cell races."""
+    comparison = record.divergence.get(scope)
+    return "" if comparison is None or record.races else partition_text(comparison.variants)
 
 
-def _captions(group: Sequence[Evidence]) -> list[str]:
-    found = []
+def _captions(group: Sequence[Evidence]) -> Iterator[str]:
     controls = next((record.controls for record in group if record.controls), None)
     if controls:
         failures = "; ".join(controls.failures)
         verdict = f"CONTROLS FAILED: {failures}" if failures else "controls passed"
-        found.append(f"default against itself: {cost_text(controls.same_setting)}; {verdict}")
-    found += _legend(group)
-    return found + [f"each lever's own effect: {each}" for each in effects.factors(group)]
+        yield f"default against itself: {cost_text(controls.same_setting)}; {verdict}"
+    yield from _legend(group)
+    yield from (f"each lever's own effect: {factors}" for factors in effects.factors(group))
 
 
 def _legend(records: Sequence[Evidence]) -> Iterator[str]:
-    """Say what must be known to read the figures of some records, where they have such."""
+    """Yield the notes that the figures of some records need."""
     if any(differs_anyway(record, scope) for record in records for scope in record.divergence):
         yield ANYWAY
     if any(record.cold and record.cost for record in records):
@@ -243,7 +241,10 @@ def _legend(records: Sequence[Evidence]) -> Iterator[str]:
 
 
 def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evidence]]]:
-    """Group by all but the setting, in the order measured; the name tells the unusual."""
+    """Group by all but the setting, in the order measured.
+
+    The name of a group has the scenario, and every other part that is not the usual one.
+    """
     machines = {record.machine_name for record in records}
     versions = {record.tensorflow for record in records}
 
@@ -257,5 +258,5 @@ def _by_experiment(records: Sequence[Evidence]) -> Iterator[tuple[str, list[Evid
     for key, group in itertools.groupby(ordered, key=experiment):
         scenario, *rest = key
         usual = ("CPU:0", "medium", "float32", "", "")
-        words = [word for word, common in zip(rest, usual, strict=True) if word != common]
-        yield " ".join([scenario, *words]), list(group)
+        unusual = [part for part, common in zip(rest, usual, strict=True) if part != common]
+        yield " ".join([scenario, *unusual]), list(group)

@@ -1,4 +1,4 @@
-"""Partitions in words: which conditions of a scope gave the same bits."""
+"""Partitions as text: which variants of a scope gave the same bits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detcost.evidence.schema import Variant, partition
 def partition_text(variants: Sequence[Variant]) -> str:
     """Write which variants of a scope agree: ``1 | 2 | 3–16``, ``eager, graph | xla``.
 
-    Nothing where there are no variants to tell apart, or all agree.
+    The text is empty if all variants agree, or if there are none.
     """
     groups = partition(variants)
     if len(groups) < 2:
@@ -20,13 +20,13 @@ def partition_text(variants: Sequence[Variant]) -> str:
     return _partition_text(tuple(map(tuple, groups)), labels)
 
 
-@lru_cache(maxsize=4096)  # a farm's machines part in few ways, a million times
+@lru_cache(maxsize=4096)  # many machines have the same few partitions
 def _partition_text(groups: tuple[tuple[str, ...], ...], labels: tuple[str, ...]) -> str:
     return " | ".join(_runs(group, labels) for group in groups)
 
 
 def _runs(group: Sequence[str], labels: Sequence[str]) -> str:
-    """Write labels, neighbouring numbers as a range."""
+    """Write labels, with neighbouring numbers as a range."""
     numeric = all(label.isdecimal() for label in labels)
     runs: list[list[str]] = []
     for label in group:

@@ -13,12 +13,12 @@ from detcost.tables.text import markdown_text
 
 
 def marks(command: str) -> tuple[str, str]:
-    """Return the lines between which a command writes."""
+    """Return the two lines between which a command writes."""
     return f"<!-- detcost {command} --write: begin -->", f"<!-- detcost {command} --write: end -->"
 
 
 def section(command: str, text: str) -> str:
-    """Return what a command writes, with its marks."""
+    """Return the text that a command writes, with its marks."""
     begin, end = marks(command)
     return f"{begin}\n\n{text}\n\n{end}"
 
@@ -37,12 +37,12 @@ def overview(records: Sequence[Evidence]) -> str:
 
 
 def replace_section(path: Path, command: str, text: str) -> None:
-    """Put a text between a command's marks.
+    """Write a text between a command's marks.
 
     Raises
     ------
     UsageError
-        If the file is not there or has no marks.
+        If the file cannot be read or written, or has no marks.
     """
     try:
         before = path.read_text(encoding="utf-8")
@@ -60,7 +60,7 @@ def replace_section(path: Path, command: str, text: str) -> None:
 
 
 def provenance(records: Sequence[Evidence]) -> str:
-    """Return where figures come from: machines, versions, profiles, the last day."""
+    """Write where figures come from: machines, versions, profiles, the last day."""
     machines = {_machine(record) for record in records}
     versions = {f"TensorFlow {record.versions.get('tensorflow', 'unknown')}" for record in records}
     profiles = {f"profile {record.protocol.profile}" for record in records if record.protocol}
@@ -69,7 +69,7 @@ def provenance(records: Sequence[Evidence]) -> str:
 
 
 def noise_floor(records: Sequence[Evidence]) -> float:
-    """Return how far the A/A comparisons are from 1 at most; 0 where there is none."""
+    """Return the largest distance of an A/A comparison from 1, or 0 if there is none."""
     comparisons = [
         record.controls.same_setting
         for record in records
