@@ -124,7 +124,7 @@ def test_the_seed_of_numpy_reaches_numpy_alone():
 def test_a_seed_at_the_op_starts_over_with_the_process():
     documented(
         "docs/folklore.md",
-        "every run of the program draws the same, and a second call in the same run the next "
+        "Every run of the program draws the same, and a second call in the same run the next "
         "numbers.",
     )
     documented(
@@ -190,8 +190,8 @@ def test_stateless_ops_and_generators_draw_alike_in_a_graph(drawn):
     documented("docs/folklore.md", "Stateless ops and generators agree.")
     documented(
         "docs/measurement.md",
-        "Stateless ops and a generator made again repeat, and draw the same eagerly and as a graph. "
-        "After a global seed the two differ.",
+        "Stateless ops and a generator made again repeat, and draw the same eagerly and as a "
+        "graph. After a global seed the two differ.",
     )
     assert not same(runs(EXECUTIONS), "op, eager", "op, graph")
     assert same(runs(EXECUTIONS), f"{drawn}, eager", f"{drawn}, graph")
@@ -213,8 +213,8 @@ def test_ops_with_seeds_draw_alike_in_session_graph_and_eager():
 def test_naming_philox_does_not_cure_floats_under_xla(drawn):
     documented(
         "docs/folklore.md",
-        "Eager and graph draw the same numbers. XLA draws others, uniform and normal ones alike, "
-        'and `alg="philox"` does not change that: on a CPU all three use Philox anyway.',
+        "Eager and graph draw the same numbers. XLA draws others, uniform and normal ones alike. "
+        '`alg="philox"` does not change that: on a CPU all three use Philox anyway.',
         "Integers agree, and so do uniform numbers of float16.",
     )
     documented("docs/measurement.md", '`alg="philox"` does not change that.')
@@ -281,7 +281,7 @@ def test_op_determinism_cures_races_between_threads(what):
 @with_two_cores
 @pytest.mark.parametrize("what", SCATTERED)
 def test_one_thread_cures_scattered_additions(what):
-    documented("docs/folklore.md", "scattered additions do not, and one thread mends those.")
+    documented("docs/folklore.md", "Scattered additions do not, and one thread fixes those.")
     assert races(runs(RACES, OFTEN), what)
     assert same(runs(ONE_THREAD + RACES, ONCE, times=1), what)
 
@@ -300,8 +300,8 @@ def test_one_thread_does_not_cure_a_random_parallel_map():
 def test_the_legacy_variable_equals_op_determinism(what):
     documented(
         "docs/folklore.md",
-        "`TF_DETERMINISTIC_OPS=1` with one thread left none of what races by default racing. It is "
-        "read as `enable_op_determinism()` is.",
+        "With `TF_DETERMINISTIC_OPS=1` and one thread, nothing that races by default raced. "
+        "TensorFlow reads the variable like `enable_op_determinism()`.",
         "TF_DETERMINISTIC_OPS makes what races repeat | **holds**",
     )
     assert races(runs(RACES, OFTEN), what)
@@ -345,7 +345,7 @@ def test_an_embedding_races_by_optimiser_until_op_determinism():
         "docs/folklore.md",
         "`sgd_is_deterministic` fails for an embedding. RMSprop fails there as well. Adam and SGD "
         "with momentum repeat their bits: for them Keras first turns that gradient into a dense "
-        "one. Op determinism mends SGD and RMSprop.",
+        "one. Op determinism fixes SGD and RMSprop.",
     )
     shown = runs(EMBEDDINGS, OFTEN, times=1)
     for optimiser in ("SGD", "RMSprop"):
