@@ -1,5 +1,5 @@
-"""The asv suite. Here the core set, which a plain ``asv run`` measures.
+"""The asv benchmarks. The modules of this folder are the core set, which ``asv run`` measures.
 
-``more`` holds the other scenarios and ``harness`` the speed of detcost itself;
-``DETCOST_PROFILE=full``, or naming them (``asv run -b gru``), measures them too.
+``more`` has the other scenarios, and ``harness`` has benchmarks of detcost itself. They run with
+``DETCOST_PROFILE=full``, or by name (``asv run -b gru``).
 """

@@ -1,4 +1,4 @@
-"""asv benchmarks of detcost itself: figures against something plain, both measured in one run."""
+"""asv benchmarks of detcost itself. Each figure compares it with something plain, in one run."""
 
 from detcost.selfbench import overhead
 
@@ -9,7 +9,7 @@ timeout = 600
 
 
 def track_trial_speedup() -> float:
-    """How many times faster a forked trial is than a fresh interpreter, to the first digest."""
+    """Time to the first digest in a fresh interpreter ÷ time in a forked trial."""
     return overhead.trial_speedup()
 
 
@@ -19,7 +19,7 @@ def track_threads_trial_cost() -> float:
 
 
 def track_timing_overhead() -> float:
-    """What the harness adds to a step of 1 ms, as a share of a tight loop around the step."""
+    """Time that a sample adds to a step of 1 ms, as a share of a tight loop around the step."""
     return overhead.timing_overhead()
 
 
@@ -34,7 +34,7 @@ def track_severity_bandwidth() -> float:
 
 
 def track_severity_memory() -> float:
-    """Peak resident bytes of the comparison of two outputs of 512 MiB beyond the outputs."""
+    """Peak resident bytes of comparing two outputs of 512 MiB, without the outputs."""
     return overhead.severity_memory()
 
 
@@ -44,7 +44,7 @@ def track_coordinator_memory() -> float:
 
 
 class CostBias:
-    """Costs of plain programs, held against an estimate made without detcost's engine."""
+    """Costs of plain programs, compared with an estimate made without detcost."""
 
     params = ("conv threads=1", "conv xla", "mlp threads=1")
     param_names = ("program and setting",)
@@ -55,25 +55,25 @@ class CostBias:
         return {case: overhead.check_cost(*case.split()) for case in self.params}
 
     def track_independent_cost(self, checks: Checks, case: str) -> float:
-        """Step time ÷ ``default``'s, from fresh pairs of processes that know no detcost."""
+        """Step time ÷ step time under ``default``, from fresh pairs of processes without detcost."""
         return checks[case].independent.ratio
 
     track_independent_cost.unit = "ratio"  # type: ignore[attr-defined]
 
     def track_cost_bias(self, checks: Checks, case: str) -> float:
-        """By what share the engine's cost lies above the independent one."""
+        """The share by which detcost's cost lies above the independent cost."""
         return overhead.cost_bias(checks[case].engine, checks[case].independent)
 
     track_cost_bias.unit = "share"  # type: ignore[attr-defined]
 
     def track_cost_bias_in_errors(self, checks: Checks, case: str) -> float:
-        """How far the engine's cost lies above the independent one, in standard errors."""
+        """How far detcost's cost lies above the independent cost, in standard errors."""
         return overhead.cost_bias_in_errors(checks[case].engine, checks[case].independent)
 
     track_cost_bias_in_errors.unit = "standard errors"  # type: ignore[attr-defined]
 
     def track_cost_bias_unsettled(self, checks: Checks, case: str) -> float:
-        """By what share the cost of the former sampling lies above: bursts of 1 ms, no settling."""
+        """The same share for the former sampling: bursts of 1 ms, without settling."""
         return overhead.cost_bias(checks[case].former, checks[case].independent)
 
     track_cost_bias_unsettled.unit = "share"  # type: ignore[attr-defined]

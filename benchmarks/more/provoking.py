@@ -1,4 +1,4 @@
-"""How much sooner perturbations find a divergence than quiet trials: ``asv run -b provoking``."""
+"""How much sooner perturbed trials find a divergence: ``asv run -b provoking``."""
 
 from detcost.selfbench import time_to_detection
 from detcost.workers.launch import start_workers
@@ -20,7 +20,7 @@ class Provoking:
     def track_trials_to_first(
         self, cache: time_to_detection.Results, scenario: str, perturbation: str
     ) -> float:
-        """Mean number of repeats until the first whose bytes differ; NaN if none did."""
+        """Mean number of repeats until the first one whose bytes differ; NaN if none differs."""
         return cache[scenario, perturbation].trials_to_first
 
     track_trials_to_first.unit = "trials"  # type: ignore[attr-defined]

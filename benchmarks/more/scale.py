@@ -1,4 +1,4 @@
-"""asv benchmarks of the report on a farm's made-up evidence: ``asv run -b scale``."""
+"""asv benchmarks of the report, on synthetic evidence of a farm: ``asv run -b scale``."""
 
 import shutil
 import tempfile
@@ -27,20 +27,20 @@ class Farm:
         return figures["report_seconds"]
 
     def track_report_memory(self, figures: dict[str, float]) -> float:
-        """Peak bytes of all its processes meanwhile."""
+        """Peak bytes of all processes that write the page."""
         return figures["report_memory"]
 
     def track_first_screen(self, figures: dict[str, float]) -> float:
-        """Seconds until the first answer stands there, in Chromium; NaN without one."""
+        """Seconds until Chromium shows the first answer; NaN without Chromium."""
         return figures["first_screen"]
 
     def track_filter(self, figures: dict[str, float]) -> float:
-        """Seconds a filter takes to answer and be painted, the worst of many."""
+        """Seconds until a filter has answered and is painted: the worst of many."""
         return figures["filter"]
 
 
 def track_share_of_asv() -> float:
-    """Time to write the page ÷ time of ``asv publish``, of the same results."""
+    """Time to write the page ÷ time of ``asv publish``, with the same results."""
     with tempfile.TemporaryDirectory(prefix="detcost-asv-") as folder:
         return report_scale.share_of_asv(Path(folder))
 

@@ -1,4 +1,4 @@
-"""asv benchmarks of the family session: TF1 sessions, and their TF2 twins (beyond the core set)."""
+"""asv benchmarks of the family session: TF1 sessions, and equal TF2 code (beyond the core set)."""
 
 from detcost.asv_integration.suite import Cache, ScenarioSuite
 

@@ -15,7 +15,7 @@ from detcost.scenarios.registry import load
 from detcost.selfbench import independent, overhead
 from detcost.selfbench.independent import IndependentEstimate, Plan, ProgramDied
 
-TWO_TURNS = Plan(pairs=2, turns=2, burst=0.35, thrown_away=0.12)
+TWO_TURNS = Plan(pairs=2, turns=2, burst=0.35, discarded=0.12)
 
 
 class Fake:
@@ -42,16 +42,16 @@ def test_every_turn_swaps_the_order_of_the_turn_before():
     assert journal == [*first, *swapped, *first]
 
 
-def test_slow_steps_at_the_head_of_a_burst_are_thrown_away():
+def test_slow_steps_at_the_head_of_a_burst_are_discarded():
     slow_until_100_ms = [0.0, 0.05, 0.1]
     then_2_ms_a_step = [0.1 + 0.002 * number for number in range(1, 101)]
     marks = [*slow_until_100_ms, *then_2_ms_a_step]
-    assert independent.step_seconds(marks, thrown_away=0.12) == pytest.approx(0.002)
-    assert independent.step_seconds(marks, thrown_away=0.0) > 0.0028
+    assert independent.step_seconds(marks, discarded=0.12) == pytest.approx(0.002)
+    assert independent.step_seconds(marks, discarded=0.0) > 0.0028
 
 
-def test_a_step_that_began_within_the_head_is_thrown_away_whole():
-    assert independent.step_seconds([0.0, 0.2, 0.3], thrown_away=0.12) == pytest.approx(0.1)
+def test_a_step_that_began_within_the_head_is_discarded_whole():
+    assert independent.step_seconds([0.0, 0.2, 0.3], discarded=0.12) == pytest.approx(0.1)
 
 
 def test_the_interval_is_students_over_pairs_and_agrees_with_the_engines():
@@ -181,6 +181,6 @@ def test_the_engine_finds_the_same_program_as_a_scenario(program):
 
 @pytest.mark.tensorflow
 def test_real_programs_give_a_ratio_with_an_interval():
-    found = independent.estimate("mlp", "xla", Plan(2, turns=2, burst=0.03, thrown_away=0.01))
+    found = independent.estimate("mlp", "xla", Plan(2, turns=2, burst=0.03, discarded=0.01))
     assert 0 < found.low <= found.ratio <= found.high < math.inf
     assert math.isfinite(found.standard_error)

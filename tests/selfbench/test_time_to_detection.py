@@ -14,8 +14,8 @@ from fake_workers import Behaviour, FakeWorkerFactory
 
 def measure(flips: float, workers: int = 60, most: int = 100) -> dict[str, time_to_detection.Found]:
     factory = FakeWorkerFactory({"default": Behaviour(flips=flips)})
-    found = time_to_detection.measure(factory, ["fake"], workers=workers, most=most)
-    return {kind: result for (_, kind), result in found.items()}
+    results = time_to_detection.measure(factory, ["fake"], workers=workers, most=most)
+    return {kind: detection for (_, kind), detection in results.items()}
 
 
 def test_every_kind_is_waited_for_as_well_as_quiet_trials():
@@ -30,9 +30,9 @@ def test_the_wait_is_one_over_the_rate(rate):
 
 
 def test_where_nothing_is_found_there_is_no_wait():
-    found = measure(0.0, workers=3, most=10)["quiet"]
-    assert (found.found, found.trials) == (0, 30)
-    assert math.isnan(found.trials_to_first)
+    detection = measure(0.0, workers=3, most=10)["quiet"]
+    assert (detection.diverged, detection.trials) == (0, 30)
+    assert math.isnan(detection.trials_to_first)
 
 
 def test_every_worker_is_a_fresh_one_and_no_kind_has_a_stretch_of_time_to_itself():

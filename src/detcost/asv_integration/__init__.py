@@ -1,1 +1,1 @@
-"""Everything that asv loads: plugins, and the class that the benchmarks inherit."""
+"""All that asv loads: the plugins, and the base class of the benchmarks."""

@@ -1,12 +1,12 @@
-"""What asv must know to measure TensorFlow: the plugin that ``asv.conf.json`` names.
+"""The asv plugin that measures TensorFlow. ``asv.conf.json`` names it.
 
 * ``virtualenv`` environments get the TensorFlow build that fits the machine.
-* ``existing`` environments are named by the TensorFlow found in them.
-* The processes of both are told where evidence goes and how much to measure.
-* What they report while they measure is shown at once, with what is left in all.
+* ``existing`` environments get their name from the TensorFlow that is installed in them.
+* The processes of both get variables for the evidence file and for the profile.
+* Their progress is shown at once, together with the progress of the whole run.
 
-asv loads it by its place in the checkout, whether or not detcost is installed
-beside asv. So it imports asv, the standard library and its neighbours, no more.
+asv loads the plugin by its path in the checkout, even if detcost is not installed beside asv. So
+it imports only asv, the standard library and modules of its own folder.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ from . import progress_relay
 from .selection import countdown
 from .tensorflow_build import build
 
-#: Names in the requirement matrix that stand for whichever build fits the machine.
+#: Names in the requirement matrix that stand for the build that fits the machine.
 PACKAGES = ("tensorflow", "tf-nightly")
-#: The suffix of evidence files. It equals ``detcost.evidence.journal.SUFFIX``, which needs more
-#: than the standard library.
+#: The suffix of evidence files. It equals ``detcost.evidence.journal.SUFFIX``, which cannot be
+#: imported with the standard library alone.
 SUFFIX = ".trials.jsonl"
-#: Seconds between lines of progress in a log, where they stay.
+#: Seconds between lines of progress in a log, where lines are not overwritten.
 PAUSE = 10.0
 
 
 @cache
 def command_line() -> dict[str, Any]:
-    """Return what the user asked asv for, by asv's own parser; nothing when asv is a library.
+    """Return asv's parsed command line; empty if asv is used as a library.
 
-    An environment learns from asv neither the machine's name nor ``--quick``,
-    ``--dry-run`` and ``--set-commit-hash``. Reading the command line once more
-    serves every command that runs benchmarks, and leaves asv's own as they are;
-    wrapping ``Run.run`` would miss ``asv find`` and break with its signature.
+    asv tells an environment neither the machine's name nor ``--quick``, ``--dry-run`` and
+    ``--set-commit-hash``. Parsing the command line again works for every command that runs
+    benchmarks. A wrapper of ``Run.run`` would miss ``asv find``, and break if the signature
+    changes.
     """
     with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
         parser, _ = make_argparser()
@@ -63,34 +63,36 @@ def command_line() -> dict[str, Any]:
 
 @cache
 def named_commit(conf: Config) -> str | None:
-    """Return the commit that ``--set-commit-hash`` names, in full."""
+    """Return the full hash of the commit that ``--set-commit-hash`` names."""
     name = command_line().get("set_commit_hash")
     return str(get_repo(conf).get_hash_from_name(name)) if name else None
 
 
 def machine_name() -> str:
-    """Return what asv calls this machine: unlike its host name, unique among the results."""
+    """Return asv's name of this machine. Unlike the host name, it is unique among results."""
     name = command_line()["machine"] or Machine.get_unique_machine_name()
     return str(MachineCollection.load(name)["machine"])
 
 
 def evidence_path(conf: Config, env_name: str, commit: str | None) -> str | None:
-    """Return where evidence belongs: beside asv's own result, of the same name.
+    """Return the path of the evidence file: beside asv's own result, with the same name.
 
-    ``None`` when asv will not save a result: a dry run, an unknown commit, or a
-    command that only tries benchmarks.
+    ``None`` if asv saves no result: in a dry run, for an unknown commit, or in a command that
+    only tries benchmarks.
     """
-    asked = command_line()
-    if commit is None or "machine" not in asked or asked.get("dry_run") or asked.get("skip_save"):
+    options = command_line()
+    if commit is None or "machine" not in options:
+        return None
+    if options.get("dry_run") or options.get("skip_save"):
         return None
     result = get_filename(machine_name(), commit, env_name)
     return str(Path(conf.results_dir, result.removesuffix(".json") + SUFFIX).absolute())
 
 
 class EnvironmentMixin(environment.Environment):  # type: ignore[misc]  # asv has no types
-    """An environment whose processes are told what they are run for.
+    """An environment that gives its processes variables about the run.
 
-    In ``ASV_*`` (asv leaves them out for existing environments), and in
+    They are asv's ``ASV_*``, which asv itself does not set in existing environments, and
     ``DETCOST_EVIDENCE``, ``DETCOST_MACHINE``, ``DETCOST_PROFILE`` and ``DETCOST_PROGRESS``.
     """
 
@@ -99,9 +101,9 @@ class EnvironmentMixin(environment.Environment):  # type: ignore[misc]  # asv ha
         super().__init__(conf, *args)
 
     def run(self, args: list[str], **kwargs: Any) -> Any:
-        """Run the environment's Python, telling it."""
-        # Asked anew each time: one environment serves several commits, and what a parallel
-        # build (-j) noted happened in another process.
+        """Run the environment's Python with these variables."""
+        # Not cached: one environment serves several commits, and a parallel build (-j) sets the
+        # commit in another process.
         commit = named_commit(self._conf) or self.installed_commit_hash
         self._set_commit_hash(commit)
         variables = {**kwargs.pop("env", os.environ), **self._global_env_vars}
@@ -112,7 +114,7 @@ class EnvironmentMixin(environment.Environment):  # type: ignore[misc]  # asv ha
         if command_line().get("quick"):
             variables.setdefault("DETCOST_PROFILE", "quick")
         variables[progress_relay.VARIABLE] = progress().path
-        if "setup_cache" in args:  # where a scenario is measured; all else is quick
+        if "setup_cache" in args:  # this measures a scenario; all other calls are fast
             countdown.start()
         try:
             return super().run(args, env=variables, **kwargs)
@@ -120,8 +122,8 @@ class EnvironmentMixin(environment.Environment):  # type: ignore[misc]  # asv ha
             progress().show()
 
 
-# asv takes the first class of a tool_name. Once its own give theirs up, ours answer to the names
-# that users, asv's documentation and results know.
+# asv takes the first class with a tool_name. So asv's own classes get other names, and the classes
+# below get the names that users, asv's documentation and results use.
 virtualenv.Virtualenv.tool_name = "virtualenv of asv"
 environment.ExistingEnvironment.tool_name = "existing of asv"
 
@@ -134,16 +136,16 @@ class Virtualenv(EnvironmentMixin, virtualenv.Virtualenv):  # type: ignore[misc]
     def __init__(self, conf: Config, python: str, *args: Any) -> None:
         super().__init__(conf, python, *args)
         if python == f"{sys.version_info.major}.{sys.version_info.minor}":
-            # asv prefers whatever PATH has by that name: another build of it, or a broken shim.
+            # asv prefers a Python of that name on PATH: perhaps another build, or a broken shim.
             self._executable = sys.executable
 
     @property
     def dir_name(self) -> str:
-        """The folder asv gives it, one for each build: a machine may get a GPU later."""
+        """The folder of the environment. Each build has its own: a machine may get a GPU later."""
         return f"{super().dir_name}-{build().label}"
 
     def create(self) -> None:
-        """Create it where it does not exist; say which build of TensorFlow it has in any case."""
+        """Create the environment if it does not exist. Log its build of TensorFlow."""
         super().create()
         for package in self._requirements.keys() & PACKAGES:
             log.info(f"TensorFlow: {build(package)}")
@@ -152,21 +154,21 @@ class Virtualenv(EnvironmentMixin, virtualenv.Virtualenv):  # type: ignore[misc]
         return super()._run_pip([*map(resolve_requirement, args), *self._constraints()], **kwargs)
 
     def _constraints(self) -> list[str]:
-        """Return pip's options for those of the project's constraint files that apply."""
-        wanted = [f"{name}-{version}" for name, version in self._requirements.items()]
+        """Return pip's options for the project's constraint files that apply."""
+        releases = [f"{name}-{version}" for name, version in self._requirements.items()]
         folder = Path(self._global_env_vars["ASV_CONF_DIR"], "constraints")
-        files = [folder / f"{name}.txt" for name in ("detcost", *wanted)]
+        files = [folder / f"{name}.txt" for name in ("detcost", *releases)]
         return [f"--constraint={file}" for file in files if file.exists()]
 
 
 def resolve_requirement(argument: str) -> str:
-    """Return pip's argument, with the build that fits this machine in TensorFlow's place."""
+    """Return pip's argument. TensorFlow becomes the build that fits this machine."""
     name = re.split(r"[^\w-]", argument)[0]
     return build(name).requirement(argument.removeprefix(name)) if name in PACKAGES else argument
 
 
 class ExistingEnvironment(EnvironmentMixin, environment.ExistingEnvironment):  # type: ignore[misc]
-    """asv's existing environment, named by its versions instead of the interpreter's path."""
+    """asv's existing environment, with a name made of versions, and not of the path."""
 
     tool_name = "existing"
     name = environment.Environment.name
@@ -174,13 +176,13 @@ class ExistingEnvironment(EnvironmentMixin, environment.ExistingEnvironment):  #
     def __init__(self, conf: Config, executable: str, *args: Any) -> None:
         try:
             super().__init__(conf, executable, *args)
-        except environment.EnvironmentUnavailable:  # which says nothing
+        except environment.EnvironmentUnavailable:  # it has no message
             raise environment.EnvironmentUnavailable(f"{executable} is no Python") from None
         self._python, self._requirements = inventory(self._executable)
         self._global_env_vars["ASV_ENV_NAME"] = self.name
 
 
-#: Whichever distribution it is that brings the package: there are about ten.
+#: Prints the versions of Python and of TensorFlow. About ten distributions have this package.
 INVENTORY = """
 import sys
 from importlib.metadata import packages_distributions, version
@@ -191,27 +193,28 @@ for distribution in packages_distributions().get("tensorflow", [])[:1]:
 
 
 def inventory(executable: str) -> tuple[str, dict[str, str]]:
-    """Return an interpreter's version and, where it has TensorFlow, that one's, not importing it.
+    """Return the version of an interpreter, and of its TensorFlow, without importing it.
 
     Raises
     ------
     EnvironmentUnavailable
-        If it cannot tell, being older than 3.10.
+        If the interpreter is older than 3.10, and cannot list its packages.
     """
     try:
-        answer = util.check_output([executable, "-c", INVENTORY], display_error=False, dots=False)
+        versions = util.check_output([executable, "-c", INVENTORY], display_error=False, dots=False)
     except util.ProcessError:
         raise environment.EnvironmentUnavailable(
-            f"{executable} cannot tell its packages; it must be Python 3.11 or newer"
+            f"{executable} cannot list its packages; it must be Python 3.11 or newer"
         ) from None
-    python, *tensorflow = answer.split()
+    python, *tensorflow = versions.split()
     return python, dict(zip(["tensorflow"], tensorflow, strict=False))
 
 
 class ProgressLog:
-    """A file to which benchmarks append lines, each shown as it comes; see ``progress_relay``.
+    """A file to which benchmarks append lines of progress; see ``progress_relay``.
 
-    A plain file: no writer ever waits for a reader, and it works on every system.
+    The lines are shown as they arrive. It is a plain file, so that no writer waits for a reader,
+    and that it works on every system.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -230,7 +233,7 @@ class ProgressLog:
             self.show()
 
     def show(self) -> None:
-        """Show what came since the last time: all on a terminal, else a line now and then."""
+        """Show the new lines: all of them on a terminal, otherwise one every few seconds."""
         with self._lock:
             for line in self._lines:
                 if rewrites(self._stream) or time.monotonic() >= self._next:
@@ -238,7 +241,7 @@ class ProgressLog:
                     self._next = time.monotonic() + PAUSE
 
     def close(self) -> None:
-        """Stop, and remove the file."""
+        """Stop showing lines, and remove the file."""
         self._closing.set()
         with self._lock:
             self._lines.close()
@@ -247,21 +250,21 @@ class ProgressLog:
 
 @cache
 def progress() -> ProgressLog:
-    """Return the one channel of this process."""
+    """Return the one progress log of this process."""
     return ProgressLog(sys.stderr)
 
 
 def rewrites(stream: TextIO) -> bool:
-    """Return whether what was written can be written over: a terminal that moves its cursor."""
+    """Return whether the stream is a terminal on which lines can be overwritten."""
     return stream.isatty() and os.environ.get("TERM") not in (None, "dumb")
 
 
 def show(line: str, stream: TextIO) -> None:
-    """Show a line of progress amid asv's own output.
+    """Show a line of progress within asv's own output.
 
-    asv leaves its last line open until the work it names is done. On a terminal the
-    progress is put into the rest of that line and the cursor back, so that the next
-    one, and then asv, write over it. Elsewhere it gets a line of its own.
+    asv leaves its last line open until that work is done. On a terminal, the progress fills the
+    rest of that line. Then the cursor moves back, so that the next progress line, and later asv,
+    overwrite it. Elsewhere it is a separate line.
     """
     if rewrites(stream):
         save, restore, erase, dim, plain = "\x1b7", "\x1b8", "\x1b[K", "\x1b[2m", "\x1b[0m"

@@ -1,7 +1,7 @@
-"""asv's published site gets the page to choose on: the second plugin of ``asv.conf.json``.
+"""The asv plugin that adds detcost's page to asv's published site. ``asv.conf.json`` names it.
 
-Like the first it is loaded by its place in the checkout, and imports asv and the standard
-library alone; the page wants the rest of detcost, which may not be installed beside asv.
+asv loads it by its path in the checkout. At the top it imports only asv and the standard library,
+because detcost may not be installed beside asv.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from asv.console import log
 from asv.publishing import OutputPublisher
 
 FOLDER = "chooser"
-#: In asv's own page the list of its pages ends with this entry.
+#: The last entry in the list of pages on asv's own page.
 LAST_ENTRY = '<li id="nav-li-graphdisplay">'
 ENTRY = f'<li id="nav-li-{FOLDER}"><a href="{FOLDER}/index.html">Choose by cost</a></li>'
 
 
 class ChooserPage(OutputPublisher):  # type: ignore[misc]  # asv has no types
-    """Writes the page beside asv's own, each linked to the other."""
+    """Writes the page beside asv's own page. Each page links to the other."""
 
     name = FOLDER
     button_label = "Choose by cost"
-    description = "The cheapest setting whose bits stay, and all it rests on"
+    description = "The cheapest setting whose bits stay, with the evidence for it"
     order = 10
 
     @classmethod
     def publish(cls, conf: Config, repo: Any, benchmarks: Any, graphs: Any, revisions: Any) -> None:
-        """Write it, where there is evidence and detcost is installed."""
+        """Write the page if there is evidence and detcost is installed."""
         try:
             from detcost.errors import UsageError
             from detcost.report import site
@@ -49,10 +49,10 @@ class ChooserPage(OutputPublisher):  # type: ignore[misc]  # asv has no types
 
 
 def link_from(index: Path) -> None:
-    """Put the page into the list in asv's own; say so where that has none."""
+    """Add the page to the list on asv's own page. Log a warning if there is no list."""
     text = index.read_text(encoding="utf-8")
     if LAST_ENTRY not in text:
-        log.warning(f"{index} has changed: no link to {FOLDER}/index.html could be put into it")
+        log.warning(f"{index} has changed: a link to {FOLDER}/index.html could not be added")
         return
     index.write_text(
         text.replace(LAST_ENTRY, f"{ENTRY}\n        {LAST_ENTRY}", 1), encoding="utf-8"

@@ -1,6 +1,6 @@
-"""What ``asv run`` measures here, and how long the whole of it will take.
+"""Selects what ``asv run`` measures on this machine, and estimates how long it takes.
 
-Part of the asv plugin: it imports asv and the standard library only.
+This is a part of the asv plugin, and imports only asv and the standard library.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 from asv.benchmarks import Benchmarks
 
-#: Benchmarks that only a name (``--bench``) or the full profile asks for: see ``benchmarks``.
+#: The core set. Only a name (``--bench``) or the full profile selects other benchmarks.
 CORE = r"^(?!more\.|harness\.)"
 
 
 class Countdown:
-    """How many scenarios asv has still to measure, and what that takes at the pace so far."""
+    """How many scenarios asv has still to measure, and how long that takes at the current pace."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -29,11 +29,11 @@ class Countdown:
         self.started = 0
 
     def expect(self, scenarios: int) -> None:
-        """Begin a run of so many scenarios."""
+        """Begin a run with this number of scenarios."""
         self.total, self.started = scenarios, 0
 
     def start(self) -> None:
-        """Note that the next scenario has begun."""
+        """Count a scenario that begins now."""
         if self.started == 0:
             self._begun = self._clock()
         self.started += 1
@@ -43,7 +43,7 @@ class Countdown:
         text = f"scenario {self.started} of {self.total}"
         if done < 1:
             return text
-        # The current one counts as half done: it is, on average.
+        # On average the current scenario is half done.
         pace = (self._clock() - self._begun) / (done + 0.5)
         minutes = pace * (self.total - done - 0.5) / 60
         return f"{text}, about {max(1, round(minutes))} min left in all"
@@ -51,14 +51,14 @@ class Countdown:
 
 countdown = Countdown()
 
-#: What Linux has where there is a GPU: NVIDIA's driver, AMD's, and Windows' for its guests.
+#: Device files that exist on Linux with a GPU: of NVIDIA's driver, of AMD's, and of WSL.
 GPU_FILES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 def is_measured(parameters: tuple[str, ...]) -> bool:
-    """Whether a combination of parameters can have a figure on this machine.
+    """Return whether a combination of parameters can have a figure on this machine.
 
-    asv starts a process for each that it selects, and prints a row.
+    asv starts a process and prints a row for each selected combination.
     """
     text = " ".join(parameters)
     no_gpu = sys.platform == "linux" and not any(Path(file).exists() for file in GPU_FILES)
@@ -67,12 +67,12 @@ def is_measured(parameters: tuple[str, ...]) -> bool:
     return "isa=" not in text or os.environ.get("DETCOST_PROFILE") != "quick"
 
 
-def leave_out_unmeasured(found: Benchmarks) -> None:
-    """Select no combination of parameters that has no figure here; others keep their place."""
-    for name, places in found.benchmark_selection.items():
-        if places:
-            combinations = list(itertools.product(*found._all_benchmarks[name]["params"]))
-            places[:] = [place for place in places if is_measured(combinations[place])]
+def leave_out_unmeasured(benchmarks: Benchmarks) -> None:
+    """Deselect the combinations that have no figure here. The others keep their index."""
+    for name, indices in benchmarks.benchmark_selection.items():
+        if indices:
+            combinations = list(itertools.product(*benchmarks._all_benchmarks[name]["params"]))
+            indices[:] = [index for index in indices if is_measured(combinations[index])]
 
 
 _discover = Benchmarks.discover.__func__
@@ -87,18 +87,18 @@ def discover(
     regex: Any = None,
     check: bool = False,
 ) -> Benchmarks:
-    """Discover all benchmarks; when none is named and the profile is not full, run the core set.
+    """Discover all benchmarks, and select the core set if no name and no full profile is given.
 
-    asv has no notion of benchmarks that exist and are not run by default. Hiding them
-    from discovery instead would drop their earlier results from the published site.
+    asv cannot mark benchmarks as not run by default. Hiding them from discovery would remove
+    their earlier results from the published site.
     """
     if not regex and os.environ.get("DETCOST_PROFILE") != "full":
         regex = [CORE]
-    found = _discover(cls, conf, repo, environments, commits, regex=regex, check=check)
-    leave_out_unmeasured(found)
-    caches = {benchmark.get("setup_cache_key") for benchmark in found.values()} - {None}
+    benchmarks = _discover(cls, conf, repo, environments, commits, regex=regex, check=check)
+    leave_out_unmeasured(benchmarks)
+    caches = {benchmark.get("setup_cache_key") for benchmark in benchmarks.values()} - {None}
     countdown.expect(len(caches) * len(environments) * len(commits))
-    return found
+    return benchmarks
 
 
 Benchmarks.discover = classmethod(discover)

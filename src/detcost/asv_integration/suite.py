@@ -1,11 +1,10 @@
-"""The base class of the asv benchmarks: one experiment a class, its figures handed to asv.
+"""The base class of the asv benchmarks. Each class runs one experiment, and asv gets its figures.
 
-asv times each parameter combination in a process of its own, minutes apart from
-those it is compared with; unpaired figures like that are several times as wide
-as paired ones. So each class measures all its settings side by side, once, in
-``setup_cache``, and every benchmark of the class hands asv a figure of that one
-measurement. ``time_step`` replays the blocks' medians through asv's own
-``timer`` hook: what asv stores, compares and plots are measured seconds.
+asv times every combination of parameters in its own process, minutes apart from the others. The
+intervals of such unpaired figures are several times as wide as those of paired figures. So each
+class measures all its settings side by side, once, in ``setup_cache``. Every benchmark of the class
+gives asv one figure of that measurement. ``time_step`` replays the medians of the blocks through
+asv's ``timer`` hook, so asv stores, compares and plots measured seconds.
 """
 
 from __future__ import annotations
@@ -25,25 +24,24 @@ from detcost.experiment.request import Request
 from detcost.experiment.run import Run
 from detcost.settings import grammar
 
-#: Static, so that results of different machines merge; absent devices are skipped,
-#: and devices beyond these are measured into the evidence all the same.
+#: The list is fixed, so that results of different machines merge. Absent devices are skipped.
+#: Other devices are measured too, but only the evidence has their figures.
 DEVICES = ("CPU:0", "GPU:0")
 GRID = tuple(setting.name for setting in grammar.default_grid())
-#: What may give one result on unlike processors; the quick profile leaves it out.
+#: May give the same bits on different processors. The quick profile leaves it out.
 ACROSS_PROCESSORS = "onednn=off+isa=AVX2"
 SETTINGS = (*GRID, ACROSS_PROCESSORS)
-#: Seconds a class may take: several times what its profile needs on a slow machine.
+#: The maximum seconds of a class: several times the time that its profile takes on a slow machine.
 TIMEOUTS = {"quick": 900, "standard": 3600, "full": 6 * 3600}
 
 Cache = dict[tuple[str, str], Evidence]
 
 
 class ScenarioSuite(abc.ABC):
-    """Benchmarks of one scenario, over device × setting.
+    """The benchmarks of one scenario, over device × setting.
 
-    A subclass names its scenario and defines ``setup_cache`` as
-    ``return self.measure()``: asv keeps one cache for each place in the source
-    where a ``setup_cache`` stands, so it cannot be inherited.
+    A subclass names its scenario, and defines ``setup_cache`` as ``return self.measure()``. It
+    cannot inherit ``setup_cache``, because asv keeps one cache for each definition in the source.
     """
 
     scenario: ClassVar[str]
@@ -62,7 +60,7 @@ class ScenarioSuite(abc.ABC):
         """Return ``self.measure()``."""
 
     def measure(self) -> Cache:
-        """Run the scenario's experiment on every device present."""
+        """Run the scenario's experiment on every device of this machine."""
         profile = profiles.from_environment()
         request = Request.parse(
             [self.scenario],
@@ -83,7 +81,7 @@ class ScenarioSuite(abc.ABC):
         return {(record.device, record.setting): record for record in run}
 
     def setup(self, cache: Cache, device: str, setting: str) -> None:
-        """Find the cell's evidence; asv calls this again before every replayed figure."""
+        """Find the cell's evidence. asv calls this before every replayed figure."""
         self.evidence = _measured(cache, device, setting)
         if not hasattr(self, "_clock") and self.evidence.step_seconds:
             samples = self.evidence.step_seconds.samples
@@ -92,13 +90,13 @@ class ScenarioSuite(abc.ABC):
             self.repeat = len(samples)
 
     def time_step(self, cache: Cache, device: str, setting: str) -> None:
-        """Seconds a step in a loop: the medians of the blocks."""
+        """Seconds of a step in a loop: the medians of the blocks."""
         self._clock.advance()
 
-    time_step.version = "2"  # type: ignore[attr-defined] # up to 1 of a step after idleness
+    time_step.version = "2"  # type: ignore[attr-defined] # 1 was of a step after idleness
 
     def track_cost(self, cache: Cache, device: str, setting: str) -> float:
-        """Step time ÷ ``default``'s; for ``default``, a second one against the first."""
+        """Step time ÷ step time under ``default``; for ``default``, the A/A comparison."""
         return _known(self.evidence.cost and self.evidence.cost.ratio)
 
     track_cost.unit = "ratio"  # type: ignore[attr-defined]
@@ -139,7 +137,7 @@ class ScenarioSuite(abc.ABC):
         return self._rate("execution")
 
     track_divergence_execution.unit = "rate"  # type: ignore[attr-defined]
-    track_divergence_execution.version = "2"  # type: ignore[attr-defined] # 1: from default's
+    track_divergence_execution.version = "2"  # type: ignore[attr-defined] # 1: against default
 
     def track_first_call(self, cache: Cache, device: str, setting: str) -> float:
         """Seconds of the first call: tracing, compiling, autotuning."""
@@ -160,15 +158,15 @@ class ScenarioSuite(abc.ABC):
     track_accuracy.unit = "relative error"  # type: ignore[attr-defined]
 
     def _rate(self, scope: str) -> float:
-        """Return the rate; unknown where the bits differ anyway, and the scope is not to blame."""
+        """Return the rate of a scope; NaN if the bits differ without the scope as the cause."""
         if differs_anyway(self.evidence, scope):
             return math.nan
-        found = self.evidence.divergence.get(scope)
-        return _known(found and found.rate)
+        divergence = self.evidence.divergence.get(scope)
+        return _known(divergence and divergence.rate)
 
 
 class _Replay:
-    """A clock that moves only when told, by the next measured duration."""
+    """A clock that each call of ``advance`` moves by the next measured duration."""
 
     def __init__(self, samples: list[float]):
         self._samples: Iterator[float] = iter(samples)
@@ -182,7 +180,10 @@ class _Replay:
 
 
 def _measured(cache: Cache, device: str, setting: str) -> Evidence:
-    """Return the evidence; asv skips on ``NotImplementedError`` and fails on anything else."""
+    """Return the evidence of a cell, or raise what makes asv skip or fail the benchmark.
+
+    asv skips a benchmark on ``NotImplementedError``, and fails it on any other exception.
+    """
     record = cache.get((device, setting))
     if record is None:
         raise NotImplementedError(f"no {device} here")
@@ -194,5 +195,5 @@ def _measured(cache: Cache, device: str, setting: str) -> Evidence:
 
 
 def _known(value: Any) -> float:
-    """Return a figure, or NaN, by which asv knows what was skipped."""
+    """Return a figure, or NaN, which asv shows as skipped."""
     return math.nan if value is None else float(value)

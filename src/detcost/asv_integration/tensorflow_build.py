@@ -1,12 +1,11 @@
-"""Which TensorFlow build fits this machine. Standard library only, and runnable as a script.
+"""Chooses the TensorFlow build that fits this machine. It can run as a script.
 
-One release of TensorFlow comes as several distributions. Asking for the release
-alone ("tensorflow 2.21.0") on every machine of a farm, and choosing the build
-here, keeps results comparable under one name.
+This module imports only the standard library. One release of TensorFlow has several
+distributions. Every machine of a farm requires the release alone ("tensorflow 2.21.0"), and this
+module chooses the build, so that results have one name and stay comparable.
 
-``tensorflow-metal`` is never chosen: its last release (1.2.0, January 2025) fails
-to load with TensorFlow 2.18 and later, so Apple GPUs are out of reach for the
-versions measured here.
+``tensorflow-metal`` is never chosen. Its last release (1.2.0, January 2025) does not load with
+TensorFlow 2.18 and later, so Apple GPUs cannot be measured.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ class Build:
     Attributes
     ----------
     distribution
-        What pip knows it by, extras included, such as ``tensorflow[and-cuda]``.
+        Its name for pip, with extras, such as ``tensorflow[and-cuda]``.
     label
         ``CPU`` or ``CUDA``.
     why
-        What about the machine decided it.
+        The property of the machine that decides the choice.
     """
 
     distribution: str
@@ -41,7 +40,7 @@ class Build:
     why: str
 
     def requirement(self, version: str = "") -> str:
-        """Return pip's requirement for ``version``: a number, a specifier, or nothing for any."""
+        """Return pip's requirement. ``version`` is a number, a specifier, or empty for any."""
         return self.distribution + (f"=={version}" if version[:1].isdigit() else version)
 
     def __str__(self) -> str:
@@ -55,14 +54,14 @@ def build(package: str = "tensorflow") -> Build:
 
 
 def requirement(version: str = "", package: str = "tensorflow") -> str:
-    """Return what to ask pip for, such as ``tensorflow-cpu==2.21.0``."""
+    """Return the requirement for pip, such as ``tensorflow-cpu==2.21.0``."""
     return build(package).requirement(version)
 
 
 def choose(system: str, machine: str, nvidia: bool, package: str = "tensorflow") -> Build:
-    """Return the build for what :func:`platform.system` and :func:`platform.machine` say.
+    """Return the build for the names from :func:`platform.system` and :func:`platform.machine`.
 
-    ``nvidia`` tells whether an NVIDIA driver is at work.
+    ``nvidia`` is whether an NVIDIA driver works.
     """
     if system != "Linux":
         return Build(package, "CPU", f"TensorFlow has no GPU build for {system}")
@@ -74,7 +73,7 @@ def choose(system: str, machine: str, nvidia: bool, package: str = "tensorflow")
 
 
 def has_nvidia() -> bool:
-    """Return whether an NVIDIA driver is at work. Under WSL only ``nvidia-smi`` can tell."""
+    """Return whether an NVIDIA driver works. Under WSL only ``nvidia-smi`` shows it."""
     if NVIDIA_DRIVER.exists():
         return True
     try:
@@ -87,7 +86,7 @@ def has_nvidia() -> bool:
 
 
 def main() -> None:
-    """Print the requirement for the version named, and on standard error which build and why."""
+    """Print the requirement. Print the build and the reason on standard error."""
     print(f"TensorFlow: {build()}", file=sys.stderr)
     print(requirement(*sys.argv[1:2]))
 

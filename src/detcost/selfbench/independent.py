@@ -1,12 +1,11 @@
-"""What a setting costs a plain program, measured without detcost.
+"""Measures the cost of a setting for a plain program, without detcost.
 
-The harness benchmarks hold the engine's costs against these figures. So this file imports nothing
-of detcost: neither its workers, nor its sampling, nor its intervals. The two sides share the text
-of the programs alone.
+The harness benchmarks compare detcost's costs with these figures. So this file imports nothing of
+detcost: no workers, no sampling, no intervals. Both sides share only the text of the programs.
 
 A pair is two fresh interpreters, alive side by side, one under ``default`` and one under the
-setting. They run bursts of steps in turn. A turn swaps the order of the turn before. The first part
-of each burst is thrown away, because the caches and the cores served the other program before it.
+setting. They run bursts of steps in turn. Each turn reverses the order of the previous turn. The
+first part of each burst is discarded, because caches and cores were in use by the other program.
 A pair gives one log ratio, and pairs are independent of each other.
 """
 
@@ -28,10 +27,10 @@ from typing import Protocol
 
 from scipy import special
 
-#: Run as text: the interpreters of a pair import no module of detcost.
+#: The programs run from their text, so that the interpreters of a pair import no detcost.
 _PROGRAMS = Path(__file__).with_name("plain_programs.py")
 
-#: A step that begins after the burst's time is the last one, so a burst holds at least one step.
+#: A burst ends with the first step that begins after its time, so it has at least one step.
 _RUN_BURSTS = """
 import json, sys, time
 import tensorflow as tf
@@ -52,9 +51,9 @@ for seconds in map(float, sys.stdin):
     print(json.dumps(marks), flush=True)
 """
 
-#: glibc either keeps a kernel's scratch memory or returns it to the system at every step. That
-#: depends on how the heap of a process happens to lie, and doubles a convolution's step in some
-#: processes. These variables take that lottery out, here and in detcost's workers.
+#: glibc either keeps a kernel's scratch memory or returns it to the system at every step. This
+#: depends on the random layout of the heap, and doubles the time of a convolution in some
+#: processes. These variables keep the memory in all processes, as in detcost's workers.
 _KEEP_FREED_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
@@ -71,28 +70,37 @@ class ProgramDied(RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to measure: pairs of processes, turns in a pair, and seconds of a burst.
+    """How much to measure.
 
-    ``thrown_away`` is the first part of every burst, in seconds.
+    Attributes
+    ----------
+    pairs
+        Pairs of processes.
+    turns
+        Turns in a pair.
+    burst
+        Seconds of a burst.
+    discarded
+        Seconds at the beginning of a burst that are not measured.
     """
 
     pairs: int = 6
     turns: int = 8
     burst: float = 0.35
-    thrown_away: float = 0.12
+    discarded: float = 0.12
 
     def __post_init__(self) -> None:
         if self.pairs < 2:
-            raise ValueError("an interval needs two pairs at least")
-        if self.turns < 1 or not 0 <= self.thrown_away < self.burst:
-            raise ValueError("a pair needs a turn, and a burst more time than is thrown away")
+            raise ValueError("an interval needs at least two pairs")
+        if self.turns < 1 or not 0 <= self.discarded < self.burst:
+            raise ValueError("a pair needs a turn, and a burst needs more time than is discarded")
 
 
 @dataclass(frozen=True)
 class IndependentEstimate:
     """Step time under a setting ÷ step time under ``default``, with its 95 % interval.
 
-    ``standard_error`` is the one of the ratio's logarithm.
+    ``standard_error`` is the standard error of the log ratio.
     """
 
     ratio: float
@@ -102,14 +110,14 @@ class IndependentEstimate:
 
 
 class Bursts(Protocol):
-    """A program that runs bursts of steps when asked."""
+    """A program that runs bursts of steps on request."""
 
     def burst(self, seconds: float) -> Sequence[float]:
-        """Run for so long; return 0 and the time after each step, in seconds."""
+        """Run for the given time; return 0 and the time after each step, in seconds."""
 
 
 class PlainProgram:
-    """A program in an interpreter of its own, from entering the context to leaving it."""
+    """A program in its own interpreter. It ends when the context is left."""
 
     def __init__(self, name: str, command: Sequence[str]):
         self._name = name
@@ -133,12 +141,12 @@ class PlainProgram:
         traceback: TracebackType | None,
     ) -> None:
         self._process.kill()
-        self._process.communicate()  # closes the pipes, and waits
+        self._process.communicate()  # closes the pipes, and waits for the end
         self._errors.close()
 
     def wait_until_ready(self) -> None:
         """Wait until the program is built and warm."""
-        self._answer()
+        self._read_line()
 
     def burst(self, seconds: float) -> Sequence[float]:
         """See :class:`Bursts`."""
@@ -148,37 +156,37 @@ class PlainProgram:
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._death() from None
-        marks: list[float] = json.loads(self._answer())
+        marks: list[float] = json.loads(self._read_line())
         return marks
 
-    def _answer(self) -> str:
+    def _read_line(self) -> str:
         assert self._process.stdout is not None
-        answer = self._process.stdout.readline()
-        if not answer:
+        line = self._process.stdout.readline()
+        if not line:
             raise self._death()
-        return answer
+        return line
 
     def _death(self) -> ProgramDied:
         code = self._process.wait()
         self._errors.seek(0)
-        last_words = self._errors.read().strip().rpartition("\n")[2] or "it wrote no error"
-        return ProgramDied(f"{self._name} ended with exit code {code}: {last_words}")
+        last_line = self._errors.read().strip().rpartition("\n")[2] or "it wrote no error"
+        return ProgramDied(f"{self._name} ended with exit code {code}: {last_line}")
 
 
 def estimate(program: str, setting: str, plan: Plan | None = None) -> IndependentEstimate:
-    """Measure what a setting costs a plain program, by fresh pairs of processes.
+    """Measure the cost of a setting for a plain program, by fresh pairs of processes.
 
     Parameters
     ----------
     program, setting
         One of ``PROGRAMS`` and one of ``SETTINGS``.
     plan
-        How much to measure; about ten seconds a pair by default, most of them bursts.
+        How much to measure. By default a pair takes about ten seconds.
 
     Raises
     ------
     ValueError
-        For another program or setting.
+        For an unknown program or setting.
     ProgramDied
         If a program ends before its last burst.
     """
@@ -191,7 +199,7 @@ def command(program: str, setting: str) -> list[str]:
     """Return the command line that runs a program under a setting."""
     if program not in PROGRAMS or setting not in SETTINGS:
         raise ValueError(f"{program} under {setting}: one of {PROGRAMS} under one of {SETTINGS}")
-    # -P: a module in the current directory must not stand in for one that the program imports.
+    # -P: the program must not import a module of the current directory by mistake.
     code = _PROGRAMS.read_text("utf-8") + _RUN_BURSTS
     return [sys.executable, "-P", "-c", code, program, setting]
 
@@ -199,7 +207,8 @@ def command(program: str, setting: str) -> list[str]:
 def _run_pair(commands: Sequence[Sequence[str]], plan: Plan) -> float:
     with ExitStack() as stack:
         pair = [
-            stack.enter_context(PlainProgram(" under ".join(each[-2:]), each)) for each in commands
+            stack.enter_context(PlainProgram(" under ".join(command[-2:]), command))
+            for command in commands
         ]
         for program in pair:
             program.wait_until_ready()
@@ -212,17 +221,19 @@ def log_ratio(default: Bursts, other: Bursts, plan: Plan) -> float:
     logs = []
     for turn in range(plan.turns):
         order = (other, default) if turn % 2 else (default, other)
-        seconds = {each: step_seconds(each.burst(plan.burst), plan.thrown_away) for each in order}
+        seconds = {
+            program: step_seconds(program.burst(plan.burst), plan.discarded) for program in order
+        }
         logs.append(math.log(seconds[other] / seconds[default]))
     return statistics.fmean(logs)
 
 
-def step_seconds(marks: Sequence[float], thrown_away: float) -> float:
-    """Return the mean seconds of a burst's steps that begin after its first part.
+def step_seconds(marks: Sequence[float], discarded: float) -> float:
+    """Return the mean seconds of the steps that begin after the first part of a burst.
 
-    ``marks`` are 0 and the time after each step. A step begins where the step before it ends.
+    ``marks`` are 0 and the time after each step. A step begins when the previous step ends.
     """
-    kept = [mark for mark in marks if mark >= thrown_away]
+    kept = [mark for mark in marks if mark >= discarded]
     return (kept[-1] - kept[0]) / (len(kept) - 1)
 
 

@@ -1,4 +1,7 @@
-"""How fast and how true detcost itself is: each figure against something plain, in one run."""
+"""Measures detcost itself: its speed, its memory and the bias of its costs.
+
+Each figure compares detcost with something plain, and measures both in one run.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ from detcost.settings.grammar import DEFAULT
 from detcost.workers.contract import UNPERTURBED, Cell, Conditions
 from detcost.workers.launch import start_workers
 
-#: A small scenario, so that what is compared is the price of a fresh process.
+#: A small scenario, so that the time to start a process dominates.
 CELL = Cell("matmul_square", DEFAULT, "CPU:0", size="small")
 
 #: Moves any float32 by some units in the last place.
@@ -49,8 +52,8 @@ print(Program(CELL).build().digest)
 def trial_speedup(pairs: int = 5) -> float:
     """Return a fresh interpreter's time to the first digest ÷ a worker's, the median of pairs.
 
-    Both apply the setting, build the same scenario, run and digest its first step.
-    The process that workers are forked from is started before: a run does that once.
+    Both apply the setting, build the same scenario, and run and digest its first step. The fork
+    server starts before the measurement, because a run starts it only once.
     """
     factory = start_workers()
     try:
@@ -66,7 +69,7 @@ def trial_speedup(pairs: int = 5) -> float:
             )
 
         worker_trial()
-        interpreter_trial()  # both once beforehand: files come from the page cache for both
+        interpreter_trial()  # run both once, so that both read files from the page cache
         return _median_ratio(interpreter_trial, worker_trial, pairs)
     finally:
         factory.close()
@@ -75,7 +78,7 @@ def trial_speedup(pairs: int = 5) -> float:
 def threads_trial_cost(pairs: int = 24) -> float:
     """Return the time of a trial of scope ``threads`` ÷ one of ``process``, the median of pairs.
 
-    They are what a standard run does, one at a time; the pool sizes take turns.
+    The trials are those of a standard run, one at a time. The pool sizes alternate.
     """
     factory = start_workers()
     arm = Arm(CELL)
@@ -92,17 +95,17 @@ def threads_trial_cost(pairs: int = 24) -> float:
             def process() -> None:
                 run([Trial(arm, "process", UNPERTURBED)])
 
-            process()  # the first is the reference of the others
+            process()  # the first process is the reference of the others
             return _median_ratio(threads, process, pairs)
     finally:
         factory.close()
 
 
 def timing_overhead(pairs: int = 200) -> float:
-    """Return what a sample adds to a step of 1 ms, as a share: 0.01 is 1 %.
+    """Return the time that a sample adds to a step of 1 ms, as a share: 0.01 is 1 %.
 
-    The worker's own loop against a tight loop around the very same step,
-    in turns, in this process; the step is arithmetic on registers and lasts 1 ms.
+    The worker's loop and a tight loop run the same step in turn, in this process. The step is
+    arithmetic on registers.
     """
     from detcost.workers.program.program import Program
 
@@ -122,9 +125,9 @@ def timing_overhead(pairs: int = 200) -> float:
 
 @dataclass(frozen=True)
 class CostCheck:
-    """One cost measured three ways: without the engine, by the engine, and by its former sampling.
+    """One cost, measured in three ways: without detcost, by detcost, and by its former sampling.
 
-    The former sampling timed bursts of 1 ms that began at once when a worker's turn came.
+    The former sampling timed bursts of 1 ms, and workers did not settle before a burst.
     """
 
     independent: independent.IndependentEstimate
@@ -133,7 +136,7 @@ class CostCheck:
 
 
 def check_cost(program: str, setting: str) -> CostCheck:
-    """Measure what a setting costs one of the plain programs, in all three ways."""
+    """Measure the cost of a setting for one of the plain programs, in all three ways."""
     standard = PROFILES["standard"]
     former = msgspec.structs.replace(
         standard, settle_seconds=0.0, burst_seconds=1e-3, rounds=30, seconds=25
@@ -146,7 +149,7 @@ def check_cost(program: str, setting: str) -> CostCheck:
 
 
 def cost_bias(cost: RatioEstimate, truth: independent.IndependentEstimate) -> float:
-    """Return by what share a cost lies above an independent estimate of it: 0.01 is 1 %."""
+    """Return the share by which a cost lies above an independent estimate: 0.01 is 1 %."""
     return cost.ratio / truth.ratio - 1
 
 
@@ -160,11 +163,11 @@ def cost_bias_in_errors(cost: RatioEstimate, truth: independent.IndependentEstim
 
 
 def _cost(program: str, setting: str, profile: Profile) -> RatioEstimate:
-    """Let the engine measure a plain program by a profile, its blocks alone."""
+    """Measure a plain program with detcost: the blocks of a profile, without trials."""
     factory = start_workers()
     cells = [
-        Cell(f"detcost.selfbench.plain_scenarios:{program}", each, "CPU:0")
-        for each in (DEFAULT, grammar.parse(setting))
+        Cell(f"detcost.selfbench.plain_scenarios:{program}", chosen, "CPU:0")
+        for chosen in (DEFAULT, grammar.parse(setting))
     ]
     experiment = Experiment(cells, profile, factory, scopes={})
     try:
@@ -178,7 +181,7 @@ def _cost(program: str, setting: str, profile: Profile) -> RatioEstimate:
 
 
 def digest_bandwidth(megabytes: int = 64, pairs: int = 15) -> float:
-    """Return the digest's bandwidth ÷ that of a plain read (a sum) of the same bytes."""
+    """Return the bandwidth of the digest ÷ bandwidth of a plain read (a sum) of the same bytes."""
     numbers = np.random.default_rng(0).integers(0, 1 << 62, size=megabytes << 17)
 
     def digest() -> None:
@@ -188,10 +191,10 @@ def digest_bandwidth(megabytes: int = 64, pairs: int = 15) -> float:
 
 
 def severity_bandwidth(megabytes: int = 64, pairs: int = 15) -> float:
-    """Return the bandwidth of ``severity.compare`` ÷ that of a plain copy of one output.
+    """Return the bandwidth of ``severity.compare`` ÷ bandwidth of a plain copy of one output.
 
-    The outputs are float32, and every element differs, as after another order of sums.
-    The bytes of one output count, both in the comparison and in the copy.
+    The outputs are float32. Every element differs, as it does after sums in another order. Both
+    bandwidths count the bytes of one output.
     """
     ours = _normal(megabytes)
     theirs = ours * _A_LITTLE_MORE
@@ -202,9 +205,9 @@ def severity_bandwidth(megabytes: int = 64, pairs: int = 15) -> float:
 
 
 def severity_memory(megabytes: int = 512) -> float:
-    """Return the peak resident bytes of comparing two outputs beyond these, in a fresh process.
+    """Return the peak memory of comparing two outputs, without the outputs, in a fresh process.
 
-    As in a worker, the reference is a file mapped into memory.
+    The reference is a file mapped into memory, as in a worker. The figure is in resident bytes.
     """
     code = (
         f"from detcost.selfbench import overhead; print(overhead._growth_of_comparing({megabytes}))"
@@ -219,7 +222,7 @@ def _growth_of_comparing(megabytes: int) -> int:
         digests.save(digests.leaves(numbers), f"{folder}/reference")
         numbers *= _A_LITTLE_MORE
         reference, outputs = digests.load(f"{folder}/reference"), digests.leaves(numbers)
-        reference[0].data.max()  # mapped pages are resident once read: these are the outputs'
+        reference[0].data.max()  # reads all mapped pages, so that they count as the outputs'
         before = machine.peak_memory()
         severity.compare(reference, outputs)
         return machine.peak_memory() - before

@@ -1,7 +1,7 @@
 """Programs as a user writes them: each takes TensorFlow and ``tf.function``, and returns a step.
 
-This file does not know detcost. :mod:`detcost.selfbench.independent` runs its text in fresh
-interpreters, and :mod:`detcost.selfbench.plain_scenarios` gives the same functions to the engine.
+This file imports nothing of detcost. :mod:`detcost.selfbench.independent` runs its text in fresh
+interpreters. :mod:`detcost.selfbench.plain_scenarios` makes scenarios of the same functions.
 """
 
 from collections.abc import Callable

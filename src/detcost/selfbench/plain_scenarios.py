@@ -1,6 +1,6 @@
 """The plain programs as scenarios, named ``detcost.selfbench.plain_scenarios:conv``.
 
-They are no built-in scenarios: only the harness benchmarks measure them.
+They are not built-in scenarios. Only the harness benchmarks measure them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How much sooner a perturbation finds a divergence that is known to be there.
+"""Measures how much sooner a perturbation finds a known divergence.
 
-The steps are small ones: at full size nearly every quiet trial diverges already, and
-nothing can be sooner than that.
+The steps are small. At full size nearly every unperturbed trial diverges, so that no perturbation
+can find a divergence sooner.
 """
 
 from __future__ import annotations
@@ -17,33 +17,38 @@ from detcost.experiment import perturbations
 from detcost.settings.grammar import DEFAULT
 from detcost.workers.contract import UNPERTURBED, Cell, Conditions, WorkerFactory
 
-#: Steps that race by default, and small not in every quiet trial. Scatters are none of them:
-#: small ones are done by one thread before another has woken up.
+#: Scenarios that race by default, and at a small size not in every unperturbed trial. Scatters do
+#: not qualify: one thread finishes a small one before another thread wakes up.
 SCENARIOS = ("crop_and_resize_gradient", "interleave_unordered", "batch_unordered")
 KINDS = (UNPERTURBED.label, *perturbations.KINDS)
 
 
-class Found(msgspec.Struct):
-    """Repeats tried until the first that differs, over fresh workers.
+class Detection(msgspec.Struct):
+    """Repeats until the first one that differs, over fresh workers.
 
-    ``trials`` counts up to the first divergence of each worker or, where none came, all it
-    was allowed; ``found`` counts the workers that diverged.
+    Attributes
+    ----------
+    diverged
+        The number of workers that diverged.
+    trials
+        The repeats up to the first divergence of each worker, or all repeats without divergence.
     """
 
-    found: int = 0
+    diverged: int = 0
     trials: int = 0
 
     @property
     def trials_to_first(self) -> float:
-        """Mean number of trials to the first divergence; NaN where none was found.
+        """The mean number of trials to the first divergence; NaN if no worker diverged.
 
-        The maximum-likelihood estimate of a geometric waiting time from censored
-        observations: all trials ÷ divergences found.
+        This is the maximum-likelihood estimate of a geometric waiting time from censored
+        observations: trials ÷ divergences.
         """
-        return self.trials / self.found if self.found else math.nan
+        return self.trials / self.diverged if self.diverged else math.nan
 
 
-Results = dict[tuple[str, str], Found]
+#: The result of each scenario and kind of perturbation.
+Results = dict[tuple[str, str], Detection]
 
 
 def measure(
@@ -58,43 +63,40 @@ def measure(
 ) -> Results:
     """Wait for the first divergence in every condition, one worker at a time.
 
+    The order of scenarios and kinds is random, and new for each of the workers.
+
     Parameters
     ----------
     workers
         Fresh workers for each scenario and kind.
     most
-        Repeats after which a worker is given up as having found nothing.
-
-    Returns
-    -------
-    dict
-        Of (scenario, kind); each kind is tried in turn, in a new random order each time.
+        The maximum number of repeats of a worker.
     """
     chance = random.Random(seed)
-    results = {(scenario, kind): Found() for scenario in scenarios for kind in kinds}
+    results = {(scenario, kind): Detection() for scenario in scenarios for kind in kinds}
     for number in range(workers):
         order = list(results)
         chance.shuffle(order)
         for scenario, kind in order:
             cell = Cell(scenario, DEFAULT, "CPU:0", size=size, seed=seed)
-            _wait(factory, cell, _circumstances(kind, seed, number), most, results[scenario, kind])
+            _wait(factory, cell, _conditions(kind, seed, number), most, results[scenario, kind])
     return results
 
 
-def _circumstances(kind: str, seed: int, number: int) -> Conditions:
+def _conditions(kind: str, seed: int, number: int) -> Conditions:
     return UNPERTURBED if kind == UNPERTURBED.label else perturbations.draw(kind, seed, number)
 
 
 def _wait(
-    factory: WorkerFactory, cell: Cell, conditions: Conditions, most: int, result: Found
+    factory: WorkerFactory, cell: Cell, conditions: Conditions, most: int, result: Detection
 ) -> None:
-    beside = conditions.neighbour
-    with factory.neighbour(beside) if beside else nullcontext():
+    kind = conditions.neighbour
+    with factory.neighbour(kind) if kind else nullcontext():
         worker = factory.start(cell, conditions)
         try:
             first = worker.build().digest
             differs = [digest != first for digest in worker.repeat(most)]
         finally:
             worker.close()
-    result.found += any(differs)
+    result.diverged += any(differs)
     result.trials += differs.index(True) + 1 if any(differs) else most
