@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 project = "detcost"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 root_doc = "README"
-include_patterns = ["README.md", "CONTRIBUTING.md", "docs/*.md"]
+include_patterns = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/*.md", "docs/*.md"]
 html_theme = "furo"
 html_title = "detcost"
 html_copy_source = False
@@ -27,8 +27,12 @@ autodoc_type_aliases = {"ArrayLike": "ArrayLike"}
 maximum_signature_line_length = 88
 numpydoc_show_class_members = False  # autodoc lists them
 
-PAGES = ["measurement", "choosing", "agreement", "folklore", "evidence", "reference"]
-LINES = "\n".join([*(f"docs/{page}" for page in PAGES), "CONTRIBUTING"])
+PAGES = (
+    *("docs/results", "docs/measurement", "docs/choosing", "docs/agreement", "docs/folklore"),
+    *("docs/evidence", "docs/reference", "examples/README"),
+    *("CONTRIBUTING", "docs/scenarios", "CHANGELOG"),
+)
+LINES = "\n".join(PAGES)
 CONTENTS = f"\n\n```{{toctree}}\n:hidden:\n\n{LINES}\n```\n"
 
 
