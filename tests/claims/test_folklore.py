@@ -34,8 +34,8 @@ from paths import ROOT
 CELL = ("matmul_square", "default")
 
 
-def evaluate(ask, *records: Evidence) -> Outcome:
-    return ask.evaluate(EvidenceIndex(records))
+def evaluate(hypothesis, *records: Evidence) -> Outcome:
+    return hypothesis.evaluate(EvidenceIndex(records))
 
 
 def seen(divergent: int, scope: str = "repeat") -> Evidence:
@@ -51,15 +51,15 @@ def test_bits_stay_where_no_comparison_differed_and_vary_where_one_did(divergent
     assert evaluate(Varies(*CELL, "repeat"), seen(divergent)).holds is not stays
 
 
-@pytest.mark.parametrize("ask", [Stays(*CELL, "process"), Varies(*CELL, "process")])
+@pytest.mark.parametrize("hypothesis", [Stays(*CELL, "process"), Varies(*CELL, "process")])
 @pytest.mark.parametrize("records", [[], [seen(0)], [failed()]], ids=["none", "scope", "failed"])
-def test_what_was_not_measured_is_no_answer(ask, records):
-    assert evaluate(ask, *records).holds is None
+def test_what_was_not_measured_is_no_answer(hypothesis, records):
+    assert evaluate(hypothesis, *records).holds is None
 
 
 def test_a_reason_for_no_answer_is_told():
     answer = evaluate(Stays(*CELL, "repeat"), failed(status="unimplemented", reason="no kernel"))
-    assert "unimplemented (no kernel)" in answer.words
+    assert "unimplemented (no kernel)" in answer.text
 
 
 @pytest.mark.parametrize("scope", ["threads", "execution"])
@@ -68,20 +68,20 @@ def test_what_differs_anyway_does_not_stay_and_blames_no_scope(scope):
     assert evaluate(Stays(*CELL, scope), racy).holds is False
     answer = evaluate(Varies(*CELL, scope), racy)
     assert answer.holds is None
-    assert answer.words == f"matmul_square under default, {scope}: differs in repeat already"
+    assert answer.text == f"matmul_square under default, {scope}: differs in repeat already"
     assert evaluate(Varies(*CELL, "process"), racy).holds is True
 
 
 def test_a_cell_that_carries_state_stays_and_its_words_say_so():
     answer = evaluate(Stays(*CELL, "repeat"), record(carries_state=True))
     assert answer.holds is True
-    assert answer.words.endswith("0 of 315 differed (carries state, its sequence repeats)")
+    assert answer.text.endswith("0 of 315 differed (carries state, its sequence repeats)")
 
 
 def test_a_sequence_that_varies_says_from_which_call():
     parted = msgspec.structs.replace(divergence(4, 20), first_call=7)
     answer = evaluate(Varies(*CELL, "process"), record(divergence={"process": parted}))
-    assert answer.words.endswith("4 of 20 differed; first differs at call 7")
+    assert answer.text.endswith("4 of 20 differed; first differs at call 7")
 
 
 def test_costs_of_cold_steps_are_told_with_what_verdicts_rest_on():
@@ -93,18 +93,18 @@ def test_costs_of_cold_steps_are_told_with_what_verdicts_rest_on():
 def test_two_cells_are_the_same_where_their_digests_are():
     one, same, other = record(), record(scenario="b"), record(scenario="c", digest="ff")
     for scenario, equal in (("b", True), ("c", False)):
-        ask = (CELL, (scenario, "default"))
-        assert evaluate(Same(*ask), one, same, other).holds is equal
-        assert evaluate(Differ(*ask), one, same, other).holds is not equal
+        hypothesis = (CELL, (scenario, "default"))
+        assert evaluate(Same(*hypothesis), one, same, other).holds is equal
+        assert evaluate(Differ(*hypothesis), one, same, other).holds is not equal
     assert evaluate(Same(CELL, ("d", "default")), one).holds is None
 
 
 def test_versions_are_compared_where_there_are_two():
-    ask = AcrossVersions(*CELL, same=False)
+    hypothesis = AcrossVersions(*CELL, same=False)
     old = record(versions={"tensorflow": "2.20.0"})
-    assert evaluate(ask, record()).holds is None
-    assert evaluate(ask, record(), old).holds is False
-    assert evaluate(ask, record(), msgspec.structs.replace(old, digest="ff")).holds is True
+    assert evaluate(hypothesis, record()).holds is None
+    assert evaluate(hypothesis, record(), old).holds is False
+    assert evaluate(hypothesis, record(), msgspec.structs.replace(old, digest="ff")).holds is True
 
 
 def test_the_newest_tensorflow_counts_whenever_it_was_measured():
@@ -163,14 +163,14 @@ def test_without_evidence_nothing_is_judged():
 
 def test_every_claim_has_a_source_and_asks_for_something():
     assert len({claim.name for claim in CLAIMS}) == len(CLAIMS) >= 25
-    assert all(claim.sources and claim.asks for claim in CLAIMS)
+    assert all(claim.sources and claim.hypotheses for claim in CLAIMS)
     assert len({source for claim in CLAIMS for source in claim.sources}) == 5
 
 
 def test_what_claims_ask_about_exists():
     for claim in CLAIMS:
-        for ask in claim.asks:
-            for scenario, setting in ask.cells:
+        for hypothesis in claim.hypotheses:
+            for scenario, setting in hypothesis.cells:
                 assert scenario in built_in()
                 parse(setting)
 
@@ -185,14 +185,19 @@ def test_everything_asked_is_measured():
         for scope in request.scopes
     }
     for claim in CLAIMS:
-        for ask in claim.asks:
-            for scenario, setting in ask.cells:
-                scope = getattr(ask, "scope", "process")
+        for hypothesis in claim.hypotheses:
+            for scenario, setting in hypothesis.cells:
+                scope = getattr(hypothesis, "scope", "process")
                 assert (scenario, parse(setting).name, scope) in cells
 
 
 def test_intervals_are_made_where_a_claim_is_about_cost():
-    costs = {ask.scenario for claim in CLAIMS for ask in claim.asks if isinstance(ask, Costs)}
+    costs = {
+        hypothesis.scenario
+        for claim in CLAIMS
+        for hypothesis in claim.hypotheses
+        if isinstance(hypothesis, Costs)
+    }
     for request in measuring.requests():
         if costs & set(request.scenarios):
             assert request.profile.looks[-1] >= 5
@@ -210,8 +215,8 @@ def committed() -> list[Evidence]:
 
 def test_every_claim_that_needs_no_gpu_has_a_verdict(committed):
     for found in verdicts.verdicts(committed):
-        asks = next(claim.asks for claim in CLAIMS if claim.name == found.claim)
-        gpu = all("GPU" in repr(ask) for ask in asks)
+        asks = next(claim.hypotheses for claim in CLAIMS if claim.name == found.claim)
+        gpu = all("GPU" in repr(hypothesis) for hypothesis in asks)
         assert (found.word == "not testable here") is gpu, found
 
 

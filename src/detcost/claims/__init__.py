@@ -1,1 +1,1 @@
-"""Claims: what people are told about reproducible TensorFlow, and what a run says of it."""
+"""Claims about reproducible TensorFlow, and verdicts on them from evidence."""

@@ -1,7 +1,7 @@
-"""The catalogue: claims of five much-read answers about reproducible TensorFlow.
+"""The catalogue: claims of five popular answers about reproducible TensorFlow.
 
-The answers are of January 2025 and named by their titles. A claim stands here as it would have
-to be seen, and all of what it asks for is measured by :data:`EXPERIMENTS`.
+The answers date from January 2025 and are named by their titles. Each claim is written as
+hypotheses that evidence can confirm. :func:`detcost.claims.measuring.measure` measures them all.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ TF1_TF2 = "Does a shared random seed guarantee identical results between TF1 and
 
 @dataclass(frozen=True)
 class Claim:
-    """What people are told, and what must be seen for it to hold.
+    """A claim, and the hypotheses that must be true for it to hold.
 
     Attributes
     ----------
     name
-        How it is called in tables.
-    says
-        The claim in a line.
+        Its name in tables.
+    statement
+        The claim in one line.
     sources
         Titles of the answers that make it.
-    asks
-        What must be seen, each by itself.
+    hypotheses
+        Evidence is evaluated on each one separately.
     """
 
     name: str
-    says: str
+    statement: str
     sources: tuple[str, ...]
-    asks: tuple[Hypothesis, ...]
+    hypotheses: tuple[Hypothesis, ...]
 
 
 RACES = ("embedding_gradient_dup100", "crop_and_resize_gradient", "map_random_parallel")
@@ -72,13 +72,13 @@ CLAIMS = (
     # -- seeds ---------------------------------------------------------------------------
     Claim(
         "unseeded_differs",
-        "without a seed every run draws other numbers and starts from other weights",
+        "without a seed every run draws different numbers and starts from different weights",
         (FAILING,),
         _each(Varies, (*DRAWS, *LAYERS), "unseeded", "process"),
     ),
     Claim(
         "global_seed_on_cpu",
-        "on a CPU tf.random.set_seed is enough for the same numbers again",
+        "on a CPU tf.random.set_seed is enough to get the same numbers again",
         (INEFFECTIVE,),
         _each(Stays, (*DRAWS, *LAYERS), "seeding=tf", "repeat", "process"),
     ),
@@ -134,7 +134,7 @@ CLAIMS = (
     ),
     Claim(
         "epoch_seeds",
-        "a seed for each epoch, drawn from the one before, repeats the data of every epoch",
+        "a seed for each epoch, derived from the previous one, repeats the data of every epoch",
         (UNRELIABLE,),
         _each(Stays, ("per_epoch_reseeding",), "seeding=numpy", "repeat", "process"),
     ),
@@ -153,7 +153,7 @@ CLAIMS = (
     ),
     Claim(
         "function_draws_otherwise",
-        "one seed gives other numbers inside tf.function than eagerly",
+        "one seed gives different numbers inside tf.function and eagerly",
         (INEFFECTIVE,),
         (
             Differ(("normal_eager", "seeding=tf"), ("normal_graph", "seeding=tf")),
@@ -163,7 +163,7 @@ CLAIMS = (
     ),
     Claim(
         "dropout_ignores_the_seed",
-        "dropout drops other inputs in spite of the global seed",
+        "dropout drops different inputs in spite of the global seed",
         (INEFFECTIVE, TF1_TF2),
         (
             *_each(Varies, ("dropout_op", "dropout_layer"), "seeding=tf", "repeat", "process"),
@@ -173,19 +173,19 @@ CLAIMS = (
     # -- optimisers ------------------------------------------------------------------------
     Claim(
         "adam_is_nondeterministic",
-        "training with Adam ends in other weights in spite of the seeds",
+        "training with Adam ends in different weights in spite of the seeds",
         (M1, FAILING),
         _each(Varies, ("dense_fit_adam", "dense_loop_adam"), "default", "repeat", "process"),
     ),
     Claim(
         "rmsprop_is_nondeterministic",
-        "training with RMSprop ends in other weights in spite of the seeds",
+        "training with RMSprop ends in different weights in spite of the seeds",
         (FAILING,),
         _each(Varies, ("dense_fit_rmsprop",), "default", "repeat", "process"),
     ),
     Claim(
         "sgd_is_deterministic",
-        "training with SGD ends in the same weights, being a deterministic optimiser",
+        "training with SGD ends in the same weights, because SGD is deterministic",
         (FAILING,),
         (
             *_each(Stays, ("dense_fit_sgd", "cnn_loop_sgd"), "default", "repeat", "process"),
@@ -195,13 +195,13 @@ CLAIMS = (
     ),
     Claim(
         "sgd_varies",
-        "training with SGD varies across runs with one seed, for its batches are random",
+        "training with SGD varies across runs with one seed, because its batches are random",
         (TF1_TF2,),
         _each(Varies, ("dense_fit_sgd",), "default", "repeat", "process"),
     ),
     Claim(
         "bits_never_repeat",
-        "the same bits in several runs on one machine are out of reach",
+        "several runs on one machine cannot give the same bits",
         (M1,),
         (
             *_each(Varies, TRAININGS, "default", "process"),
@@ -211,7 +211,7 @@ CLAIMS = (
     ),
     Claim(
         "differences_grow",
-        "what differs is small at first and grows with the epochs",
+        "differences are small at first and grow with the epochs",
         (M1,),
         (
             Grows("embedding_training", "default", "process"),
@@ -221,7 +221,7 @@ CLAIMS = (
     # -- pipelines -------------------------------------------------------------------------
     Claim(
         "augmentation_varies",
-        "images are turned and shifted otherwise in every run, even with a seed",
+        "images are rotated and shifted differently in every run, even with a seed",
         (M1,),
         _each(Varies, AUGMENTATIONS, "default", "repeat", "process"),
     ),
@@ -237,7 +237,7 @@ CLAIMS = (
     ),
     Claim(
         "interleave_one_at_a_time",
-        "interleave keeps its order where it takes one input at a time, and only there",
+        "interleave keeps its order only if it takes one input at a time",
         (FAILING,),
         (
             *_each(Stays, ("interleave_cycle_1",), "default", "repeat", "process", "threads"),
@@ -247,7 +247,7 @@ CLAIMS = (
     # -- threads and switches --------------------------------------------------------------
     Claim(
         "threads_vary_results",
-        "operations on several threads give other results from run to run",
+        "operations on several threads give different results from run to run",
         (M1, UNRELIABLE),
         _each(Varies, (*RACES, "conv2d_backward", "matmul_square"), "default", "repeat"),
     ),
@@ -265,7 +265,7 @@ CLAIMS = (
     ),
     Claim(
         "legacy_switch_helps",
-        "TF_DETERMINISTIC_OPS makes what races repeat",
+        "TF_DETERMINISTIC_OPS makes racing operations repeat",
         (INEFFECTIVE,),
         _each(Stays, RACES, "deterministic_ops_env", "repeat", "process"),
     ),
@@ -294,7 +294,7 @@ CLAIMS = (
     ),
     Claim(
         "jit_changes_results",
-        "global_jit_level=ON_1 changes results by another order of operations",
+        "global_jit_level=ON_1 changes results through another order of operations",
         (FAILING,),
         (
             Differ(("session_conv", "default"), ("session_conv", "xla")),
@@ -312,7 +312,7 @@ CLAIMS = (
     ),
     Claim(
         "versions_differ",
-        "another version of TensorFlow gives other numbers from one seed",
+        "another version of TensorFlow gives different numbers from one seed",
         (FAILING, UNRELIABLE, INEFFECTIVE, TF1_TF2),
         tuple(
             AcrossVersions(name, "default", same=False)
@@ -321,7 +321,7 @@ CLAIMS = (
     ),
     Claim(
         "gpu_has_its_own_generator",
-        "matmul on a GPU has a random generator of its own, which no seed reaches",
+        "matmul on a GPU has its own random generator, which no seed reaches",
         (M1, INEFFECTIVE),
         _on_gpu("normal_matmul_eager", "normal_matmul_graph"),
     ),
@@ -333,7 +333,7 @@ CLAIMS = (
     ),
     Claim(
         "cpu_and_gpu_differ",
-        "the same program gives other results on a GPU than on a CPU",
+        "the same program gives different results on a GPU and on a CPU",
         (FAILING,),
         (
             Differ(

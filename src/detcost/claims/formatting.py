@@ -1,4 +1,4 @@
-"""Verdicts as a person reads them: in a terminal, and as Markdown."""
+"""Verdicts as tables: in a terminal, in Markdown, and as JSON."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.table import Table
 from detcost.claims.verdicts import Verdict
 from detcost.tables.text import code, lines, markdown_text, plain
 
-#: Things seen that are told of a claim, before it says how many more there are.
-TOLD = 3
+#: How many outcomes of a kind a table lists before it counts the rest.
+OUTCOMES_LISTED = 3
 STYLES = {"holds": "green", "does not hold": "red", "depends on": "yellow"}
 
 
 def terminal_table(verdicts: Sequence[Verdict], source: str) -> Table:
-    """Return a table, a row a claim; ``source`` says what it was measured on."""
+    """Return a table with one row a claim. ``source`` becomes its caption."""
     table = Table(caption_justify="left", show_lines=True)
     for column in ("people say", "verdict", "what was seen"):
         table.add_column(column)
@@ -28,7 +28,7 @@ def terminal_table(verdicts: Sequence[Verdict], source: str) -> Table:
 
 
 def markdown_table(verdicts: Sequence[Verdict], source: str) -> str:
-    """Return the same as Markdown, with the claims' names and where they are made."""
+    """Return the same as Markdown, with the names of the claims."""
     rows = [["claim", "people say", "verdict", "what was seen"], ["---"] * 4]
     for verdict in verdicts:
         seen = "<br>".join(map(markdown_text, _seen(verdict)))
@@ -38,20 +38,17 @@ def markdown_table(verdicts: Sequence[Verdict], source: str) -> str:
 
 
 def json_text(verdicts: Sequence[Verdict]) -> str:
-    """Return all that was seen, as a list of claims."""
+    """Return every verdict with all its outcomes, as a JSON list."""
     return msgspec.json.format(msgspec.json.encode(verdicts)).decode()
 
 
 def _seen(verdict: Verdict) -> list[str]:
-    """Return the words for and against: of each some, and how many more there are."""
-    told = [
-        *_some("for it: ", verdict.seen_for),
-        *_some("against: ", verdict.seen_against),
-    ]
-    return told or list(_some("not seen: ", verdict.not_seen))
+    """Return some outcomes for and some against the claim, or else some that are not known."""
+    seen = [*_some("for it: ", verdict.seen_for), *_some("against: ", verdict.seen_against)]
+    return seen or _some("not seen: ", verdict.not_seen)
 
 
-def _some(label: str, words: Sequence[str]) -> Sequence[str]:
-    kept = [f"{label}{each}" for each in words[:TOLD]]
-    rest = len(words) - len(kept)
-    return [*kept, f"{label}and {rest} more like these"] if rest else kept
+def _some(label: str, outcomes: Sequence[str]) -> list[str]:
+    listed = [f"{label}{outcome}" for outcome in outcomes[:OUTCOMES_LISTED]]
+    rest = len(outcomes) - len(listed)
+    return [*listed, f"{label}and {rest} more like these"] if rest else listed

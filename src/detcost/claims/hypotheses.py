@@ -1,4 +1,4 @@
-"""Asks: what must be seen for a claim to hold, each put to the evidence."""
+"""Hypotheses: the statements that a claim is made of, each evaluated on evidence."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from detcost.evidence.schema import Evidence
 from detcost.settings.grammar import parse
 from detcost.tables.evidence_tables import cost_text
 
-#: How many times as large is much larger, and no accident of rounding.
+#: A growth by less than this factor may come from rounding.
 MUCH = 2.0
 
 
 class EvidenceIndex:
-    """Evidence by cell: that of the newest TensorFlow, and every version's bits."""
+    """Evidence by cell: the record of the newest TensorFlow, and the bits of every version."""
 
     def __init__(self, records: Iterable[Evidence]):
         self._records: dict[tuple[str, str, str], dict[str, Evidence]] = {}
@@ -27,13 +27,13 @@ class EvidenceIndex:
 
     def find(self, cell: tuple[str, str], device: str) -> Evidence | None:
         """Return the record of a scenario and setting on a device, of the newest TensorFlow."""
-        found = self._records.get(_key(cell, device), {})
-        return max(found.values(), key=lambda record: record.release, default=None)
+        by_version = self._records.get(_key(cell, device), {})
+        return max(by_version.values(), key=lambda record: record.release, default=None)
 
-    def versions(self, cell: tuple[str, str], device: str) -> dict[str, str]:
-        """Return the digest of its output by version of TensorFlow."""
-        found = self._records.get(_key(cell, device), {})
-        return {version: r.digest for version, r in sorted(found.items()) if r.digest}
+    def digests(self, cell: tuple[str, str], device: str) -> dict[str, str]:
+        """Return the digest of a cell's output by version of TensorFlow."""
+        by_version = sorted(self._records.get(_key(cell, device), {}).items())
+        return {version: record.digest for version, record in by_version if record.digest}
 
 
 def _key(cell: tuple[str, str], device: str) -> tuple[str, str, str]:
@@ -43,26 +43,26 @@ def _key(cell: tuple[str, str], device: str) -> tuple[str, str, str]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the evidence answers to one ask; ``holds`` is ``None`` where it says nothing."""
+    """The result of a hypothesis. ``holds`` is ``None`` if the evidence does not decide it."""
 
     holds: bool | None
-    words: str
+    text: str
 
 
 class Hypothesis(Protocol):
-    """One thing that must be seen."""
+    """One statement that evidence can confirm or refute."""
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:
-        """The scenarios and settings it asks about."""
+        """The scenarios and settings of the evidence that it needs."""
 
     def evaluate(self, evidence: EvidenceIndex) -> Outcome:
-        """Answer it from evidence."""
+        """Evaluate it on evidence."""
 
 
 @dataclass(frozen=True)
 class _OfOneCell:
-    """What asks about one cell have in common."""
+    """The common part of hypotheses about one cell."""
 
     scenario: str
     setting: str
@@ -81,22 +81,22 @@ class Stays(_OfOneCell):
     device: str = "CPU:0"
 
     def evaluate(self, evidence: EvidenceIndex) -> Outcome:
-        """Answer it from evidence."""
-        divergent, words = _divergence(self, evidence)
-        return Outcome(None if divergent is None else divergent == 0, words)
+        """Evaluate it on evidence."""
+        divergent, text = _divergence(self, evidence)
+        return Outcome(None if divergent is None else divergent == 0, text)
 
 
 @dataclass(frozen=True)
 class Varies(Stays):
-    """The bits do not stay in a scope: some comparison differed, and would not anyway."""
+    """The bits do not stay in a scope: a comparison differed because of the scope."""
 
     def evaluate(self, evidence: EvidenceIndex) -> Outcome:
-        """Answer it from evidence."""
-        divergent, words = _divergence(self, evidence)
+        """Evaluate it on evidence. A cell that races does not decide it."""
+        divergent, text = _divergence(self, evidence)
         record = evidence.find(self.cells[0], self.device)
         if divergent is None or (record and differs_anyway(record, self.scope)):
-            return Outcome(None, words)
-        return Outcome(divergent > 0, words)
+            return Outcome(None, text)
+        return Outcome(divergent > 0, text)
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,13 @@ class Same:
         return (self.one, self.other)
 
     def evaluate(self, evidence: EvidenceIndex) -> Outcome:
-        """Answer it from evidence."""
-        found = [evidence.find(*at) for at in zip(self.cells, self.devices, strict=True)]
-        names = " and ".join(
-            f"{scenario} under {setting} on {device}"
-            for (scenario, setting), device in zip(self.cells, self.devices, strict=True)
-        )
-        digests = [record.digest for record in found if record and record.digest]
-        if len(digests) < len(found):
-            return Outcome(None, f"{names}: {_unknown(found)}")
+        """Evaluate it on evidence."""
+        places = list(zip(self.cells, self.devices, strict=True))
+        names = " and ".join(f"{_name(cell)} on {device}" for cell, device in places)
+        records = [evidence.find(cell, device) for cell, device in places]
+        digests = [record.digest for record in records if record and record.digest]
+        if len(digests) < len(records):
+            return Outcome(None, f"{names}: {_unknown(records)}")
         return _compared(names, digests)
 
 
@@ -130,25 +128,26 @@ class Differ(Same):
     """Two cells give different bits."""
 
     def evaluate(self, evidence: EvidenceIndex) -> Outcome:
-        """Answer it from evidence."""
+        """Evaluate it on evidence."""
         return _inverted(super().evaluate(evidence))
 
 
 @dataclass(frozen=True)
 class AcrossVersions(_OfOneCell):
-    """A cell gives the same bits, or others, under every TensorFlow it was measured with."""
+    """A cell gives the same bits, or different ones, under every TensorFlow measured."""
 
     same: bool
     device: str = "CPU:0"
 
     def evaluate(self, evidence: EvidenceIndex) -> Outcome:
-        """Answer it from evidence of two versions or more."""
-        by_version = evidence.versions(self.cells[0], self.device)
-        where = f"{self.scenario} under {self.setting}, TensorFlow {' and '.join(by_version)}"
-        if len(by_version) < 2:
-            return Outcome(None, f"{where or 'none'}: two versions must be measured")
-        seen = _compared(where, list(by_version.values()))
-        return seen if self.same else _inverted(seen)
+        """Evaluate it on evidence. One version does not decide it."""
+        [cell] = self.cells
+        digests = evidence.digests(cell, self.device)
+        if len(digests) < 2:
+            return Outcome(None, f"{_name(cell)}: needs two versions of TensorFlow")
+        where = f"{_name(cell)}, TensorFlow {' and '.join(digests)}"
+        outcome = _compared(where, list(digests.values()))
+        return outcome if self.same else _inverted(outcome)
 
 
 @dataclass(frozen=True)
@@ -158,58 +157,68 @@ class Costs(_OfOneCell):
     device: str = "CPU:0"
 
     def evaluate(self, evidence: EvidenceIndex) -> Outcome:
-        """Answer it from evidence; an ambiguous cost is no answer."""
-        record = evidence.find(self.cells[0], self.device)
-        where = f"{self.scenario} under {self.setting}"
+        """Evaluate it on evidence. An ambiguous cost does not decide it."""
+        [cell] = self.cells
+        record = evidence.find(cell, self.device)
         if record is None or record.cost is None or record.cost.ratio is None:
-            return Outcome(None, f"{where}: {_unknown([record])}")
-        words = f"{where}: {cost_text(record.cost)} times default ({record.cost.verdict})"
-        if record.cost.verdict == "ambiguous":
-            return Outcome(None, words)
-        return Outcome(record.cost.verdict == "costs", words)
+            return Outcome(None, f"{_name(cell)}: {_unknown([record])}")
+        verdict = record.cost.verdict
+        text = f"{_name(cell)}: {cost_text(record.cost)} times default ({verdict})"
+        return Outcome(None if verdict == "ambiguous" else verdict == "costs", text)
 
 
 @dataclass(frozen=True)
 class Grows(_OfOneCell):
-    """Two trainings that part differ by much more at their end than where they part."""
+    """Two trainings that diverge differ by much more at the end than at their first difference."""
 
     scope: str
     device: str = "CPU:0"
 
     def evaluate(self, evidence: EvidenceIndex) -> Outcome:
-        """Answer it from evidence."""
-        record = evidence.find(self.cells[0], self.device)
-        found = record.divergence.get(self.scope) if record else None
-        path = found.severity.trajectory if found and found.severity else None
-        where = f"{self.scenario} under {self.setting}, {self.scope}"
+        """Evaluate it on evidence."""
+        [cell] = self.cells
+        record = evidence.find(cell, self.device)
+        divergence = record.divergence.get(self.scope) if record else None
+        severity = divergence.severity if divergence else None
+        path = severity.trajectory if severity else None
+        where = f"{_name(cell)}, {self.scope}"
         if path is None or path.relative[0] is None or path.relative[-1] is None:
-            return Outcome(None, f"{where}: the trainings did not part")
+            return Outcome(None, f"{where}: the trainings did not diverge")
         first, last = path.relative[0], path.relative[-1]
-        words = f"{where}: apart by {first:.1e} at step {path.first_step} and {last:.1e} at the end"
-        return Outcome(last > MUCH * first, words)
+        distances = f"{first:.1e} at step {path.first_step} and {last:.1e} at the end"
+        return Outcome(last > MUCH * first, f"{where}: apart by {distances}")
+
+
+def _name(cell: tuple[str, str]) -> str:
+    scenario, setting = cell
+    return f"{scenario} under {setting}"
 
 
 def _compared(names: str, digests: Sequence[str]) -> Outcome:
     equal = len(set(digests)) == 1
-    return Outcome(equal, f"{names}: {'the same' if equal else 'other'} bits")
+    return Outcome(equal, f"{names}: {'the same' if equal else 'different'} bits")
 
 
-def _inverted(seen: Outcome) -> Outcome:
-    return Outcome(None if seen.holds is None else not seen.holds, seen.words)
+def _inverted(outcome: Outcome) -> Outcome:
+    return Outcome(None if outcome.holds is None else not outcome.holds, outcome.text)
 
 
-def _divergence(ask: Stays, evidence: EvidenceIndex) -> tuple[int | None, str]:
-    record = evidence.find(ask.cells[0], ask.device)
-    where = f"{ask.scenario} under {ask.setting}, {ask.scope}"
-    found = record.divergence.get(ask.scope) if record else None
-    if record is None or found is None or not found.trials:
-        return None, f"{where}: {found.reason if found and found.reason else _unknown([record])}"
-    seen = check_scope(record, ask.scope, None)
-    words = seen.why or f"0 of {found.trials} differed"
-    return found.divergent, f"{where}: {words}{f' ({seen.note})' if seen.note else ''}"
+def _divergence(hypothesis: Stays, evidence: EvidenceIndex) -> tuple[int | None, str]:
+    """Return how many comparisons differed, ``None`` if there are none, and the text on them."""
+    [cell] = hypothesis.cells
+    record = evidence.find(cell, hypothesis.device)
+    where = f"{_name(cell)}, {hypothesis.scope}"
+    comparison = record.divergence.get(hypothesis.scope) if record else None
+    if record is None or comparison is None or not comparison.trials:
+        reason = comparison.reason if comparison else None
+        return None, f"{where}: {reason or _unknown([record])}"
+    check = check_scope(record, hypothesis.scope, None)
+    result = check.why or f"0 of {comparison.trials} differed"
+    return comparison.divergent, f"{where}: {result}{f' ({check.note})' if check.note else ''}"
 
 
 def _unknown(records: Iterable[Evidence | None]) -> str:
+    """Write why records have no result."""
     for record in records:
         if record is None:
             return "not measured"

@@ -1,9 +1,9 @@
-"""Measuring what the claims ask for: each scenario under the settings and in the scopes asked."""
+"""The measurement of every hypothesis: the scenarios, settings and scopes that claims need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detcost.claims.catalogue import CLAIMS
@@ -15,65 +15,83 @@ from detcost.experiment.request import Request
 from detcost.experiment.run import Run
 from detcost.workers.launch import start_workers
 
-#: Blocks of an experiment: the fewest that give an interval, where a claim is about cost.
+#: Blocks of an experiment. A cost needs an interval, and :data:`COST_BLOCKS` give one.
 BLOCKS, COST_BLOCKS = 1, 5
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How scenarios are measured: settings besides ``default``, scopes, and blocks."""
+
+    settings: tuple[str, ...]
+    scopes: tuple[str, ...]
+    blocks: int
+
+
 def requests() -> list[Request]:
-    """Return what must be measured, a request for all scenarios that are measured alike."""
-    alike: dict[tuple[tuple[str, ...], tuple[str, ...], int], list[str]] = {}
-    for scenario in dict.fromkeys(name for ask in _asks() for name, _ in ask.cells):
-        asks = [ask for ask in _asks() if scenario in dict(ask.cells)]
-        settings = {setting for ask in asks for name, setting in ask.cells if name == scenario} - {
-            "default"
-        }
-        scopes = {"repeat", "process"} | {getattr(ask, "scope", "repeat") for ask in asks}
-        blocks = COST_BLOCKS if any(isinstance(ask, Costs) for ask in asks) else BLOCKS
-        key = (tuple(sorted(settings)), tuple(s for s in SCOPES if s in scopes), blocks)
-        alike.setdefault(key, []).append(scenario)
-    return [
-        Request.parse(
-            scenarios,
-            settings,
-            None,
-            scopes=scopes,
-            profile=_profile(blocks),
-            size="medium",
-            dtype=None,
-            seed=42,
-        )
-        for (settings, scopes, blocks), scenarios in alike.items()
-    ]
+    """Return the requests that measure every hypothesis, one for each plan."""
+    by_plan: dict[_Plan, list[str]] = {}
+    for scenario, hypotheses in _by_scenario().items():
+        by_plan.setdefault(_plan(scenario, hypotheses), []).append(scenario)
+    return [_request(plan, scenarios) for plan, scenarios in by_plan.items()]
+
+
+def _by_scenario() -> dict[str, list[Hypothesis]]:
+    by_scenario: dict[str, list[Hypothesis]] = {}
+    for hypothesis in (h for claim in CLAIMS for h in claim.hypotheses):
+        for scenario in dict(hypothesis.cells):
+            by_scenario.setdefault(scenario, []).append(hypothesis)
+    return by_scenario
+
+
+def _plan(scenario: str, hypotheses: Sequence[Hypothesis]) -> _Plan:
+    settings = {setting for h in hypotheses for name, setting in h.cells if name == scenario}
+    scopes = {"repeat", "process"} | {getattr(h, "scope", "repeat") for h in hypotheses}
+    about_cost = any(isinstance(h, Costs) for h in hypotheses)
+    return _Plan(
+        settings=tuple(sorted(settings - {"default"})),
+        scopes=tuple(scope for scope in SCOPES if scope in scopes),
+        blocks=COST_BLOCKS if about_cost else BLOCKS,
+    )
+
+
+def _request(plan: _Plan, scenarios: Sequence[str]) -> Request:
+    return Request.parse(
+        scenarios,
+        plan.settings,
+        None,
+        scopes=plan.scopes,
+        profile=_profile(plan.blocks),
+        size="medium",
+        dtype=None,
+        seed=42,
+    )
 
 
 def measure(
     out: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Iterator[Evidence]:
-    """Measure all that the catalogue asks for; yields each cell's evidence as it is known.
+    """Measure every hypothesis of the catalogue; yield the evidence of each cell when it is known.
 
     Parameters
     ----------
     out
         A file to append the evidence to as well.
     on_progress
-        Called as work is done, with the progress of the whole.
+        Called with the progress of the whole measurement.
     """
-    to_do = requests()
-    experiments = [len(request.scenarios) * len(request.settings) for request in to_do]
+    planned = requests()
+    experiments = [len(request.scenarios) * len(request.settings) for request in planned]
     done = 0
     factory = start_workers()
     try:
-        for request, share in zip(to_do, experiments, strict=True):
+        for request, share in zip(planned, experiments, strict=True):
             report = _part(on_progress, done / sum(experiments), share / sum(experiments))
             yield from Run(request, out=out, on_progress=report, factory=factory)
             done += share
     finally:
         factory.close()
-
-
-def _asks() -> Iterator[Hypothesis]:
-    return (ask for claim in CLAIMS for ask in claim.asks)
 
 
 def _profile(blocks: int) -> Profile:
@@ -95,7 +113,7 @@ def _profile(blocks: int) -> Profile:
 def _part(
     on_progress: Callable[[Progress], None], before: float, share: float
 ) -> Callable[[Progress], None]:
-    """Report a part's progress as progress of the whole."""
+    """Return a function that turns the progress of a part into the progress of the whole."""
 
     def report(progress: Progress) -> None:
         fraction = before + share * progress.fraction

@@ -1,4 +1,4 @@
-"""Verdicts: what a run makes of a claim. None is written by hand."""
+"""Verdicts: the result of evidence for each claim. No verdict is written by hand."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Word = Literal["holds", "does not hold", "depends on", "not testable here"]
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What was seen of a claim.
+    """The verdict on a claim.
 
     Attributes
     ----------
     word
-        *holds* or *does not hold* where all that was seen says so; *depends on* where some does
-        and some does not; *not testable here* where nothing could be seen.
+        *holds* or *does not hold* if every hypothesis with an outcome agrees; *depends on* if
+        some hold and some do not; *not testable here* if none has an outcome.
     seen_for, seen_against, not_seen
-        What was seen, a line each.
+        The outcomes, one line each.
     """
 
     claim: str
@@ -38,12 +38,12 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def verdicts(records: Iterable[Evidence]) -> list[Verdict]:
     """Judge every claim of the catalogue by the evidence."""
-    cells = EvidenceIndex(records)
-    return [judge(claim, [ask.evaluate(cells) for ask in claim.asks]) for claim in CLAIMS]
+    index = EvidenceIndex(records)
+    return [judge(claim, [h.evaluate(index) for h in claim.hypotheses]) for claim in CLAIMS]
 
 
 def source(records: Iterable[Evidence]) -> str:
-    """Say what the verdicts rest on: machines, versions, days, controls, cold steps."""
+    """Write the basis of the verdicts: machines, versions, the last day, controls, cold steps."""
     known = list(records)
     machines = sorted({f"{r.machine_name} ({r.machine.get('cpu')})" for r in known})
     versions = sorted({f"TensorFlow {r.tensorflow}" for r in known})
@@ -54,21 +54,19 @@ def source(records: Iterable[Evidence]) -> str:
     return "; ".join([*machines, *versions, *days[-1:], controls, *cold])
 
 
-def judge(claim: Claim, seen: Iterable[Outcome]) -> Verdict:
-    """Judge a claim by what was seen."""
-    answers = list(seen)
-    told = {
-        holds: tuple(answer.words for answer in answers if answer.holds is holds)
-        for holds in (True, False, None)
-    }
+def judge(claim: Claim, outcomes: Iterable[Outcome]) -> Verdict:
+    """Judge a claim by the outcomes of its hypotheses."""
+    texts: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    for outcome in outcomes:
+        texts[outcome.holds].append(outcome.text)
     return Verdict(
         claim=claim.name,
-        says=claim.says,
+        says=claim.statement,
         sources=claim.sources,
-        word=_word(bool(told[True]), bool(told[False])),
-        seen_for=told[True],
-        seen_against=told[False],
-        not_seen=told[None],
+        word=_word(bool(texts[True]), bool(texts[False])),
+        seen_for=tuple(texts[True]),
+        seen_against=tuple(texts[False]),
+        not_seen=tuple(texts[None]),
     )
 
 
