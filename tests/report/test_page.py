@@ -572,7 +572,7 @@ def test_plots_are_loaded_when_the_reader_comes_near_and_kept_for_the_next_quest
 
 def test_what_people_say_stands_beside_what_was_seen(tab, real):
     show(tab, real)
-    row = tab.locator("#folklore tr", has_text="training with Adam ends in other weights")
+    row = tab.locator("#folklore tr", has_text="training with Adam ends in different weights")
     row.scroll_into_view_if_needed()
     expect(row).to_contain_text("does not hold")
     row.locator("summary").click()
