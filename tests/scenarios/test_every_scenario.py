@@ -1,4 +1,4 @@
-"""Every built-in scenario, for real: it builds, is traced once, and keeps to one shape."""
+"""Every built-in scenario in a real worker: it builds, is traced once, and keeps its shape."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 from detcost.scenarios.registry import built_in
 from detcost.settings.grammar import parse
 from detcost.workers.contract import Cell, Usage
+from detcost.workers.launch import ForkWorkerFactory
 
 pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture(scope="module")
-def used(factory) -> Iterator[dict[str, Future[Usage]]]:
-    """What every scenario's worker used, two of them at a time."""
+def usages(factory: ForkWorkerFactory) -> Iterator[dict[str, Future[Usage]]]:
+    """The usage of every scenario's worker. Two workers run at a time."""
 
     def run(name: str) -> Usage:
         worker = factory.start(Cell(name, parse("default"), "CPU:0", size="small"))
@@ -32,13 +33,13 @@ def used(factory) -> Iterator[dict[str, Future[Usage]]]:
 
 
 @pytest.mark.parametrize("name", built_in())
-def test_it_runs_and_is_traced_once_however_often_it_is_called(used, name):
-    """Under ``default``, where every one runs; op determinism may refuse, which is a result."""
-    assert used[name].result().traces <= 1
+def test_a_scenario_runs_and_is_traced_once(usages, name):
+    """Only under ``default``, because op determinism refuses some scenarios."""
+    assert usages[name].result().traces <= 1
 
 
 @pytest.mark.parametrize("name", [n for n, s in built_in().items() if "bfloat16" in s.dtypes])
-def test_it_runs_in_bfloat16_too(factory, name):
+def test_a_scenario_runs_in_bfloat16_too(factory, name):
     worker = factory.start(Cell(name, parse("default"), "CPU:0", size="small", dtype="bfloat16"))
     assert worker.build().digest == worker.repeat(1)[0]
     worker.close()

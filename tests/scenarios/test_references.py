@@ -1,4 +1,4 @@
-"""References in float64: the same program on the very same numbers, and its result is right."""
+"""References in float64: the same program with the same inputs, and correct results."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from detcost.settings.grammar import parse
 pytestmark = pytest.mark.tensorflow
 
 SEED = 42
-#: Every type that a scenario with a reference is measured in, and how far off its sums may be.
+#: Every type of scenarios with a reference.
 TYPES = {"float32": np.dtype("float32"), "bfloat16": np.dtype(ml_dtypes.bfloat16)}
+#: The greatest relative error of outputs of each type.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2}
 CELLS = [
     (name, dtype)
@@ -32,20 +33,20 @@ CELLS = [
 ]
 
 
-class Ran(NamedTuple):
-    """What one program was given and what it gave."""
+class Arrays(NamedTuple):
+    """The inputs and outputs of a program."""
 
     inputs: list[np.ndarray]
     outputs: list[np.ndarray]
-    shapes: Any  # nested as the outputs
+    shapes: Any  # nested like the outputs
 
 
-def in_process(name: str, dtype: str, float64: bool) -> Ran:
+def run_in_process(name: str, dtype: str, float64: bool) -> Arrays:
     step = built_in()[name].build(bench(dtype, float64))
     outputs = step()
-    # What a function captures is what it was given, whichever way the scenario made it.
+    # The captured tensors of a function are its inputs, however the scenario made them.
     captured = tf.function(step).get_concrete_function().captured_inputs
-    return Ran(
+    return Arrays(
         inputs=[np.asarray(tensor) for tensor in captured if tensor.dtype != tf.resource],
         outputs=[np.asarray(tensor) for tensor in tf.nest.flatten(outputs)],
         shapes=tf.nest.map_structure(lambda tensor: tuple(tensor.shape), outputs),
@@ -53,12 +54,12 @@ def in_process(name: str, dtype: str, float64: bool) -> Ran:
 
 
 def inputs_in_process(dtype: str, float64: bool) -> list[np.ndarray]:
-    given = bench(dtype, float64)
+    inputs = bench(dtype, float64)
     tensors = [
-        given.normal((1000,)),
-        given.normal((1000,), scale=0.1),
-        given.uniform((1000,), -0.3, 0.7),
-        given.tensor([0.1, 1 / 3]),
+        inputs.normal((1000,)),
+        inputs.normal((1000,), scale=0.1),
+        inputs.uniform((1000,), -0.3, 0.7),
+        inputs.tensor([0.1, 1 / 3]),
     ]
     return [np.asarray(tensor) for tensor in tensors]
 
@@ -70,9 +71,9 @@ def bench(dtype: str, float64: bool) -> Bench:
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[Callable[..., Any]]:
-    """Call a function in a process that has TensorFlow; this one must stay fit to be forked."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        yield cache(lambda function, *arguments: pool.submit(function, *arguments).result())
+    """Call functions in another process, because this one must not load TensorFlow."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as executor:
+        yield cache(lambda function, *arguments: executor.submit(function, *arguments).result())
 
 
 def relative(outputs: np.ndarray, reference: np.ndarray) -> float:
@@ -94,24 +95,24 @@ def assert_widened(narrow: list[np.ndarray], wide: list[np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_a_bench_for_a_reference_gives_the_very_same_numbers(process, dtype):
+def test_a_bench_for_a_reference_makes_the_same_numbers(process, dtype):
     narrow, wide = (process(inputs_in_process, dtype, float64) for float64 in (False, True))
     assert {array.dtype for array in narrow} == {TYPES[dtype]}
     assert_widened(narrow, wide)
 
 
 def test_numbers_are_scaled_before_they_are_rounded(process):
-    _, scaled, _, given = process(inputs_in_process, "float32", True)
+    _, scaled, _, constants = process(inputs_in_process, "float32", True)
     draws = Draws("float32")
     draws.normal((1000,))
     np.testing.assert_array_equal(scaled, draws.normal((1000,), scale=0.1))
-    np.testing.assert_array_equal(given, np.float32([0.1, 1 / 3]))
+    np.testing.assert_array_equal(constants, np.float32([0.1, 1 / 3]))
 
 
 @pytest.mark.parametrize(("name", "dtype"), CELLS)
-def test_a_reference_is_given_the_very_same_numbers(process, name, dtype):
-    """Arithmetic on inputs before the step rounds differently in float64, and would show here."""
-    narrow, wide = (process(in_process, name, dtype, float64) for float64 in (False, True))
+def test_a_reference_has_the_same_inputs(process, name, dtype):
+    """Arithmetic on inputs before the step would round differently in float64."""
+    narrow, wide = (process(run_in_process, name, dtype, float64) for float64 in (False, True))
     assert any(map(is_float, narrow.inputs))
     assert_widened(narrow.inputs, wide.inputs)
 
@@ -120,27 +121,27 @@ def test_a_reference_is_given_the_very_same_numbers(process, name, dtype):
 
 
 @pytest.mark.parametrize(("name", "dtype"), CELLS)
-def test_a_reference_is_of_the_same_shape_and_in_float64(process, name, dtype):
-    narrow, wide = (process(in_process, name, dtype, float64) for float64 in (False, True))
+def test_a_reference_has_the_same_shapes_in_float64(process, name, dtype):
+    narrow, wide = (process(run_in_process, name, dtype, float64) for float64 in (False, True))
     assert wide.shapes == narrow.shapes
     for ours, theirs in zip(narrow.outputs, wide.outputs, strict=True):
         assert theirs.dtype == (np.float64 if is_float(ours) else ours.dtype)
         if is_float(ours):
-            assert (theirs != theirs.astype(np.float32)).any(), "computed in float32 and widened"
+            assert (theirs != theirs.astype(np.float32)).any(), "computed in float32, then widened"
 
 
 @pytest.mark.parametrize(("name", "dtype"), CELLS)
-def test_the_program_is_no_further_from_its_reference_than_its_type_explains(process, name, dtype):
-    narrow, wide = (process(in_process, name, dtype, float64) for float64 in (False, True))
+def test_the_error_of_a_program_is_within_the_tolerance_of_its_type(process, name, dtype):
+    narrow, wide = (process(run_in_process, name, dtype, float64) for float64 in (False, True))
     for ours, theirs in zip(narrow.outputs, wide.outputs, strict=True):
         assert relative(ours, theirs) < TOLERANCE[dtype]
 
 
-# -- against NumPy, which shares nothing with it but the generator of numbers ----------
+# -- against NumPy, with the same inputs but independent code --------------------------
 
 
 class Draws:
-    """Inputs as the bench defines them, in float64."""
+    """Inputs in float64, with the numbers of the bench."""
 
     def __init__(self, dtype: str):
         self._dtype = TYPES[dtype]
@@ -161,13 +162,14 @@ def product(*shapes: tuple[int, ...]) -> Callable[[Draws], list[np.ndarray]]:
     return lambda draws: [np.matmul(*map(draws.normal, shapes))]
 
 
-#: Batch, height, width and channels of the small convolutions; their kernels are 3 × 3.
+#: Batch, height, width and channels of the small convolutions.
 IMAGES = (2, 16, 16, 16)
-PLACES = list(np.ndindex(3, 3))
+#: The elements of their kernels.
+POSITIONS = list(np.ndindex(3, 3))
 
 
 def under(i: int, j: int) -> tuple[slice, ...]:
-    """The pixels of padded images that one place of the kernel meets on its way."""
+    """Return the slices of padded images that an element of the kernel is multiplied with."""
     return np.s_[:, i : i + IMAGES[1], j : j + IMAGES[2]]
 
 
@@ -177,16 +179,16 @@ def pad(images: np.ndarray) -> np.ndarray:
 
 def conv2d_forward(draws: Draws) -> list[np.ndarray]:
     images, kernel = pad(draws.normal(IMAGES)), draws.normal((3, 3, 16, 16))
-    return [sum(images[under(*place)] @ kernel[place] for place in PLACES)]
+    return [sum(images[under(*position)] @ kernel[position] for position in POSITIONS)]
 
 
 def conv2d_backward(draws: Draws) -> list[np.ndarray]:
     images, kernel = pad(draws.normal(IMAGES)), draws.normal((3, 3, 16, 16))
     upstream = draws.normal(IMAGES)
     by_images, by_kernel = np.zeros_like(images), np.zeros_like(kernel)
-    for place in PLACES:
-        by_images[under(*place)] += upstream @ kernel[place].T
-        by_kernel[place] = np.einsum("bhwi,bhwo->io", images[under(*place)], upstream)
+    for position in POSITIONS:
+        by_images[under(*position)] += upstream @ kernel[position].T
+        by_kernel[position] = np.einsum("bhwi,bhwo->io", images[under(*position)], upstream)
     return [by_images[:, 1:-1, 1:-1], by_kernel]
 
 
@@ -194,9 +196,9 @@ def depthwise_backward(draws: Draws) -> list[np.ndarray]:
     images, kernel = pad(draws.normal(IMAGES)), draws.normal((3, 3, 16, 1))
     upstream = draws.normal(IMAGES)
     by_images, by_kernel = np.zeros_like(images), np.zeros_like(kernel)
-    for place in PLACES:
-        by_images[under(*place)] += upstream * kernel[place][:, 0]
-        by_kernel[place][:, 0] = (images[under(*place)] * upstream).sum(axis=(0, 1, 2))
+    for position in POSITIONS:
+        by_images[under(*position)] += upstream * kernel[position][:, 0]
+        by_kernel[position][:, 0] = (images[under(*position)] * upstream).sum(axis=(0, 1, 2))
     return [by_images[:, 1:-1, 1:-1], by_kernel]
 
 
@@ -258,12 +260,12 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(("name", "dtype"), [cell for cell in CELLS if cell[0] in EXPECTED])
-def test_numpy_finds_the_same(process, name, dtype):
-    outputs = process(in_process, name, dtype, True).outputs
-    for found, expected in zip(outputs, EXPECTED[name](Draws(dtype)), strict=True):
-        assert found.shape == expected.shape
-        assert relative(found, expected) < 1e-12
+def test_numpy_computes_the_same_outputs(process, name, dtype):
+    outputs = process(run_in_process, name, dtype, True).outputs
+    for output, expected in zip(outputs, EXPECTED[name](Draws(dtype)), strict=True):
+        assert output.shape == expected.shape
+        assert relative(output, expected) < 1e-12
 
 
-def test_every_scenario_that_numpy_knows_has_a_reference():
+def test_every_scenario_written_in_numpy_has_a_reference():
     assert set(EXPECTED) <= {name for name, _ in CELLS}

@@ -1,4 +1,4 @@
-"""Scenarios are found by name, in this package or in a file of the user's."""
+"""Scenarios are found by name, in this package or in a user's file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib
 import pickle
 import pkgutil
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -44,8 +46,8 @@ def no_scenario(bench):
 
 
 @pytest.fixture(autouse=True)
-def _imports_restored(monkeypatch):
-    """What a user's file does to the imports must not reach other tests."""
+def _imports_restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Restore the import system after a user's file is loaded."""
     monkeypatch.setattr(sys, "path", sys.path.copy())
     before = set(sys.modules)
     yield
@@ -54,7 +56,7 @@ def _imports_restored(monkeypatch):
 
 
 @pytest.fixture
-def own(tmp_path):
+def own(tmp_path: Path) -> Path:
     (tmp_path / "helper_of_mine.py").write_text("ANSWER = 42")
     path = tmp_path / "own.py"
     path.write_text(OWN)
@@ -68,7 +70,7 @@ def refusal(reference: str) -> str:
     return str(caught.value)
 
 
-def test_no_two_built_in_scenarios_have_one_name():
+def test_names_of_built_in_scenarios_are_unique():
     modules = [
         importlib.import_module(f"detcost.scenarios.families.{info.name}")
         for info in pkgutil.iter_modules(detcost.scenarios.families.__path__)
@@ -78,7 +80,7 @@ def test_no_two_built_in_scenarios_have_one_name():
 
 
 @pytest.mark.parametrize("entry", registry.built_in().values(), ids=lambda entry: entry.name)
-def test_a_built_in_scenario_says_what_it_is(entry):
+def test_a_built_in_scenario_describes_itself(entry):
     assert len(entry.summary) > 20
     assert "\n" not in entry.summary
     assert entry.family
@@ -87,15 +89,15 @@ def test_a_built_in_scenario_says_what_it_is(entry):
     assert registry.find_built_in(entry.name) is registry.load(entry.name) is entry
 
 
-def test_the_controls_are_there():
+def test_the_controls_exist():
     assert {"control_varies", "control_stable"} <= set(registry.built_in())
 
 
-def test_an_unknown_scenario_is_told_its_nearest_neighbour():
+def test_the_error_of_a_misspelt_name_suggests_the_scenario():
     assert 'did you mean "matmul_square"?' in refusal("matmul_sqare")
 
 
-def test_a_scenario_near_nothing_is_told_where_to_look():
+def test_the_error_of_another_unknown_name_names_the_list():
     assert "detcost list scenarios" in refusal("qqqq")
 
 
@@ -118,25 +120,25 @@ def test_a_scenario_of_a_module_is_found(own, monkeypatch):
     assert "no_such" in refusal("package_of_mine.no_such:first")
 
 
-def test_scenarios_stand_in_the_order_of_the_file(own):
+def test_scenarios_have_the_order_of_the_file(own):
     registry.load(f"{own}:first")
     assert list(registry.in_module(sys.modules["detcost_user_own"])) == ["second", "first"]
 
 
-def test_a_scenario_not_in_the_file_is_told_its_nearest_neighbour(own):
+def test_the_error_of_a_misspelt_name_suggests_one_of_the_file(own):
     assert refusal(f"{own}:secnd") == f'{own}: no scenario "secnd"; did you mean "second"?'
 
 
-def test_a_function_that_is_no_scenario_is_told_how_to_become_one(own):
+def test_the_error_of_a_plain_function_names_the_decorator(own):
     assert "@detcost.scenario" in refusal(f"{own}:qqq")
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     assert refusal(f"{tmp_path}/own.py:first").startswith(f"{tmp_path}/own.py: no such file;")
 
 
 @pytest.mark.parametrize(
-    ("text", "what"),
+    ("text", "reason"),
     [
         (b"def (", "SyntaxError"),
         (b"\x00\x01\xff", "SyntaxError"),
@@ -146,17 +148,16 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
         (b"raise KeyboardInterrupt", "KeyboardInterrupt"),
     ],
 )
-def test_a_file_that_cannot_be_run_is_told_in_its_own_words(tmp_path, text, what):
+def test_the_error_of_a_file_that_cannot_run_has_its_reason(tmp_path, text, reason):
     path = tmp_path / "own.py"
     path.write_bytes(text)
     message = refusal(f"{path}:first")
     assert f"{path}: cannot be loaded as Python" in message
-    assert what in message
+    assert reason in message
     assert f"run python {path}" in message
 
 
-def test_a_file_of_the_same_name_elsewhere_is_another(own, tmp_path):
-    """Two folders may each have their own.py."""
+def test_files_of_the_same_name_in_two_directories_are_distinct(own, tmp_path):
     other = tmp_path / "other" / "own.py"
     other.parent.mkdir()
     other.write_text(OWN.replace("ANSWER", "ANSWER + 1"))
@@ -164,17 +165,17 @@ def test_a_file_of_the_same_name_elsewhere_is_another(own, tmp_path):
     assert registry.load(f"{other}:second").build(None)() == 43
 
 
-def test_the_decorated_function_stays_what_it_was(own):
-    """It can be called, pickled and tested without detcost."""
+def test_the_decorator_returns_the_function_itself(own):
+    """So the function can be called, pickled and tested without detcost."""
     entry = registry.load(f"{own}:first")
     assert pickle.loads(pickle.dumps(entry.build)) is entry.build
     assert entry.build(None)() == 1
 
 
-@pytest.mark.parametrize("asked", ["processes=2", "strategy=lambda bench: None"])
-def test_what_comes_before_a_users_file_is_loaded_is_for_built_in_scenarios(tmp_path, asked):
+@pytest.mark.parametrize("option", ["processes=2", "strategy=lambda bench: None"])
+def test_only_built_in_scenarios_have_a_strategy_or_processes(tmp_path, option):
     mine = tmp_path / "mine.py"
     mine.write_text(
-        f"import detcost\n@detcost.scenario(family='mine', {asked})\ndef shared(bench): ..."
+        f"import detcost\n@detcost.scenario(family='mine', {option})\ndef shared(bench): ..."
     )
     assert "make the strategy inside the function" in refusal(f"{mine}:shared")

@@ -1,4 +1,4 @@
-"""Training shared out by ``tf.distribute``, with real workers, and peers that fail or die."""
+"""Trainings distributed by ``tf.distribute`` in real workers, and peers that fail or die."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import os
 import signal
 import threading
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 
 import psutil
 import pytest
 
 from detcost.settings.grammar import parse
 from detcost.workers.contract import Cell, CellError
+from detcost.workers.launch import ForkWorkerFactory
 from detcost.workers.peers import Peers
+from detcost.workers.process import ProcessWorker
 
 real = pytest.mark.tensorflow
 
 
-def start(factory, name: str, setting: str = "default"):
+def start(factory: ForkWorkerFactory, name: str, setting: str = "default") -> ProcessWorker:
     return factory.start(Cell(name, parse(setting), "CPU:0", size="small"))
 
 
-def digest(factory, name: str, setting: str = "default") -> str:
-    """The digest that every step gave."""
+def digest(factory: ForkWorkerFactory, name: str, setting: str = "default") -> str:
+    """Return the digest of all steps."""
     worker = start(factory, name, setting)
     (only,) = {worker.build().digest, *worker.repeat(2)}
     worker.close()
@@ -31,8 +34,8 @@ def digest(factory, name: str, setting: str = "default") -> str:
 
 @real
 @pytest.mark.parametrize("setting", ["default", "threads=1", "xla"])
-def test_two_devices_and_two_processes_train_alike_and_otherwise_than_one(factory, setting):
-    """Two shards' sums are added, whoever adds them; one batch is summed in another order."""
+def test_two_devices_and_two_processes_give_the_same_bits(factory, setting):
+    """Both add the sums of two shards. A single device sums the batch in another order."""
     none, mirrored, multi_worker = (
         digest(factory, f"replicas_{kind}", setting)
         for kind in ("none", "mirrored", "multi_worker")
@@ -63,28 +66,28 @@ def test_a_peer_that_dies_in_a_step_fails_the_cell_at_once(factory):
 
 
 @pytest.fixture
-def peer():
-    """One peer and the other end of its connection."""
+def peer() -> tuple[Peers, Connection]:
+    """Return one peer, and the peer's end of its connection."""
     ours, theirs = Pipe()
     return Peers([ours]), theirs
 
 
-def test_a_peer_is_asked_first_and_its_answer_awaited(peer):
+def test_a_peer_gets_the_request_first_and_must_answer(peer):
     peers, theirs = peer
     with peers.broadcast("run", 3):
         assert theirs.recv() == ("run", (3,))
         theirs.send(("ok", None))
 
 
-def test_a_peers_own_reason_comes_before_its_consequence_here(peer):
+def test_the_reason_of_a_peer_takes_precedence(peer):
     peers, theirs = peer
     theirs.send(("unimplemented", "no kernel"))
     with pytest.raises(CellError, match="no kernel") as caught, peers.broadcast("sample", 1):
-        raise RuntimeError("the collective operation was given up")
+        raise RuntimeError("the collective operation was aborted")
     assert caught.value.status == "unimplemented"
 
 
-def test_a_failure_here_is_told_while_the_peer_waits(peer, monkeypatch):
+def test_a_failure_is_raised_while_the_peer_still_waits(peer, monkeypatch):
     monkeypatch.setattr("detcost.workers.peers.GRACE", 0.01)
     peers, theirs = peer
     with pytest.raises(RuntimeError, match="a wrong shape"), peers.broadcast("sample", 1):
@@ -95,7 +98,7 @@ def test_a_failure_here_is_told_while_the_peer_waits(peer, monkeypatch):
 def test_a_peer_that_never_answers_times_out(peer, monkeypatch):
     monkeypatch.setattr("detcost.workers.peers.LIMIT", 0.01)
     peers, theirs = peer
-    with pytest.raises(CellError, match="no answer") as caught, peers.broadcast("sample", 1):
+    with pytest.raises(CellError, match="did not answer") as caught, peers.broadcast("sample", 1):
         pass
     assert caught.value.status == "timed_out"
     assert not theirs.closed

@@ -1,4 +1,4 @@
-"""The list of built-in scenarios. That each of them runs is shown with the workers."""
+"""The list of built-in scenarios. ``test_every_scenario.py`` runs each of them."""
 
 import subprocess
 import sys
@@ -9,11 +9,11 @@ import pytest
 from detcost.scenarios import registry
 from detcost.settings.grammar import LEVERS
 
-#: What the core set touches: kernels and pipelines.
+#: Families of the core set: kernels and pipelines.
 KERNELS = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
-#: What people are told about; ``detcost folklore`` measures it.
+#: Families about advice to users, which ``detcost folklore`` measures.
 PRACTICES = {"random", "session", "replicas", "training", "augmentation"}
-#: All but the controls, which are there to be recognised, not to be measured.
+#: All scenarios except the controls.
 SCENARIOS = {k: v for k, v in registry.built_in().items() if v.family != "control"}
 
 
@@ -24,19 +24,19 @@ def test_names_are_unique():
 
 
 @pytest.mark.parametrize("entry", SCENARIOS.values(), ids=SCENARIOS)
-def test_summary_says_what_and_why(entry):
+def test_a_summary_has_the_computation_and_the_source(entry):
     what, semicolon, source = entry.summary.partition("; ")
-    assert semicolon, "a summary reads: what it computes; what makes it vary."
+    assert semicolon, "a summary has the form: computation; source of nondeterminism."
     assert len(what.split()) >= 2
     assert len(source.split()) >= 5
     assert source.endswith(".")
 
 
-def test_every_family_is_there():
+def test_every_family_exists():
     assert {entry.family for entry in SCENARIOS.values()} == KERNELS | PRACTICES
 
 
-def test_core_is_small_and_touches_every_kind_of_kernel():
+def test_the_core_set_is_small_and_has_every_kind_of_kernel():
     core = [entry for entry in SCENARIOS.values() if entry.core]
     assert 9 <= len(core) <= 12
     assert {entry.family for entry in core} == KERNELS
@@ -47,12 +47,12 @@ def test_ignored_levers_exist():
     assert all(entry.ignores <= names for entry in SCENARIOS.values())
 
 
-def test_xla_means_nothing_to_any_pipeline():
+def test_every_pipeline_ignores_xla():
     pipelines = [entry for entry in SCENARIOS.values() if entry.family == "tf_data"]
     assert all("xla" in entry.ignores for entry in pipelines)
 
 
-def test_whatever_draws_by_name_says_so():
+def test_scenarios_that_draw_are_marked():
     names = {name for name, entry in SCENARIOS.items() if entry.draws}
     assert {name for name, entry in SCENARIOS.items() if entry.family == "random"} <= names
     assert {"graph_random_ops", "map_random_parallel", "shuffle_unseeded"} <= names
@@ -68,7 +68,7 @@ def test_matmul_is_measured_in_bfloat16_too():
     assert all("bfloat16" in entry.dtypes for entry in products)
 
 
-def test_arithmetic_has_a_float64_reference_and_pipelines_have_none():
+def test_arithmetic_has_a_float64_reference_but_not_pipelines():
     referenced = {name for name, entry in SCENARIOS.items() if entry.float64_reference}
     for part in ("matmul", "conv2d", "reduce", "segment_sum", "softmax", "scatter_add", "mlp"):
         named = {name for name, entry in SCENARIOS.items() if part in name and not entry.draws}
@@ -76,13 +76,13 @@ def test_arithmetic_has_a_float64_reference_and_pipelines_have_none():
     assert not any(SCENARIOS[name].family == "tf_data" for name in referenced)
 
 
-def test_models_are_trained_by_every_loop_with_every_optimiser():
+def test_every_model_has_every_loop_and_every_optimiser():
     models, loops = ("dense", "cnn"), ("fit", "loop")
     optimisers = ("sgd", "momentum", "adam", "rmsprop")
     assert {"_".join(parts) for parts in product(models, loops, optimisers)} <= set(SCENARIOS)
 
 
-def test_every_training_tells_its_trajectory_and_nothing_else_has_one():
+def test_exactly_the_trainings_have_a_trajectory():
     assert all(entry.trajectory == (entry.family == "training") for entry in SCENARIOS.values())
 
 

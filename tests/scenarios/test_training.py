@@ -1,7 +1,8 @@
-"""Trainings in real workers: they start anew every step, and where two part is found."""
+"""Trainings in real workers: every step restarts, and the step of divergence is found."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from detcost.outputs import digests
 from detcost.settings.grammar import parse
 from detcost.workers.contract import Cell, CellError
+from detcost.workers.launch import ForkWorkerFactory
+from detcost.workers.process import ProcessWorker
 from paths import USER_SCENARIOS
 
 pytestmark = pytest.mark.tensorflow
@@ -23,11 +26,11 @@ def cell(name: str, setting: str = "default", size: str = "small") -> Cell:
 
 
 @pytest.fixture
-def start(factory):
-    """Start workers that are closed when the test is done."""
+def start(factory: ForkWorkerFactory) -> Iterator[Callable[..., ProcessWorker]]:
+    """Start workers that close at the end of the test."""
     workers = []
 
-    def begin(*arguments: str, **options: str):
+    def begin(*arguments: str, **options: str) -> ProcessWorker:
         workers.append(factory.start(cell(*arguments, **options)))
         return workers[-1]
 
@@ -36,8 +39,8 @@ def start(factory):
         worker.close()
 
 
-def outputs(worker, path: Path) -> list[np.ndarray]:
-    """The values of the worker's last step."""
+def outputs(worker: ProcessWorker, path: Path) -> list[np.ndarray]:
+    """Return the outputs of the worker's last step."""
     worker.save_outputs(str(path))
     return [leaf.array for leaf in digests.load(path)]
 
@@ -45,7 +48,7 @@ def outputs(worker, path: Path) -> list[np.ndarray]:
 @pytest.mark.parametrize(
     "name", ["dense_fit_momentum", "dense_loop_rmsprop", "cnn_fit_adam", "cnn_loop_sgd"]
 )
-def test_a_training_starts_anew_with_every_step(start, name):
+def test_a_training_restarts_with_every_step(start, name):
     worker = start(name)
     assert {worker.build().digest} == set(worker.repeat(3))
 
@@ -68,7 +71,7 @@ def test_the_last_row_of_a_trajectory_is_the_final_weights(start, tmp_path):
     assert not np.array_equal(rows[-2], final[-1])
 
 
-def test_fit_is_not_traced_again_by_the_trainings_that_follow(start, tmp_path):
+def test_later_trainings_do_not_trace_fit_again(start, tmp_path):
     worker = start(f"{USER}:counts_traces_of_fit")
     worker.build()
     (first,) = outputs(worker, tmp_path / "first")
@@ -83,8 +86,8 @@ def test_a_loop_trains_under_every_lever(start, setting):
     assert {worker.build().digest} == set(worker.repeat(2))
 
 
-def test_fit_under_op_determinism_is_not_said_to_be_compiled(start):
-    with pytest.raises(CellError, match="without XLA") as refused:
+def test_compiled_fit_does_not_apply_under_op_determinism(start):
+    with pytest.raises(CellError, match="does not use XLA") as refused:
         start("dense_fit_sgd", "op_determinism+xla").build()
     assert refused.value.status == "not_applicable"
 
@@ -95,16 +98,16 @@ def test_the_step_of_first_divergence_is_found(start, tmp_path):
     (reference,) = outputs(worker, tmp_path / "reference")
     assert any(worker.repeat(1) != [digest] for _ in range(50)), "threads never raced"
     (rows,) = outputs(worker, tmp_path / "outputs")
-    found = worker.severity(str(tmp_path / "reference")).trajectory
+    trajectory = worker.severity(str(tmp_path / "reference")).trajectory
     pairs = zip(rows, reference, strict=True)
-    parted = [ours.tobytes() != theirs.tobytes() for ours, theirs in pairs]
-    assert found.first_step == parted.index(True)
-    distance = np.linalg.norm((rows - reference)[found.steps].astype(float), axis=1)
-    size = np.linalg.norm(reference[found.steps].astype(float), axis=1)
-    assert found.relative == pytest.approx(distance / size, rel=1e-6)
+    differs = [ours.tobytes() != theirs.tobytes() for ours, theirs in pairs]
+    assert trajectory.first_step == differs.index(True)
+    distance = np.linalg.norm((rows - reference)[trajectory.steps].astype(float), axis=1)
+    size = np.linalg.norm(reference[trajectory.steps].astype(float), axis=1)
+    assert trajectory.relative == pytest.approx(distance / size, rel=1e-6)
 
 
-def test_what_is_no_training_has_no_trajectory(start, tmp_path):
+def test_other_scenarios_have_no_trajectory(start, tmp_path):
     worker = start("control_varies")
     worker.build()
     outputs(worker, tmp_path / "reference")
@@ -112,6 +115,6 @@ def test_what_is_no_training_has_no_trajectory(start, tmp_path):
     assert worker.severity(str(tmp_path / "reference")).trajectory is None
 
 
-def test_a_training_that_gives_no_row_a_step_is_told_to(start):
-    with pytest.raises(CellError, match=r"gave float32\[\]; stack"):
+def test_a_training_without_a_row_per_step_is_an_error(start):
+    with pytest.raises(CellError, match=r"returned float32\[\]; stack"):
         start(f"{USER}:forgets_to_stack").build()

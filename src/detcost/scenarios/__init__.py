@@ -1,1 +1,1 @@
-"""Scenarios: what a program is to detcost, and the built-in ones. None imports TensorFlow."""
+"""Scenarios: the TensorFlow programs to measure. Importing one does not import TensorFlow."""

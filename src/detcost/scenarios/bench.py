@@ -1,4 +1,4 @@
-"""What a scenario is given to build its program with."""
+"""The bench: inputs and functions with which a scenario builds its program."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ SIZES = ("small", "medium", "large")
 
 
 class Bench:
-    """Inputs, and the setting's counterpart of ``tf.function`` and ``tf.data`` options.
+    """Makes inputs, and applies the setting to ``tf.function`` and ``tf.data`` options.
 
-    Inputs are drawn by NumPy's Philox generator from ``seed``, so they are the
-    same bytes on every machine, in every setting and under every version of
-    TensorFlow.
+    NumPy's Philox generator draws inputs from ``seed``. So their bytes are the same on every
+    machine, under every setting and with every version of TensorFlow.
 
     Attributes
     ----------
     seed, setting, size, device
-        The cell's. Eager ops and functions are on its device already.
+        Properties of the cell. Eager ops and functions run on the device by default.
     dtype
-        The type of every tensor it gives: the cell's, or float64 for a reference.
-        Even then the numbers are rounded to the cell's type, so they are the very same.
+        The type of every tensor that the bench makes: the cell's type, or float64 for a
+        reference. A reference has the same numbers, because they are rounded to the cell's type.
     strategy
         The ``tf.distribute`` strategy of a scenario that has one.
     """
@@ -64,11 +63,11 @@ class Bench:
         self._seeding = compile(setting.seeding(seed), "<seeding>", "exec")
 
     def sized(self, small: T, medium: T, large: T) -> T:
-        """Return the value for the cell's size."""
+        """Return the argument for the cell's size."""
         return dict(zip(SIZES, (small, medium, large), strict=True))[self.size]
 
     def tensor(self, values: ArrayLike) -> Any:
-        """Return a tensor of ``dtype`` of these numbers, rounded to the cell's type."""
+        """Return a tensor of ``dtype`` with these numbers, rounded to the cell's type."""
         return tf.cast(tf.cast(self._placed(values), self._rounded_to), self.dtype)
 
     def normal(self, shape: Sequence[int], scale: float = 1.0) -> Any:
@@ -77,16 +76,16 @@ class Bench:
         return self.tensor(draws * np.float32(scale))
 
     def uniform(self, shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Any:
-        """Return a tensor of numbers of ``dtype``, uniform on [low, high)."""
+        """Return a tensor of ``dtype``, uniform on [low, high)."""
         values = self._random.random(shape, dtype=np.float32) * np.float32(high - low)
         return self.tensor(values + np.float32(low))
 
     def integers(self, shape: Sequence[int], high: int) -> NDArray[np.int32]:
-        """Return a NumPy array of whole numbers from 0 to ``high`` − 1."""
+        """Return a NumPy array of integers from 0 to ``high`` − 1."""
         return self._placed(self._random.integers(0, high, size=shape, dtype=np.int32))
 
     def _placed(self, values: ArrayLike) -> NDArray[Any]:
-        """Copy numbers to where a trial wants them: so many bytes past a boundary of 64."""
+        """Copy numbers to the trial's offset from a boundary of 64 bytes."""
         array = np.asarray(values)
         if not self._input_offset:
             return array
@@ -98,19 +97,19 @@ class Bench:
 
     @property
     def jit_compile(self) -> bool:
-        """Whether the setting, or where it leaves that free the trial, compiles with XLA.
+        """Whether the setting or the trial compiles functions with XLA.
 
-        Always pinned, never left to TensorFlow: Keras switches XLA off by itself
-        under op determinism, which would count as determinism's cost.
+        Scenarios always pin it. Otherwise Keras disables XLA by itself under op determinism,
+        which would count as a cost of determinism.
         """
         return self.setting.has("xla") or self._jit_compile
 
     def function(self, python_function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return ``tf.function`` of it, with ``jit_compile`` pinned and traces counted."""
+        """Return a ``tf.function`` with ``jit_compile`` pinned to the setting. Its traces count."""
         return self.compile(python_function, jit_compile=self.jit_compile)
 
     def compile(self, python_function: Callable[..., Any], jit_compile: bool) -> Callable[..., Any]:
-        """Return ``tf.function`` of it with ``jit_compile`` as given, traces counted."""
+        """Return a ``tf.function`` with the given ``jit_compile``. Its traces count."""
         function = tf.function(python_function, jit_compile=jit_compile, autograph=self._autograph)
         self._functions.append(function)
         return function  # type: ignore[no-any-return]
@@ -118,11 +117,11 @@ class Bench:
     def gradient_step(
         self, forward: Callable[..., Any], inputs: Sequence[Any], upstream: Any
     ) -> Callable[[], Any]:
-        """Return a step giving the gradients of ``forward(*inputs)`` by each input.
+        """Return a step that computes the gradients of ``forward(*inputs)`` by each input.
 
-        ``upstream`` is the gradient that arrives from above. Being an input, it
-        leaves TensorFlow nothing to fold away, and where the backward pass does
-        not need the forward pass only the backward pass is run.
+        ``upstream`` is the gradient of the outputs. As an input it prevents constant folding.
+        If the backward pass does not depend on the forward pass, TensorFlow runs only the
+        backward pass.
         """
 
         @self.function
@@ -136,48 +135,47 @@ class Bench:
 
     @property
     def traces(self) -> int:
-        """The most often any one function of this bench was traced; 1 is right."""
+        """The greatest number of traces of any function of this bench; should be 1."""
         return max((f.experimental_get_tracing_count() for f in self._functions), default=0)
 
     @cached_property
     def draw(self) -> Drawing:
-        """Random numbers drawn in the step, in the way the lever ``seeding`` says."""
+        """The way to draw random numbers in the step, according to the lever ``seeding``."""
         return drawing(self.setting.strategy, self.seed)
 
     @property
     def seeded(self) -> bool:
-        """Whether the program is seeded as the setting says: at its top, or where it draws."""
+        """Whether the setting's way to seed applies: at the program's top, or where it draws."""
         return self.setting.strategy is None or bool(
             self.setting.seeding(self.seed) or "draw" in vars(self)
         )
 
     @property
     def op_seed(self) -> int | None:
-        """The seed for an op or a layer that takes one of its own.
+        """The seed for an op or a layer that takes a seed of its own.
 
-        None under ``unseeded`` and any other way to seed: such a program has it elsewhere.
+        ``None`` under ``unseeded`` and ``seeding``, since such programs seed elsewhere.
         """
-        free = self.setting.has("unseeded") or self.setting.strategy
-        return None if free else self.seed
+        elsewhere = self.setting.has("unseeded") or self.setting.strategy
+        return None if elsewhere else self.seed
 
     def reseed(self) -> None:
-        """Start the random numbers over, as far as a fresh run of the program would.
+        """Restart the random numbers by repeating the program's seeding code.
 
-        A scenario that draws numbers calls this at the head of its step, so that
-        repeating the step repeats the program. What the program sets once at its top is
-        set again, and no more: ops that carry a seed of their own (``seeding=per_op``)
-        go on with their next numbers, as they do in a user's loop. Under ``unseeded`` it
-        does nothing.
+        A scenario that draws numbers calls this at the start of its step, so that a repeated
+        step corresponds to a repeated program. It does not affect ops with seeds of their own
+        (``seeding=per_op``), which continue with their next numbers, as in a user's loop.
+        Under ``unseeded`` it does nothing.
         """
         exec(self._seeding, {"tf": tf, "np": np})
         if "draw" in vars(self):
             self.draw.restart()
 
     def dataset(self, dataset: Any, deterministic: bool | None = None) -> Any:
-        """Return the data set with the order the setting asks for.
+        """Return the data set with the setting's order of elements.
 
-        ``deterministic`` is the pipeline's own choice (``tf.data.Options.deterministic``);
-        the lever ``data_order=strict`` overrides it.
+        ``deterministic`` is the pipeline's own choice (``tf.data.Options.deterministic``).
+        The lever ``data_order=strict`` overrides it.
         """
         options = tf.data.Options()
         if self.setting.has("data_order"):

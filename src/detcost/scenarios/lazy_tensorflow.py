@@ -1,7 +1,7 @@
 """TensorFlow under its usual name, imported at first use.
 
-The coordinating process lists scenarios and never runs them: it must not pay
-for importing TensorFlow, nor have it in the process at all.
+The experiment's process lists scenarios and never runs them. So it never imports TensorFlow,
+which takes seconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The scenarios there are: built-in ones, and those in a user's own file."""
+"""The registry of built-in scenarios, and the loader of a user's scenarios."""
 
 from __future__ import annotations
 
@@ -29,34 +29,33 @@ class Scenario:
     Attributes
     ----------
     name
-        What results call it.
+        The name in results.
     family
-        The group it is listed and reported under.
+        The group in lists and reports.
     summary
-        What it computes, and which source of nondeterminism it has.
+        The computation and its source of nondeterminism.
     build
-        Called once in a worker with a :class:`~detcost.scenarios.bench.Bench`;
-        returns ``step()``, whose return value, any nest of tensors, is compared.
+        Called once in a worker with a :class:`~detcost.scenarios.bench.Bench`. Returns
+        ``step()``, which returns any nest of tensors to compare.
     core
-        Whether a plain ``asv run`` measures it.
+        Whether a plain ``asv run`` measures the scenario.
     dtypes
-        The types it can be built with; the first is what is measured unless asked.
+        The types that the scenario supports. The first is the default.
     ignores
-        Levers that mean nothing to it, by name.
+        Names of levers without meaning for the scenario.
     float64_reference
-        Whether its program, built from the very same inputs in float64, tells how far
-        off its outputs are; such a program takes every type from the bench.
+        Whether the same program in float64, with the same inputs, gives the error of the
+        outputs. Such a program takes every type from the bench.
     draws
-        Whether it draws random numbers, so that it matters how they are seeded.
+        Whether the scenario draws random numbers, so that the lever ``seeding`` applies.
     strategy
-        Makes its ``tf.distribute`` strategy, found in ``bench.strategy``, before TensorFlow
-        has started, as TensorFlow asks.
+        Makes the ``tf.distribute`` strategy for ``bench.strategy``, before TensorFlow starts.
     processes
-        How many processes run it together, each told of the others in ``TF_CONFIG``.
-        All take the same steps; the first one's outputs are compared.
+        Number of processes that run the scenario together, as a cluster in ``TF_CONFIG``.
+        All run the same steps. The outputs of the first process are compared.
     trajectory
-        Whether the leading axis of every output is the step of a training, so that the
-        step of first divergence can be told.
+        Whether the leading axis of every output is the step of a training. Then the step of
+        first divergence is recorded.
     """
 
     name: str
@@ -87,8 +86,8 @@ def scenario(
 ) -> Callable[[Build], Build]:
     """Register the decorated function as a scenario.
 
-    The function takes a :class:`~detcost.scenarios.bench.Bench` and returns
-    ``step()``. Its name is the scenario's, its docstring the summary.
+    The function takes a :class:`~detcost.scenarios.bench.Bench` and returns ``step()``.
+    It gives the scenario its name, and its docstring is the summary.
     """
 
     def register(build: Build) -> Build:
@@ -113,15 +112,15 @@ def scenario(
 
 
 def in_module(module: ModuleType) -> dict[str, Scenario]:
-    """Return the scenarios a module defines, by name, in the order of the file."""
+    """Return the scenarios of a module by name, in the order of the file."""
     functions = filter(inspect.isfunction, vars(module).values())
-    found = (vars(function).get("__detcost_scenario__") for function in functions)
-    return {entry.name: entry for entry in found if entry}
+    entries = (vars(function).get("__detcost_scenario__") for function in functions)
+    return {entry.name: entry for entry in entries if entry}
 
 
 @cache
 def built_in() -> dict[str, Scenario]:
-    """Return the scenarios of this package, by name. Does not import TensorFlow."""
+    """Return the built-in scenarios by name. Does not import TensorFlow."""
     import detcost.scenarios.families as package
 
     return {
@@ -134,7 +133,7 @@ def built_in() -> dict[str, Scenario]:
 
 
 def is_external(reference: str) -> bool:
-    """Whether it names a user's own scenario: ``path/to/file.py:name``, ``package.module:name``."""
+    """Return whether it names a user's scenario: ``path/file.py:name``, ``package.module:name``."""
     return ":" in reference
 
 
@@ -144,7 +143,7 @@ def find_built_in(name: str) -> Scenario:
     Raises
     ------
     UsageError
-        If there is none of that name.
+        If there is no scenario with this name.
     """
     if name not in built_in():
         advice = did_you_mean(name, built_in()) or "; detcost list scenarios shows them all"
@@ -153,13 +152,13 @@ def find_built_in(name: str) -> Scenario:
 
 
 def load(reference: str) -> Scenario:
-    """Return the scenario a reference names. Runs the user's file, so only workers call it.
+    """Return the scenario of a reference. Runs the user's file, so only workers call this.
 
     Raises
     ------
     UsageError
-        If the file, the module or the scenario in it does not exist, the file cannot
-        be run as Python, or the scenario asks for what a built-in one alone can have.
+        If the file, the module or the scenario does not exist, if the file cannot be run as
+        Python, or if the scenario has properties reserved for built-in scenarios.
     """
     if not is_external(reference):
         return find_built_in(reference)
@@ -170,17 +169,19 @@ def load(reference: str) -> Scenario:
         )
     except UsageError:
         raise
-    except BaseException as error:  # whatever a user's file raises, SystemExit included
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
+    except BaseException as error:  # a user's file may raise anything, SystemExit included
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         command = f"python {source}" if source.endswith(".py") else f'python -c "import {source}"'
-        raise UsageError(f"{source}: cannot be loaded as Python ({what}); run {command}") from None
+        raise UsageError(
+            f"{source}: cannot be loaded as Python ({reason}); run {command}"
+        ) from None
     scenarios = in_module(module)
     if name not in scenarios:
         advice = did_you_mean(name, scenarios) or "; decorate it with @detcost.scenario(family=...)"
         raise UsageError(f'{source}: no scenario "{name}"{advice}')
     if scenarios[name].strategy or scenarios[name].processes > 1:
         raise UsageError(
-            f"{reference}: strategy and processes are for built-in scenarios; "
+            f"{reference}: only built-in scenarios may have strategy and processes; "
             "make the strategy inside the function"
         )
     return scenarios[name]
@@ -194,7 +195,7 @@ def _load_file(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickling look a module up by name
-    sys.path.insert(0, str(path.parent.resolve()))  # its neighbours import as in `python file.py`
+    sys.modules[name] = module  # dataclasses and pickle look modules up by name
+    sys.path.insert(0, str(path.parent.resolve()))  # imports work as in `python file.py`
     spec.loader.exec_module(module)
     return module

@@ -1,8 +1,8 @@
-"""How a program draws its numbers, one class for each way to seed them.
+"""Ways to seed and draw random numbers, with a class for each.
 
-An op is made when the program is built and carries its own seed, if it has one, from then
-on; calling it in the step draws. What each class writes at an op is what the lever
-``seeding`` of :mod:`detcost.settings.grammar` tells users to write.
+An op is made when the program is built, with a seed of its own if it has one. Calling the op in the
+step draws numbers. Each class seeds ops as the snippets of the lever ``seeding`` do
+(:mod:`detcost.settings.levers`).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Draw = Callable[[], Any]
 
 
 class Drawing:
-    """Stateful ops without a seed of their own: the program's global seed governs, if there is one.
+    """Draws by stateful ops without a seed of their own. They follow the global seed, if any.
 
     Raises
     ------
     NotApplicable
-        From any method, where this way to seed has no counterpart.
+        From any method, if this way to seed has no counterpart of it.
     """
 
     def __init__(self, seed: int):
         self.seed = seed
 
     def op_seed(self, what: str) -> int | None:
-        """Return the argument ``seed=`` of a stateful op, or of whatever else ``what`` names."""
+        """Return the argument ``seed=`` of a stateful op. ``what`` names the op in errors."""
         return None
 
     def layer_seed(self, what: str) -> int | None:
@@ -56,16 +56,16 @@ class Drawing:
         return lambda x: tf.nn.dropout(x, rate, seed=seed)
 
     def glorot(self, rows: int, columns: int) -> Draw:
-        """Return a function that makes a new Keras initialiser of a matrix: Glorot's, uniform."""
+        """Return a function that makes a uniform Glorot initialiser of Keras for a matrix."""
         seed = self.layer_seed("a Keras initialiser")
         return lambda: tf.keras.initializers.GlorotUniform(seed=seed)
 
     def restart(self) -> None:
-        """Start over what the program starts where it makes its generators."""
+        """Restart the generators that the program makes, if any."""
 
 
 class PerOp(Drawing):
-    """The same ops, each with a seed of its own and none for the program."""
+    """Draws by the same ops, each with its own seed, and without a global seed."""
 
     def __init__(self, seed: int):
         super().__init__(seed)
@@ -81,7 +81,7 @@ class PerOp(Drawing):
 
 
 class FromNumPy(Drawing):
-    """Numbers made by NumPy and turned into tensors; what TensorFlow draws is not seeded."""
+    """Draws by NumPy and converts to tensors. TensorFlow's own draws are not seeded."""
 
     def normal(self, shape: Sequence[int]) -> Draw:
         """Return a function that draws and converts."""
@@ -92,13 +92,13 @@ class FromNumPy(Drawing):
         return lambda: _tensor(np.random.random_sample, shape)
 
     def dropout(self, rate: float) -> Callable[[Any], Any]:
-        """Return dropout of what NumPy chose."""
+        """Return dropout by numbers that NumPy draws."""
         return lambda x: tf.nn.experimental.general_dropout(
             x, rate, lambda shape, dtype: _tensor(np.random.random_sample, shape)
         )
 
     def glorot(self, rows: int, columns: int) -> Draw:
-        """Return a function that draws the weights and makes an initialiser of them."""
+        """Return a function that draws the weights and makes an initialiser from them."""
         limit = math.sqrt(6 / (rows + columns))
         return lambda: tf.keras.initializers.Constant(
             np.random.uniform(-limit, limit, (rows, columns))
@@ -106,15 +106,15 @@ class FromNumPy(Drawing):
 
 
 class FromGenerator(Drawing):
-    """Numbers from one ``tf.random.Generator``, whose state is a variable."""
+    """Draws from one ``tf.random.Generator``, whose state is a variable."""
 
     def __init__(self, seed: int):
         super().__init__(seed)
         self._generator = tf.random.Generator.from_seed(seed)
 
     def op_seed(self, what: str) -> int | None:
-        """Refuse."""
-        raise NotApplicable(f"{what} takes a seed, and no tf.random.Generator")
+        """Raise :class:`NotApplicable`."""
+        raise NotApplicable(f"{what} takes a seed, but not a tf.random.Generator")
 
     layer_seed = op_seed
 
@@ -127,16 +127,16 @@ class FromGenerator(Drawing):
         return lambda: self._generator.uniform(shape)
 
     def dropout(self, rate: float) -> Callable[[Any], Any]:
-        """Return dropout of what the generator chose."""
+        """Return dropout by numbers of the generator."""
         return lambda x: tf.nn.experimental.general_dropout(x, rate, self._generator.uniform)
 
     def restart(self) -> None:
-        """Give the generator its first state, as one just made has it."""
+        """Reset the generator to its first state."""
         self._generator.reset_from_seed(self.seed)
 
 
 class Stateless(Drawing):
-    """Stateless ops, each with a seed of its own: the same numbers whenever it is called."""
+    """Draws by stateless ops, each with its own seed. Every call gives the same numbers."""
 
     def __init__(self, seed: int):
         super().__init__(seed)
@@ -144,11 +144,11 @@ class Stateless(Drawing):
         self._layer_seeds = _seeds(seed)
 
     def op_seed(self, what: str) -> int | None:
-        """Refuse."""
-        raise NotApplicable(f"{what} keeps a state; there is no stateless form of it")
+        """Raise :class:`NotApplicable`."""
+        raise NotApplicable(f"{what} keeps a state and has no stateless counterpart")
 
     def layer_seed(self, what: str) -> int:
-        """Return the next seed derived from the program's: Keras itself draws by stateless ops."""
+        """Return the next seed derived from the program's. Keras itself uses stateless ops."""
         return next(self._layer_seeds)
 
     def normal(self, shape: Sequence[int]) -> Draw:
@@ -168,7 +168,7 @@ class Stateless(Drawing):
 
 
 def drawing(strategy: str | None, seed: int) -> Drawing:
-    """Return the way to draw for a word of the lever ``seeding``; ``None`` is ``default``."""
+    """Return the way to draw for a word of the lever ``seeding``, or ``None`` without it."""
     at_the_op = {
         "per_op": PerOp,
         "numpy": FromNumPy,
@@ -185,6 +185,6 @@ def _seeds(seed: int) -> Iterator[int]:
 def _tensor(draw: Callable[..., Any], shape: Sequence[int]) -> Any:
     if tf.inside_function():
         raise NotApplicable(
-            "inside tf.function NumPy draws once, when it is traced; draw outside and pass them in"
+            "inside tf.function NumPy draws once, when traced; draw outside and pass the numbers in"
         )
     return tf.convert_to_tensor(draw(shape), tf.float32)

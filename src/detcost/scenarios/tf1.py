@@ -1,4 +1,4 @@
-"""Graphs and sessions of TensorFlow 1, under the same levers as everything else."""
+"""Graphs and sessions of TensorFlow 1, under the same levers as other programs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from detcost.scenarios.lazy_tensorflow import tf
 
 @contextmanager
 def graph(bench: Bench) -> Iterator[Any]:
-    """Collect the ops built inside in a new graph, on the cell's device and seeded as it is.
+    """Collect ops in a new graph, on the cell's device and with the cell's seed.
 
-    The setting's code for that seeds the graph in place of TensorFlow when it is run inside.
+    Inside the block, the setting's seeding code seeds the graph.
     """
     new = tf.Graph()
     with new.as_default(), tf.device(f"/device:{bench.device}"):
@@ -23,20 +23,19 @@ def graph(bench: Bench) -> Iterator[Any]:
 
 
 def placeholders(arrays: Sequence[Any]) -> list[Any]:
-    """Return what a session is fed these arrays through; a constant would be folded away."""
+    """Return placeholders to feed these arrays. Constants would be folded away."""
     return [tf.compat.v1.placeholder(array.dtype, array.shape) for array in arrays]
 
 
 def session(bench: Bench, graph: Any, *, compiles: bool = False) -> Any:
-    """Return a new session for the graph, in which no random op has been run.
+    """Return a new session for the graph.
 
-    With ``compiles`` it finds by itself what XLA can compile, on the CPU too, where the
-    setting asks for XLA.
+    With ``compiles``, the session compiles what XLA can compile, if the setting has ``xla``.
     """
     threads = tf.config.threading
     config = tf.compat.v1.ConfigProto(
         allow_soft_placement=True,
-        # The process's first session decides on its pools; those of the setting, whoever is first.
+        # The first session of a process sizes its pools, so every session gets the setting's sizes.
         intra_op_parallelism_threads=threads.get_intra_op_parallelism_threads(),
         inter_op_parallelism_threads=threads.get_inter_op_parallelism_threads(),
     )
@@ -44,16 +43,16 @@ def session(bench: Bench, graph: Any, *, compiles: bool = False) -> Any:
     if compiles and bench.jit_compile:
         optimizer = config.graph_options.optimizer_options
         optimizer.global_jit_level = tf.compat.v1.OptimizerOptions.ON_1
-        optimizer.cpu_global_jit = True  # on a CPU, ON_1 alone does nothing and says nothing
+        optimizer.cpu_global_jit = True  # on a CPU, ON_1 alone has no effect
     return tf.compat.v1.Session(graph=graph, config=config)
 
 
 def run_compiled(session: Any, outputs: Any, feed: Mapping[Any, Any]) -> Any:
-    """Run for the first time in this session; raise unless XLA was handed a cluster of ops."""
+    """Run a session for the first time. Raise an error unless XLA received a cluster of ops."""
     metadata = tf.compat.v1.RunMetadata()
     options = tf.compat.v1.RunOptions(output_partition_graphs=True)
     values = session.run(outputs, feed, options=options, run_metadata=metadata)
     ops = {node.op for part in metadata.partition_graphs for node in part.node}
     if "_XlaRun" not in ops:
-        raise RuntimeError("xla did not take: the session compiled no cluster")
+        raise RuntimeError("xla did not take effect: the session compiled no cluster")
     return values

@@ -1,1 +1,1 @@
-"""The built-in scenarios, one module a family."""
+"""The built-in scenarios, with a module for each family."""

@@ -1,7 +1,7 @@
-"""Augmentation: images flipped, turned, shifted, sheared and zoomed by numbers drawn at random.
+"""Augmentation: images flipped, rotated, shifted, sheared and zoomed by random numbers.
 
-A step augments the same images from the same start and returns them all. Who draws which
-numbers is what can vary; the arithmetic on a pixel is done by one thread.
+A step augments the same images from the same start and returns all of them. Only the draws can
+vary between runs, because a single thread computes each pixel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BATCH = 4
 
 @scenario(family="augmentation", ignores=("xla",))
 def augment_image_data_generator(bench: Bench) -> Callable[[], Any]:
-    """Augmentation by ImageDataGenerator, in NumPy; one thread draws in turn, seeded by flow."""
+    """Augmentation by ImageDataGenerator, in NumPy; one thread draws in order, seeded by flow."""
     generator = getattr(tf.keras.preprocessing.image, "ImageDataGenerator", None)
     if generator is None:
         raise NotApplicable("this TensorFlow has no ImageDataGenerator")
@@ -47,7 +47,7 @@ def augment_image_data_generator(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="augmentation")
 def augment_keras_layers(bench: Bench) -> Callable[[], Any]:
-    """Augmentation by Keras layers, seeded; numbers are drawn in turn, whatever the threads."""
+    """Augmentation by seeded Keras layers; numbers are drawn in order, whatever the threads."""
     images = _images(bench)
     layers = _KerasLayers(bench)
     augment = bench.function(layers.augment)
@@ -61,7 +61,7 @@ def augment_keras_layers(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="augmentation", ignores=("xla",))
 def augment_keras_layers_in_tf_data(bench: Bench) -> Callable[[], Any]:
-    """Augmentation by seeded Keras layers in a parallel map; which call draws which is a race."""
+    """Augmentation by seeded Keras layers in a parallel map; calls race for the random numbers."""
     images = _images(bench)
     layers = _KerasLayers(bench)
     batches = tf.data.Dataset.from_tensor_slices(images).batch(BATCH)
@@ -98,7 +98,7 @@ def _images(bench: Bench) -> Any:
 
 
 class _KerasLayers:
-    """Keras's own layers, with a seed each, which can be put back to their first numbers."""
+    """Keras's layers, each with a seed, which can restart their random numbers."""
 
     def __init__(self, bench: Bench):
         seed, layers = bench.op_seed, tf.keras.layers
@@ -121,14 +121,14 @@ class _KerasLayers:
         return images
 
     def restart(self) -> None:
-        """Start the layers' random numbers over, if they have a seed to start from."""
+        """Restart the layers' random numbers, if they have a seed."""
         if self._seeded:
             for state, value in zip(self._states, self._initial, strict=True):
                 state.assign(value)
 
 
 def _transform(image: Any, seed: Any) -> Any:
-    """Turn, shear, zoom and shift an image by numbers that hang on the seed alone."""
+    """Rotate, shear, zoom and shift an image by numbers that depend only on the seed."""
     height, width, _ = image.shape
     draws = tf.random.stateless_uniform((5,), seed, -1.0, 1.0)
     angle, shear = draws[0] * math.radians(20), draws[1] * 0.2

@@ -1,4 +1,4 @@
-"""Controls: scenarios whose divergence is known, to show that a run can see it."""
+"""Controls: scenarios with known divergence, to verify that a run detects it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detcost.scenarios.registry import scenario
 
 @scenario(family="control")
 def control_varies(bench: Bench) -> Callable[[], Any]:
-    """Numbers from the operating system's entropy: every output must be seen to differ."""
+    """Numbers from the operating system's entropy; every output must differ."""
 
     def step() -> Any:
         return tf.constant(np.random.default_rng().random(8))
@@ -24,7 +24,7 @@ def control_varies(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="control")
 def control_stable(bench: Bench) -> Callable[[], Any]:
-    """Exact sums of whole numbers: no order of work can change a bit."""
+    """Exact sums of integers; no order of additions can change a bit."""
     numbers = tf.constant(bench.integers((1024,), high=1000))
 
     def step() -> Any:

@@ -1,4 +1,4 @@
-"""Convolutions: forward, their gradients, and a small network trained by them."""
+"""Convolutions: forward passes, gradients, and a training step of a small network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detcost.scenarios.registry import scenario
 
 @scenario(family="conv", float64_reference=True)
 def conv2d_forward(bench: Bench) -> Callable[[], Any]:
-    """Forward convolution; the blocking of its inner sums follows the instruction set."""
+    """Forward convolution; the blocking of the inner sums depends on the instruction set."""
     images, kernel, _ = _conv2d_inputs(bench)
 
     @bench.function
@@ -24,14 +24,14 @@ def conv2d_forward(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="conv", core=True, float64_reference=True)
 def conv2d_backward(bench: Bench) -> Callable[[], Any]:
-    """Gradients of a convolution; the kernel's is a sum over all pixels, split over threads."""
+    """Gradients of a convolution; threads split the kernel gradient's sum over all pixels."""
     images, kernel, upstream = _conv2d_inputs(bench)
     return bench.gradient_step(_conv2d, [images, kernel], upstream)
 
 
 @scenario(family="conv", float64_reference=True)
 def depthwise_backward(bench: Bench) -> Callable[[], Any]:
-    """Gradients of a depthwise convolution; the filter's sum over images is split over threads."""
+    """Gradients of a depthwise convolution; threads split the filter gradient's sum over images."""
     batch, side, channels = bench.sized((2, 16, 16), (8, 32, 32), (32, 64, 64))
     images = bench.normal((batch, side, side, channels))
     kernel = bench.normal((3, 3, channels, 1))
@@ -44,13 +44,13 @@ def depthwise_backward(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="conv", core=True, float64_reference=True)
 def bias_gradient(bench: Bench) -> Callable[[], Any]:
-    """Gradient of a bias added to images; its sum over batch and space is split over threads."""
-    # Few channels: with more than 32 for each thread a channel is summed whole, by one thread.
+    """Gradient of a bias added to images; threads split its sum over batch and space."""
+    # Few channels: with more than 32 per thread, a single thread sums the whole channel.
     shape = bench.sized((8, 32, 32, 32), (32, 64, 64, 32), (256, 64, 64, 32))
     bias = bench.normal(shape[-1:])
 
     def forward(bias: Any) -> Any:
-        # The gradient does not hang on the images: TensorFlow drops them, and the sum, unseen.
+        # The gradient does not depend on the images, so TensorFlow removes the forward pass.
         return tf.nn.bias_add(tf.zeros(shape, bench.dtype), bias)
 
     return bench.gradient_step(forward, [bias], bench.normal(shape))
@@ -58,7 +58,7 @@ def bias_gradient(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="conv", float64_reference=True)
 def cnn_train_step(bench: Bench) -> Callable[[], Any]:
-    """One SGD step of a small CNN; kernel and bias gradients are sums split over threads."""
+    """One SGD step of a small CNN; threads split the sums of kernel and bias gradients."""
     batch, side = bench.sized((8, 8), (32, 16), (128, 32))
     images = bench.normal((batch, side, side, 3))
     labels = tf.constant(bench.integers((batch,), high=10))
@@ -89,8 +89,8 @@ def _conv2d(images: Any, kernel: Any) -> Any:
     return tf.nn.conv2d(images, kernel, strides=1, padding="SAME")
 
 
-# Average pools: XLA refuses the gradient of a max pool under op determinism, on a CPU as well,
-# as max_pool_gradient shows; here that would leave half the settings unmeasured.
+# Average pooling: XLA refuses the gradient of max pooling under op determinism, even on a CPU. The
+# scenario max_pool_gradient shows this. Here it would leave half of the settings unmeasured.
 def _cnn(images: Any, weights: list[Any]) -> Any:
     k1, b1, k2, b2, dense, bias = weights
     hidden = tf.nn.avg_pool2d(tf.nn.relu(_conv2d(images, k1) + b1), 2, 2, "VALID")

@@ -1,4 +1,4 @@
-"""Gradients of image kernels: many output elements flow back into one input element."""
+"""Gradients of image ops: many output elements contribute to one input element."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from detcost.scenarios.bench import Bench
 from detcost.scenarios.lazy_tensorflow import tf
 from detcost.scenarios.registry import scenario
 
-# Batch normalisation, crops and bilinear enlargement have no float64 reference: TensorFlow
-# computes them in float32 whatever it is given, or refuses.
+# Batch normalisation, crops and bilinear enlargement have no float64 reference, because TensorFlow
+# computes them only in float32.
 
 
 @scenario(family="irregular")
 def batch_norm_gradient(bench: Bench) -> Callable[[], Any]:
-    """Gradients of batch normalisation; sums over batch and space are split over threads."""
+    """Gradients of batch normalisation; threads split the sums over batch and space."""
     batch, side, channels = bench.sized((4, 16, 32), (16, 32, 32), (64, 64, 64))
     images = bench.normal((batch, side, side, channels))
     scale, offset = bench.normal((channels,)), bench.normal((channels,))
@@ -29,8 +29,8 @@ def batch_norm_gradient(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="irregular", core=True)
 def crop_and_resize_gradient(bench: Bench) -> Callable[[], Any]:
-    """Gradient by image of overlapping crops; threads add to shared pixels in any order."""
-    # Enough crops for every thread to be awake, or one of them does all the work in order.
+    """Image gradient of overlapping crops; threads add to shared pixels in any order."""
+    # Enough crops to keep every thread busy. Otherwise one thread does all the work in order.
     boxes, side, channels = bench.sized((40, 32, 4), (400, 64, 4), (4_000, 128, 16))
     images = bench.normal((1, side, side, channels))
     corners = tf.concat(
@@ -46,19 +46,19 @@ def crop_and_resize_gradient(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="irregular")
 def resize_bilinear_gradient(bench: Bench) -> Callable[[], Any]:
-    """Gradient of bilinear enlargement; a pixel gathers from several, atomically on GPUs."""
+    """Gradient of bilinear enlargement; several values add to a pixel, atomically on GPUs."""
     return _resize_gradient(bench, "bilinear")
 
 
 @scenario(family="irregular", float64_reference=True)
 def resize_nearest_gradient(bench: Bench) -> Callable[[], Any]:
-    """Gradient of nearest-pixel enlargement; a pixel gathers from several, atomically on GPUs."""
+    """Gradient of nearest-pixel enlargement; several values add to a pixel, atomically on GPUs."""
     return _resize_gradient(bench, "nearest")
 
 
 @scenario(family="irregular", float64_reference=True)
 def max_pool_gradient(bench: Bench) -> Callable[[], Any]:
-    """Gradient of overlapping max pooling; windows that share their maximum add to one pixel."""
+    """Gradient of overlapping max pooling; windows with the same maximum add to one pixel."""
     batch, side, channels = bench.sized((2, 16, 16), (16, 32, 32), (32, 64, 64))
     images = bench.normal((batch, side, side, channels))
 

@@ -1,4 +1,4 @@
-"""Scatters, segments and reductions: many values meet in one sum, in an order nobody fixed."""
+"""Scatters, segments and reductions: sums of many values in an unspecified order."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from detcost.scenarios.bench import Bench
 from detcost.scenarios.lazy_tensorflow import tf
 from detcost.scenarios.registry import scenario
 
-#: How often a row that occurs more than once occurs.
+#: Number of occurrences of each repeated row.
 REPETITIONS = 8
 
 
 @scenario(family="irregular", float64_reference=True)
 def scatter_add_dup0(bench: Bench) -> Callable[[], Any]:
-    """Scatter-add to distinct rows; threads share the updates, but no two meet in one row."""
+    """Scatter-add to distinct rows; threads share the updates, but no two add to one row."""
     return _scatter_add(bench, duplicates=0.0)
 
 
@@ -35,7 +35,7 @@ def scatter_add_dup100(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="irregular", float64_reference=True)
 def embedding_gradient_dup0(bench: Bench) -> Callable[[], Any]:
-    """SGD on an embedding, every word once; the sparse update adds each row but once."""
+    """SGD on an embedding, every word once; the sparse update adds to each row only once."""
     return _embedding_gradient(bench, duplicates=0.0)
 
 
@@ -53,7 +53,7 @@ def embedding_gradient_dup100(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="irregular", float64_reference=True)
 def segment_sum(bench: Bench) -> Callable[[], Any]:
-    """Sum of rows by sorted segment; the rows of a segment may be added atomically on GPUs."""
+    """Sum of rows by sorted segment; GPUs may add the rows of a segment atomically."""
     rows, segments, data = _segments(bench)
     ids = tf.constant(np.sort(bench.integers((rows,), high=segments)))
     return _reduction(bench, data, lambda values: tf.math.segment_sum(values, ids))
@@ -61,7 +61,7 @@ def segment_sum(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="irregular", float64_reference=True)
 def unsorted_segment_sum(bench: Bench) -> Callable[[], Any]:
-    """Sum of rows by unsorted segment; the rows of a segment are added atomically on GPUs."""
+    """Sum of rows by unsorted segment; GPUs add the rows of a segment atomically."""
     rows, segments, data = _segments(bench)
     ids = tf.constant(bench.integers((rows,), high=segments))
     return _reduction(
@@ -71,7 +71,7 @@ def unsorted_segment_sum(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="irregular", float64_reference=True)
 def sparse_dense_matmul(bench: Bench) -> Callable[[], Any]:
-    """Sparse by dense product, 1 % filled; entries of one row are added atomically on GPUs."""
+    """Sparse by dense product, 1 % filled; GPUs add the terms of a row atomically."""
     n, width = bench.sized((500, 64), (2_000, 64), (10_000, 256))
     places = np.unique(bench.integers((n * n // 100, 2), high=n), axis=0).astype(np.int64)
     sparse = tf.SparseTensor(places, bench.normal((len(places),)), (n, n))
@@ -108,14 +108,14 @@ def sparse_softmax_cross_entropy(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="irregular", core=True, float64_reference=True)
 def reduce_sum_large(bench: Bench) -> Callable[[], Any]:
-    """Sum of one long vector to a number; how it is cut up follows the number of threads."""
+    """Sum of a long vector; the number of threads determines how it is split."""
     values = bench.normal((bench.sized(400_000, 4_000_000, 64_000_000),))
     return _reduction(bench, values, tf.reduce_sum)
 
 
 @scenario(family="irregular", float64_reference=True)
 def reduce_mean_axis(bench: Bench) -> Callable[[], Any]:
-    """Mean of a matrix over its long axis; how it is cut up may follow the number of threads."""
+    """Mean of a matrix over its long axis; the number of threads may determine how it is split."""
     values = bench.normal(bench.sized((4_000, 100), (40_000, 100), (400_000, 200)))
     return _reduction(bench, values, lambda matrix: tf.reduce_mean(matrix, axis=0))
 
@@ -129,7 +129,7 @@ def _reduction(bench: Bench, values: Any, reduce: Callable[[Any], Any]) -> Calla
 
 
 def _duplicated(bench: Bench, count: int, duplicates: float) -> Any:
-    """Return indices below ``count``, of which the given share repeats another, shuffled."""
+    """Return shuffled indices below ``count``, of which the given share is repeated."""
     indices = np.arange(count, dtype=np.int32)
     repeated = round(duplicates * count)
     indices[:repeated] %= max(1, repeated // REPETITIONS)

@@ -1,7 +1,7 @@
-"""Programs that draw numbers: what they draw, and where, decides which way to seed reaches them.
+"""Programs that draw random numbers. Where they draw decides which ways to seed affect them.
 
-Every step is the program from its start: what a program makes anew each time it is run,
-such as a Keras layer with its state, is made in the step.
+Every step is the program from its start. Objects that each run of a program makes, such as a Keras
+layer with its state, are made in the step.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from detcost.scenarios.registry import scenario
 
 @scenario(family="random", ignores=("xla",), draws=True)
 def normal_eager(bench: Bench) -> Callable[[], Any]:
-    """Random normal numbers, op by op; an op's hang on the seed and on the ops before it."""
+    """Random normal numbers, eagerly; an op's numbers depend on the seed and the ops before it."""
     return _after_reseeding(bench, bench.draw.normal((_count(bench),)))
 
 
 @scenario(family="random", draws=True)
 def normal_graph(bench: Bench) -> Callable[[], Any]:
-    """Random normal numbers in a graph; a graph numbers its ops itself, and draws others."""
+    """Random normal numbers in a graph; a graph numbers its ops, so its draws differ from eager."""
     return _after_reseeding(bench, bench.function(bench.draw.normal((_count(bench),))))
 
 
 @scenario(family="random", ignores=("xla",), draws=True)
 def normal_matmul_eager(bench: Bench) -> Callable[[], Any]:
-    """Product of two matrices drawn op by op; the second's numbers hang on the first's draw."""
+    """Product of two matrices drawn eagerly; the second draw depends on the first."""
     return _after_reseeding(bench, _normal_matmul(bench))
 
 
 @scenario(family="random", draws=True)
 def normal_matmul_graph(bench: Bench) -> Callable[[], Any]:
-    """Product of two matrices drawn in a graph; nothing says which of them is drawn first."""
+    """Product of two matrices drawn in a graph; the order of the two draws is unspecified."""
     return _after_reseeding(bench, bench.function(_normal_matmul(bench)))
 
 
 @scenario(family="random", ignores=("xla",), draws=True)
 def dropout_op(bench: Bench) -> Callable[[], Any]:
-    """Dropout by TensorFlow's own op; which inputs are kept hangs on the seed."""
+    """Dropout by TensorFlow's op; the choice of inputs to keep depends on the seed."""
     inputs, dropout = bench.normal((_count(bench),)), bench.draw.dropout(0.5)
     return _after_reseeding(bench, lambda: dropout(inputs))
 
 
 @scenario(family="random", ignores=("xla",), draws=True)
 def dropout_layer(bench: Bench) -> Callable[[], Any]:
-    """Dropout by a new Keras layer; without a seed it takes one from Python's random module."""
+    """Dropout by a new Keras layer; an unseeded layer takes a seed from Python's random module."""
     inputs, seed = bench.normal((64, _count(bench) // 64)), bench.draw.layer_seed("a Keras layer")
 
     def program() -> Any:
@@ -60,7 +60,7 @@ def dropout_layer(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="random", ignores=("xla",), draws=True)
 def weight_initialisation(bench: Bench) -> Callable[[], Any]:
-    """First weights of a new Keras model; unseeded initialisers ask Python's random module."""
+    """First weights of a new Keras model; unseeded initialisers use Python's random module."""
     width = bench.sized(16, 128, 1024)
     hidden, output = bench.draw.glorot(width, width), bench.draw.glorot(width, 1)
 
@@ -79,7 +79,7 @@ def weight_initialisation(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="random", ignores=("xla",), draws=True)
 def layer_seeding_itself(bench: Bench) -> Callable[[], Any]:
-    """Weights of a Keras layer that seeds NumPy when built; given no seed it unseeds NumPy."""
+    """Weights of a Keras layer that seeds NumPy when built; without a seed it unseeds NumPy."""
     width = bench.sized(16, 128, 1024)
     inputs, seed = bench.normal((1, width)), bench.draw.layer_seed("a layer with a seed")
 
@@ -92,13 +92,13 @@ def layer_seeding_itself(bench: Bench) -> Callable[[], Any]:
         def call(self, inputs: Any) -> Any:
             return tf.matmul(inputs, self.kernel)
 
-    # What NumPy draws next shows what the layer did to everybody else's numbers.
+    # NumPy's next numbers show the layer's effect on the rest of the program.
     return _after_reseeding(bench, lambda: (Layer()(inputs), np.random.rand(8)))
 
 
 @scenario(family="random", ignores=("xla",), draws=True)
 def per_epoch_reseeding(bench: Bench) -> Callable[[], Any]:
-    """Gradients on data by NumPy, seeded anew each epoch; the last seed draws the next, of 999."""
+    """Gradients on NumPy's data, reseeded each epoch; each seed draws the next one, out of 999."""
     batch, width, epochs = bench.sized((16, 16, 3), (256, 64, 5), (1024, 256, 10))
     weights = bench.normal((width, 1), scale=width**-0.5)
     seeds = [bench.draw.op_seed("np.random.seed") for _ in range(epochs)]

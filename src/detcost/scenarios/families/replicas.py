@@ -1,4 +1,4 @@
-"""One training shared out by ``tf.distribute``: over devices, over processes, and not at all."""
+"""A training distributed over devices and processes by ``tf.distribute``, and without it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _multi_worker(bench: Bench) -> Any:
 
 @scenario(family="replicas", strategy=_none)
 def replicas_none(bench: Bench) -> Callable[[], Any]:
-    """SGD of a dense network on one device; the gradients of a batch are summed all at once."""
+    """SGD of a dense network on one device; the gradients of a batch are one sum."""
     return _train(bench)
 
 
@@ -39,7 +39,7 @@ def replicas_none(bench: Bench) -> Callable[[], Any]:
 def replicas_mirrored(bench: Bench) -> Callable[[], Any]:
     """SGD of a dense network by MirroredStrategy; gradients of shards are summed over devices.
 
-    Over all devices of the cell's kind, or a lone CPU split in two logical ones.
+    It uses all devices of the cell's kind. A single CPU is split into two logical devices.
     """
     return _train(bench)
 
@@ -48,7 +48,7 @@ def replicas_mirrored(bench: Bench) -> Callable[[], Any]:
 def replicas_multi_worker(bench: Bench) -> Callable[[], Any]:
     """SGD of a dense network by MultiWorkerMirroredStrategy; two processes sum their gradients.
 
-    They talk over the machine's own loopback network.
+    They communicate over the machine's loopback network.
     """
     return _train(bench)
 
@@ -75,7 +75,7 @@ def _train(bench: Bench) -> Callable[[], Any]:
             loss = tf.reduce_sum(tf.square(outputs - targets)) / batch
         return tape.gradient(loss, weights)
 
-    # XLA compiles for one device: not the sharing out, but what is shared out.
+    # XLA compiles for a single device: the gradients of each replica, but not their distribution.
     compiled = [bench.function(gradients) for _ in range(replicas)]
 
     def replica(shard: Any) -> None:

@@ -1,4 +1,4 @@
-"""Recurrent layers: the same weights at every time step, so their gradients sum over time."""
+"""Recurrent layers: every time step has the same weights, so gradients are sums over time."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from detcost.scenarios.registry import scenario
 
 @scenario(family="rnn", core=True)
 def lstm_forward(bench: Bench) -> Callable[[], Any]:
-    """Keras LSTM, forward; a loop of products split over threads on a CPU, cuDNN on a GPU."""
+    """Keras LSTM, forward; a loop of products that threads split on a CPU, cuDNN on a GPU."""
     return _forward(bench, _layer(bench, "LSTM"))
 
 
 @scenario(family="rnn")
 def lstm_backward(bench: Bench) -> Callable[[], Any]:
-    """Gradients of a Keras LSTM; sums over time and batch, a loop's on a CPU, cuDNN's on a GPU."""
+    """Gradients of a Keras LSTM; sums over time and batch, by a loop on a CPU, cuDNN on a GPU."""
     return _backward(bench, _layer(bench, "LSTM"))
 
 
 @scenario(family="rnn")
 def lstm_unrolled(bench: Bench) -> Callable[[], Any]:
-    """Gradients of an LSTM written out step by step; the weights' gradient adds up every step's."""
-    # Keras's equations but not its layer, and few steps: XLA's compile time grows with every op.
+    """Gradients of an unrolled LSTM; the weights' gradient is a sum over all time steps."""
+    # Keras's equations without its layer. Few time steps, since XLA's compile time grows with ops.
     batch, time, units = bench.sized((8, 4, 64), (64, 10, 128), (256, 20, 512))
     sequences = bench.normal((batch, time, units))
     kernel = bench.normal((2 * units, 4 * units)) / units**0.5
@@ -45,13 +45,13 @@ def lstm_unrolled(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="rnn")
 def gru_forward(bench: Bench) -> Callable[[], Any]:
-    """Keras GRU, forward; a loop of products split over threads on a CPU, cuDNN on a GPU."""
+    """Keras GRU, forward; a loop of products that threads split on a CPU, cuDNN on a GPU."""
     return _forward(bench, _layer(bench, "GRU"))
 
 
 @scenario(family="rnn")
 def gru_backward(bench: Bench) -> Callable[[], Any]:
-    """Gradients of a Keras GRU; sums over time and batch, a loop's on a CPU, cuDNN's on a GPU."""
+    """Gradients of a Keras GRU; sums over time and batch, by a loop on a CPU, cuDNN on a GPU."""
     return _backward(bench, _layer(bench, "GRU"))
 
 
@@ -61,11 +61,11 @@ def _dimensions(bench: Bench) -> tuple[int, int, int]:
 
 
 def _layer(bench: Bench, kind: str) -> Any:
-    """Return a Keras layer whose weights are inputs, whatever the setting does to seeds."""
+    """Return a Keras layer whose weights are inputs, independent of the setting's seeds."""
     batch, time, units = _dimensions(bench)
     layer = getattr(tf.keras.layers, kind)(
         units,
-        # Overwritten below; zeros are quicker to make than an orthogonal matrix.
+        # Overwritten below. Zeros are faster than an orthogonal matrix.
         kernel_initializer="zeros",
         recurrent_initializer="zeros",
     )

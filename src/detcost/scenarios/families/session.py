@@ -1,7 +1,7 @@
-"""Programs as TensorFlow 1 ran them, in a session, and the same as a ``tf.function`` and eagerly.
+"""TensorFlow 1 programs in a session, and the same programs as a ``tf.function`` and eagerly.
 
-The three ways of one program give outputs of one shape, so that equal bits are
-equal digests. One function builds the operations of all three.
+The three forms of a program have outputs of the same shape, so that equal bits give equal digests.
+One function builds the ops of all three.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ def session_normal_as_function(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="session", ignores=("xla",), draws=True)
 def session_normal_as_eager(bench: Bench) -> Callable[[], Any]:
-    """Random normals op by op; an op's seed is itself drawn, so a graph's numbers are others."""
+    """Random normals, eagerly; an op's seed is itself drawn, so they differ from a graph's."""
     return _in_tf2(bench, _normal(bench))
 
 
 @scenario(family="session", ignores=("xla",), draws=True)
 def session_weights(bench: Bench) -> Callable[[], Any]:
-    """Glorot weights in a TF1 session; each initialiser has its own seed, nothing is derived."""
+    """Glorot weights in a TF1 session; each initialiser has its own seed, so none is derived."""
     return _in_session(bench, _weights(bench))
 
 
 @scenario(family="session", draws=True)
 def session_weights_as_function(bench: Bench) -> Callable[[], Any]:
-    """Glorot weights in a tf.function; each initialiser has its own seed, nothing is derived."""
+    """Glorot weights in a tf.function; each initialiser has its own seed, so none is derived."""
     return _in_tf2(bench, bench.function(_weights(bench)))
 
 
 @scenario(family="session", ignores=("xla",), draws=True)
 def session_weights_as_eager(bench: Bench) -> Callable[[], Any]:
-    """Glorot weights op by op; each initialiser has its own seed, nothing is derived."""
+    """Glorot weights, eagerly; each initialiser has its own seed, so none is derived."""
     return _in_tf2(bench, _weights(bench))
 
 
@@ -71,7 +71,7 @@ def session_dropout_as_function(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="session", ignores=("xla",), draws=True)
 def session_dropout_as_eager(bench: Bench) -> Callable[[], Any]:
-    """Dropout by itself; the mask's seed is itself drawn, so a graph's mask is another."""
+    """Dropout, eagerly; the mask's seed is itself drawn, so the mask differs from a graph's."""
     return _in_tf2(bench, _dropout, _features(bench))
 
 
@@ -79,7 +79,7 @@ def session_dropout_as_eager(bench: Bench) -> Callable[[], Any]:
 def session_sgd(bench: Bench) -> Callable[[], Any]:
     """SGD of a linear model by Session.run; seeded weights, and threads may split sums.
 
-    Without XLA, which would compile anew in every session, ten times as long as the training.
+    Without XLA: it would compile in every session, which takes ten times as long as the training.
     """
     inputs, targets, rows = _regression(bench)
     start, descend = _linear_model(bench)
@@ -108,7 +108,7 @@ def session_sgd_as_function(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="session", ignores=("xla",), draws=True)
 def session_sgd_as_eager(bench: Bench) -> Callable[[], Any]:
-    """SGD of a linear model op by op; seeded weights, and threads may split sums."""
+    """SGD of a linear model, eagerly; seeded weights, and threads may split sums."""
     return _train_in_tf2(bench, lambda python_function: python_function)
 
 
@@ -116,14 +116,14 @@ def session_sgd_as_eager(bench: Bench) -> Callable[[], Any]:
 def session_conv(bench: Bench) -> Callable[[], Any]:
     """Gradients of convolution and matmul in a TF1 session; threads split the sums of each.
 
-    The lever xla is global_jit_level=ON_1: the session finds what can be compiled.
+    The lever xla sets global_jit_level=ON_1: the session chooses the ops to compile.
     """
     inputs = _pictures(bench)
     with tf1.graph(bench) as graph:
         fed = tf1.placeholders(inputs)
         outputs = _convolve(*fed)
     feed = dict(zip(fed, inputs, strict=True))
-    # Kept, for nothing in it is random, and a new one would compile anew.
+    # Kept, because nothing in it is random, and a new session would compile again.
     session = tf1.session(bench, graph, compiles=True)
     first = partial(tf1.run_compiled, session) if bench.jit_compile else session.run
     runs = chain([first], repeat(session.run))
@@ -138,7 +138,7 @@ def session_conv_as_function(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="session", ignores=("xla",))
 def session_conv_as_eager(bench: Bench) -> Callable[[], Any]:
-    """Gradients of convolution and matmul op by op; threads split the sums of each."""
+    """Gradients of convolution and matmul, eagerly; threads split the sums of each."""
     return partial(_convolve, *map(tf.constant, _pictures(bench)))
 
 
@@ -179,7 +179,7 @@ def _features(bench: Bench) -> tuple[Any, ...]:
 
 
 def _regression(bench: Bench) -> tuple[Any, Any, list[Any]]:
-    """Return inputs, targets, and the rows of each run's batch, shuffled by NumPy."""
+    """Return inputs, targets and the rows of each batch, shuffled by NumPy."""
     batch = bench.sized(32, 256, 1024)
     inputs = np.asarray(bench.normal((RUNS * batch, 32)))
     targets = inputs.sum(axis=1, keepdims=True)
@@ -188,7 +188,7 @@ def _regression(bench: Bench) -> tuple[Any, Any, list[Any]]:
 
 
 def _linear_model(bench: Bench) -> tuple[Callable[[], Any], Callable[..., Any]]:
-    """Return what draws the first weights, and what makes the next of a batch and weights."""
+    """Return a function that draws the first weights, and a function that updates weights."""
 
     def start() -> Any:
         return _glorot(bench, (32, 1), number=0)
@@ -218,7 +218,7 @@ def _convolve(images: Any, kernel: Any, weights: Any) -> Any:
     return loss, tape.gradient(loss, [images, kernel, weights])
 
 
-# -- the three ways --------------------------------------------------------------------
+# -- the three forms -------------------------------------------------------------------
 
 
 def _in_session(
@@ -229,7 +229,7 @@ def _in_session(
         outputs = program(*fed)
     feed = dict(zip(fed, inputs, strict=True))
 
-    # A new session starts the random ops of a graph anew, as reseeding does in TensorFlow 2.
+    # A new session restarts the random ops of a graph, as reseeding does in TensorFlow 2.
     def step() -> Any:
         with tf1.session(bench, graph) as session:
             return session.run(outputs, feed)

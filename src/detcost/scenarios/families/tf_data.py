@@ -1,8 +1,8 @@
-"""Input pipelines: who shuffles, draws and delivers in which order, once several threads do it.
+"""Input pipelines: the order in which several threads shuffle, draw and deliver elements.
 
-A step runs a small pipeline from its start and returns all it gave. No step is
-traced, so XLA means nothing here. The number of parallel calls is fixed: left
-to ``AUTOTUNE`` it would depend on time.
+A step runs a small pipeline from its start and returns all elements. No step is traced, so XLA
+has no meaning here. The number of parallel calls is fixed, because ``AUTOTUNE`` depends on
+timings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PARALLEL = 4
 
 @scenario(family="tf_data", ignores=("xla",))
 def shuffle_seeded(bench: Bench) -> Callable[[], Any]:
-    """Shuffle with a seed of its own and one order for all epochs; the order hangs on that seed."""
+    """Shuffle with its own seed and one order for all epochs; the order depends on that seed."""
     n = bench.sized(100, 1_000, 10_000)
 
     def step() -> Any:
@@ -31,7 +31,7 @@ def shuffle_seeded(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="tf_data", ignores=("xla",))
 def shuffle_reshuffled(bench: Bench) -> Callable[[], Any]:
-    """Two epochs of a seeded shuffle that reshuffles; the second hangs on what the first drew."""
+    """Two epochs of a seeded shuffle that reshuffles; the second depends on draws of the first."""
     n = bench.sized(100, 1_000, 10_000)
 
     def step() -> Any:
@@ -44,7 +44,7 @@ def shuffle_reshuffled(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="tf_data", ignores=("xla",))
 def shuffle_same_each_epoch(bench: Bench) -> Callable[[], Any]:
-    """Two epochs of a seeded shuffle that does not reshuffle; both hang on the one seed alone."""
+    """Two epochs of a seeded shuffle without reshuffling; both depend only on the seed."""
     n = bench.sized(100, 1_000, 10_000)
 
     def step() -> Any:
@@ -57,7 +57,7 @@ def shuffle_same_each_epoch(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="tf_data", ignores=("xla",), draws=True)
 def shuffle_unseeded(bench: Bench) -> Callable[[], Any]:
-    """Shuffle without a seed of its own; the order hangs on the program's seed, if it set one."""
+    """Shuffle without its own seed; the order depends on the program's seed, if it sets one."""
     n, seed = bench.sized(100, 1_000, 10_000), bench.draw.op_seed("Dataset.shuffle")
 
     def step() -> Any:
@@ -69,13 +69,13 @@ def shuffle_unseeded(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="tf_data", ignores=("xla",))
 def map_pure_parallel(bench: Bench) -> Callable[[], Any]:
-    """Parallel map of a pure function, in order; calls overlap, their results are put in line."""
+    """Parallel map of a pure function, in order; calls overlap, but results are put in order."""
     return _map(bench, _work)
 
 
 @scenario(family="tf_data", core=True, ignores=("xla",), draws=True)
 def map_random_parallel(bench: Bench) -> Callable[[], Any]:
-    """Parallel map with stateful random ops; which call draws which numbers is a race."""
+    """Parallel map with stateful random ops; parallel calls race for the random numbers."""
     seed = bench.draw.op_seed("tf.random.normal")
 
     def augment(index: Any, length: Any) -> Any:
@@ -86,7 +86,7 @@ def map_random_parallel(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="tf_data", ignores=("xla",))
 def map_stateless_parallel(bench: Bench) -> Callable[[], Any]:
-    """Parallel map with stateless random ops; with a seed an element nothing is raced for."""
+    """Parallel map with stateless random ops; each element has its own seed, so nothing races."""
 
     def augment(index: Any, length: Any) -> Any:
         return _work(index, length), tf.random.stateless_normal((16,), seed=(bench.seed, index))
@@ -96,57 +96,57 @@ def map_stateless_parallel(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="tf_data", core=True, ignores=("xla",))
 def map_unordered(bench: Bench) -> Callable[[], Any]:
-    """Parallel map of a pure function, any order; elements come in the order calls finish."""
+    """Parallel map of a pure function, any order; elements come in the order of completion."""
     return _map(bench, _work, deterministic=False)
 
 
 @scenario(family="tf_data", ignores=("xla",))
 def interleave_sequential(bench: Bench) -> Callable[[], Any]:
-    """Interleave of several sources by one thread, in turn; there is no second thread to race."""
+    """Interleave of several sources by one thread, in order; no other thread can race."""
     return _interleave(bench, parallel=None)
 
 
 @scenario(family="tf_data", ignores=("xla",))
 def interleave_parallel(bench: Bench) -> Callable[[], Any]:
-    """Interleave of several sources by several threads, in turn; results are put in line."""
+    """Interleave of several sources by several threads, in order; results are put in order."""
     return _interleave(bench, parallel=PARALLEL)
 
 
 @scenario(family="tf_data", ignores=("xla",))
 def interleave_cycle_1(bench: Bench) -> Callable[[], Any]:
-    """Interleave of one source at a time, each to its end; no other source can overtake it."""
+    """Interleave of one source at a time, each to its end; no other source can come first."""
     return _interleave(bench, parallel=1, cycle=1)
 
 
 @scenario(family="tf_data", ignores=("xla",))
 def interleave_cycle_4(bench: Bench) -> Callable[[], Any]:
-    """Interleave of four sources at a time, a thread each; results are put in line."""
+    """Interleave of four sources at a time, a thread each; results are put in order."""
     return _interleave(bench, parallel=4, cycle=4)
 
 
 @scenario(family="tf_data", ignores=("xla",))
 def interleave_unordered(bench: Bench) -> Callable[[], Any]:
-    """Interleave of several sources, any order; whichever source is ready first delivers."""
+    """Interleave of several sources, any order; the source that is ready first comes first."""
     return _interleave(bench, parallel=PARALLEL, deterministic=False)
 
 
 @scenario(family="tf_data", ignores=("xla",))
 def batch_parallel(bench: Bench) -> Callable[[], Any]:
-    """Batches copied together by several threads, in order; finished batches are put in line."""
+    """Batches that several threads copy, in order; finished batches are put in order."""
     return _batch(bench)
 
 
 @scenario(family="tf_data", ignores=("xla",))
 def batch_unordered(bench: Bench) -> Callable[[], Any]:
-    """Batches copied together by several threads, any order; they come as copies finish."""
+    """Batches that several threads copy, any order; batches come in the order of completion."""
     return _batch(bench, deterministic=False)
 
 
 def gather(dataset: Any, count: int) -> Any:
-    """Return all ``count`` elements of a fresh pass, stacked in the order they came.
+    """Return all ``count`` elements of a new pass, stacked in their order.
 
-    Without autotuning: stopping its thread after so short a pass takes anything
-    from nothing to 20 ms, more than the pass itself.
+    Autotuning is off: stopping its thread after such a short pass takes up to 20 ms, which is
+    longer than the pass itself.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -154,7 +154,7 @@ def gather(dataset: Any, count: int) -> Any:
 
 
 def _work(index: Any, length: Any) -> Any:
-    """Return the element after work as long as asked; a maximum cannot itself vary."""
+    """Return the element after work of the given length. A maximum itself cannot vary."""
     return index, tf.reduce_max(tf.range(length))
 
 
@@ -167,7 +167,7 @@ def _map(
     mapped = elements.map(function, num_parallel_calls=PARALLEL)
     dataset = bench.dataset(mapped, deterministic)
 
-    # No reseeding: every pass over a data set starts its random ops anew.
+    # No reseeding: every pass over a data set restarts its random ops.
     def step() -> Any:
         return gather(dataset, n)
 
@@ -180,17 +180,17 @@ def _interleave(
     deterministic: bool | None = None,
     cycle: int = 2 * PARALLEL,
 ) -> Callable[[], Any]:
-    sources, each = bench.sized((8, 4), (16, 16), (64, 256))
+    sources, length = bench.sized((8, 4), (16, 16), (64, 256))
 
     def read(source: Any) -> Any:
-        return tf.data.Dataset.range(source * each, (source + 1) * each)
+        return tf.data.Dataset.range(source * length, (source + 1) * length)
 
     numbers = tf.data.Dataset.range(sources)
     merged = numbers.interleave(read, cycle_length=cycle, num_parallel_calls=parallel)
     dataset = bench.dataset(merged, deterministic)
 
     def step() -> Any:
-        return gather(dataset, sources * each)
+        return gather(dataset, sources * length)
 
     return step
 

@@ -1,4 +1,4 @@
-"""One program run in several ways: eager, as a graph, compiled; random ops and loops in graphs."""
+"""A program run eagerly, as a graph and compiled; random ops and loops in graphs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detcost.scenarios.registry import scenario
 
 @scenario(family="tf_function", ignores=("xla",), float64_reference=True)
 def mlp_eager(bench: Bench) -> Callable[[], Any]:
-    """One SGD step of a multilayer perceptron, op by op; threads split the sums over the batch."""
+    """One SGD step of a multilayer perceptron, eagerly; threads split the sums over the batch."""
     return _mlp(bench)
 
 
@@ -24,7 +24,7 @@ def mlp_graph(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="tf_function", ignores=("xla",), float64_reference=True)
 def mlp_jit(bench: Bench) -> Callable[[], Any]:
-    """One SGD step of a multilayer perceptron compiled by XLA; fused sums have their own order."""
+    """One SGD step of a multilayer perceptron compiled by XLA; fused sums have another order."""
     return bench.compile(_mlp(bench), jit_compile=True)
 
 
@@ -49,9 +49,9 @@ def graph_random_ops(bench: Bench) -> Callable[[], Any]:
 
 @scenario(family="tf_function", float64_reference=True)
 def while_loop_accumulation(bench: Bench) -> Callable[[], Any]:
-    """Sum carried through a loop of matrix-vector products; rounding passes from turn to turn."""
+    """Sum over a loop of matrix-vector products; each iteration inherits rounding errors."""
     turns, n = bench.sized((10, 64), (50, 512), (200, 2048))
-    # Of spectral radius 1: with less the vector would vanish, with more rounding would blow up.
+    # Spectral radius 1: with less the vector would vanish, with more the errors would explode.
     matrix, start = bench.normal((n, n), scale=n**-0.5), bench.normal((n, 1))
 
     @bench.function

@@ -1,7 +1,7 @@
-"""Whole trainings: a small model trained from the same start, by Keras ``fit`` or a loop.
+"""Complete trainings of a small model from the same start, by Keras ``fit`` or a loop.
 
-A step is one training. It returns the weights after every optimiser step, one row each, so
-that the step at which two trainings part can be told.
+A step is one training. It returns a row with the weights after every optimiser step. So the step
+at which two trainings diverge can be found.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPTIMIZERS: dict[str, tuple[str, Callable[[], Any]]] = {
 
 
 class Training:
-    """A model, its optimiser and its examples, which can be put back to where they began."""
+    """A model, its optimiser and its examples, which can be reset to their start."""
 
     def __init__(self, bench: Bench, model: Any, optimizer: Any, inputs: Any):
         self._bench = bench
@@ -44,18 +44,18 @@ class Training:
     def fit(self) -> Callable[[], Any]:
         """Return a step that trains by Keras ``fit``."""
         rows: list[Any] = []
-        note = tf.keras.callbacks.LambdaCallback(
+        record = tf.keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda batch, logs: rows.append(self.weights())
         )
         jit_compile = self._bench.jit_compile
         self.model.compile(self._optimizer, self._loss, jit_compile=jit_compile)
         if self.model.jit_compile != jit_compile:
-            raise NotApplicable("Keras fit goes without XLA under op determinism")
+            raise NotApplicable("Keras fit does not use XLA under op determinism")
 
         def step() -> Any:
             rows.clear()
             self._restart()
-            self.model.fit(self._batches(), epochs=EPOCHS, verbose=0, callbacks=[note])
+            self.model.fit(self._batches(), epochs=EPOCHS, verbose=0, callbacks=[record])
             return np.stack(rows)
 
         return step
@@ -83,16 +83,16 @@ class Training:
         return step
 
     def _restart(self) -> None:
-        """Give every variable its first value, in place: what was traced stays valid."""
+        """Reset every variable in place, so that traced functions stay valid."""
         for variable, value in zip(self._variables, self._initial, strict=True):
             variable.assign(value)
 
     def _batches(self) -> Any:
-        """Return the examples as a new run of the program would: shuffled anew for every epoch.
+        """Return the examples as a new run of the program does: reshuffled for every epoch.
 
-        The shuffle has a seed of its own, for to set the global one again makes TensorFlow
-        prepare every function again, which would take longer than the training. No autotuning:
-        stopping its thread after so short an epoch takes up to 20 ms.
+        The shuffle has its own seed. Setting the global seed again makes TensorFlow prepare every
+        function again, which takes longer than the training. Autotuning is off: stopping its
+        thread after such a short epoch takes up to 20 ms.
         """
         options = tf.data.Options()
         options.autotune.enabled = False
@@ -137,12 +137,12 @@ def cnn(bench: Bench, optimizer: Any) -> Training:
 
 
 MODELS: dict[str, tuple[str, str, Callable[[Bench, Any], Training]]] = {
-    "dense": ("A dense network", "sums over so small a batch keep their order", dense),
+    "dense": ("A dense network", "sums over a batch this small keep their order", dense),
     "cnn": ("A small CNN", "convolution gradients are sums that threads split", cnn),
 }
 LOOPS: dict[str, tuple[str, Callable[[Training], Callable[[], Any]]]] = {
     "fit": ("by Keras fit", Training.fit),
-    "loop": ("in a loop of one's own", Training.loop),
+    "loop": ("by a custom loop", Training.loop),
 }
 
 
@@ -159,7 +159,7 @@ def _combination(model: str, loop: str, optimizer: str) -> Build:
     return scenario(family="training", trajectory=True, draws=True)(build)
 
 
-# Each is a function of this module under its own name, as if it were written out.
+# Each function gets a name in this module, as if it were written out.
 for build in [_combination(*names) for names in product(MODELS, LOOPS, OPTIMIZERS)]:
     globals()[build.__name__] = build
 del build
@@ -167,7 +167,7 @@ del build
 
 @scenario(family="training", trajectory=True)
 def embedding_training(bench: Bench) -> Callable[[], Any]:
-    """Embeddings of few words, often repeated, trained with SGD; threads race to add to a row."""
+    """Embeddings of often repeated words, trained with SGD; threads race to add to a row."""
     examples, words, width = bench.sized((64, 256, 32), (64, 256, 64), (256, 512, 128))
     layers = tf.keras.layers
     model = tf.keras.Sequential(
