@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 from paths import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 BIN = Path(sys.executable).parent
 EVIDENCE = next((ROOT / "results").rglob("*.trials.jsonl"))
 LINKED = [*DOCUMENTS, ROOT / "CHANGELOG.md", ROOT / "examples" / "README.md"]
@@ -94,6 +96,26 @@ def headings(document: Path) -> set[str]:
     """Return a document's headings as links write them."""
     titles = re.findall(r"^#+ (.*)", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_guide_has_every_package_in_the_order_of_the_layers():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = next(c["layers"] for c in contracts["contracts"] if c["containers"] == ["detcost"])
+    packages = re.findall(r"^\| `(\w+)/?` \|", GUIDE, re.MULTILINE)
+    assert sorted(packages) == sorted(name for layer in layers for name in layer.split(" | "))
+    height = {name: at for at, layer in enumerate(layers) for name in layer.split(" | ")}
+    assert [height[name] for name in packages] == sorted(height.values(), reverse=True)
+
+
+def test_the_files_and_tests_that_the_guide_names_exist():
+    code = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", GUIDE)
+    places = [ROOT, ROOT / "src" / "detcost"]
+    files = [text for text in code if "/" in text and "<" not in text and " " not in text]
+    assert [name for name in files if not any((at / name).exists() for at in places)] == []
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = [text.rstrip("…") for text in code if text.startswith("test_")]
+    assert named
+    assert [name for name in named if f"def {name}" not in tests] == []
 
 
 @pytest.mark.tensorflow
