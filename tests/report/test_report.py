@@ -15,9 +15,10 @@ from detcost.errors import UsageError
 from detcost.evidence import reading, schema
 from detcost.evidence.schema import SCOPES, Controls, Cost, Evidence, Variant
 from detcost.report import history, jsonp, site
+from detcost.report.checks import CheckView
 from detcost.report.machines import flat
 from detcost.report.projection import Projection
-from detcost.report.views import views
+from detcost.report.views import View, views
 from factories import cost, divergence, failed, racing, record, variant
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -176,12 +177,22 @@ def test_the_page_lets_nothing_run_but_its_own_program(tmp_path, out):
 # -- views: what the page chooses from is what the command chooses from ------------------
 
 
-def view_of(*records: Evidence):
+def views_of(*records: Evidence) -> list[View]:
     seen = msgspec.json.Decoder(Projection).decode_lines(
         b"".join(map(msgspec.json.encode, records))
     )
-    (view,) = views(reading.latest(seen))
+    return list(views(reading.latest(seen), {}))
+
+
+def view_of(*records: Evidence) -> View:
+    (view,) = views_of(*records)
     return view
+
+
+def check_of(view: View, scope: str) -> CheckView:
+    """Return the check of the first cell."""
+    place = view.sets[view.checked[0][0]][SCOPES.index(scope)]
+    return view.checks[place]
 
 
 def test_a_subject_s_costs_and_ties_are_those_of_the_command():
@@ -201,7 +212,8 @@ def test_a_subject_s_costs_and_ties_are_those_of_the_command():
         found = choose(records, Question(scenarios=(name,)))
         by_setting = {candidate.setting: candidate for candidate in found.candidates}
         names = [view.settings[place] for place in subject.settings]
-        for setting, cost_of, worst in zip(names, subject.costs, subject.worst, strict=True):
+        worsts = subject.worst or subject.costs
+        for setting, cost_of, worst in zip(names, subject.costs, worsts, strict=True):
             want = by_setting[setting]
             assert (cost_of.ratio, cost_of.low) == (want.cost.ratio, want.cost.low)
             assert (cost_of.high, worst.ratio) == (want.cost.high, want.worst.ratio)
@@ -211,16 +223,12 @@ def test_a_subject_s_costs_and_ties_are_those_of_the_command():
 
 
 def test_versions_devices_sizes_and_types_are_views_of_their_own_the_newest_first():
-    found = list(
-        views(
-            [
-                record(),
-                record(device="GPU:0"),
-                record(size="large"),
-                record(dtype="bfloat16"),
-                record(versions={"tensorflow": "2.22.0"}),
-            ]
-        )
+    found = views_of(
+        record(),
+        record(device="GPU:0"),
+        record(size="large"),
+        record(dtype="bfloat16"),
+        record(versions={"tensorflow": "2.22.0"}),
     )
     assert [(v.tensorflow, v.device, v.size, v.dtype) for v in found] == [
         ("2.22.0", "CPU:0", "medium", "float32"),
@@ -248,7 +256,7 @@ def test_the_partition_of_the_pools_is_told():
     variants = [Variant(str(n), 0, 1, 1, digest) for n, digest in ((1, "a"), (2, "b"), (3, "b"))]
     found = msgspec.structs.replace(divergence(2, 3), variants=variants)
     view = view_of(record(divergence={"threads": found}))
-    assert view.counts[view.cells[0][0].scopes["threads"]].partition == "1 | 2–3"
+    assert check_of(view, "threads").partition == "1 | 2–3"
 
 
 def test_of_what_races_no_partition_is_told():
@@ -256,8 +264,8 @@ def test_of_what_races_no_partition_is_told():
     found = msgspec.structs.replace(divergence(3, 3), variants=variants)
     for own in ({"repeat": divergence(3, 315)}, {"process": divergence(1, 20)}):
         view = view_of(record(divergence={**own, **dict.fromkeys(SCOPES[2:], found)}))
-        assert {count.partition for count in view.counts} == {""}
-    assert view_of(record(divergence={"threads": found})).counts[0].partition == "1 | 2 | 3"
+        assert {check.partition for check in view.checks} == {""}
+    assert view_of(record(divergence={"threads": found})).checks[0].partition == "1 | 2 | 3"
 
 
 def test_a_cell_tells_of_state_of_default_s_bits_and_of_what_was_left_out():
@@ -275,7 +283,7 @@ def test_a_cell_tells_of_state_of_default_s_bits_and_of_what_was_left_out():
     [[cell]] = view.cells
     assert (cell.carries_state, cell.same_bits_as_default) == (True, "no")
     assert cell.overridden == f"{first}; {second}"
-    assert view.counts[cell.scopes["process"]].first_call == 7
+    assert check_of(view, "process").first_call == 7
 
 
 def test_a_stranger_s_list_of_what_was_left_out_is_of_bounded_length():

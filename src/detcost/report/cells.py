@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from detcost.evidence import schema
 from detcost.outputs.severity import Severity
-from detcost.report.projection import LONGEST, Count, Projection
+from detcost.report.projection import LONGEST, Projection
+from detcost.tables.evidence_tables import cost_text
 
 #: Hexadecimal digits of a digest: enough to tell any number of outputs apart.
 DIGEST = 16
 
 
 class Figure(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A ratio with its 95 % interval."""
+    """A ratio with its 95 % interval, in words and in figures."""
 
+    text: str
     ratio: float | None
     low: float | None
     high: float | None
 
 
 class CostView(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A cost; fields as in :class:`detcost.evidence.schema.Cost`."""
+    """A cost, in figures and in words; fields as in :class:`detcost.evidence.schema.Cost`."""
 
+    text: str
     ratio: float | None
     low: float | None
     high: float | None
@@ -34,7 +35,7 @@ class CostView(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Where a cell comes from, and what ``default`` against itself came out with there."""
+    """The source of a cell; ``same_setting`` is the A/A comparison there."""
 
     run: str
     profile: str | None
@@ -51,8 +52,6 @@ class CellView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     stands_for
         The setting it was measured under, where that is simpler than the one it is listed under:
         the other levers mean nothing to the scenario.
-    scopes
-        Places in a list of counts, which many cells share.
     overridden
         What the program sets by itself, and was left out.
     origin
@@ -63,7 +62,6 @@ class CellView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     reason: str | None
     stands_for: str | None
     cost: CostView | None
-    scopes: dict[str, int]
     first_call_seconds: float | None
     peak_memory_bytes: int | None
     device_memory_bytes: int | None
@@ -82,17 +80,12 @@ class CellViews:
 
     def __init__(self) -> None:
         """Start without any."""
-        self.counts: list[Count] = []
-        self._places: dict[int, int] = {}
-        self._origins: dict[tuple[Any, ...], int] = {}
+        self._origins: dict[Origin, int] = {}
 
     @property
     def origins(self) -> list[Origin]:
         """Every origin there is."""
-        return [
-            Origin(run, profile, seed, commit, Figure(*same) if same else None)
-            for run, profile, seed, commit, same in self._origins
-        ]
+        return list(self._origins)
 
     def cell(self, record: Projection, setting: str) -> CellView:
         """Return what the page shows of a record that is listed under a setting."""
@@ -101,7 +94,6 @@ class CellViews:
             record.reason and record.reason[:LONGEST],
             record.setting if record.setting != setting else None,
             _cost(record.cost) if record.cost else None,
-            {scope: self._place(count) for scope, count in record.divergence.items()},
             record.first_call_seconds,
             record.peak_memory_bytes,
             record.device_memory_bytes,
@@ -115,26 +107,25 @@ class CellViews:
             self._origin(record),
         )
 
-    def _place(self, count: Count) -> int:
-        place = self._places.get(id(count))
-        if place is None:
-            place = self._places[id(count)] = len(self.counts)
-            self.counts.append(count)
-        return place
-
     def _origin(self, record: Projection) -> int:
         same = record.controls.same_setting if record.controls else None
-        origin = (
+        origin = Origin(
             record.run_id,
             record.protocol.profile if record.protocol else None,
             record.seed,
             record.commit,
-            (same.ratio, same.low, same.high) if same else None,
+            Figure(cost_text(same), same.ratio, same.low, same.high) if same else None,
         )
         return self._origins.setdefault(origin, len(self._origins))
 
 
-def _cost(found: schema.Cost) -> CostView:
+def _cost(cost: schema.Cost) -> CostView:
     return CostView(
-        found.ratio, found.low, found.high, found.verdict, found.why, found.block_ratios
+        cost_text(cost),
+        cost.ratio,
+        cost.low,
+        cost.high,
+        cost.verdict,
+        cost.why,
+        cost.block_ratios,
     )

@@ -1,7 +1,8 @@
-"""Subjects: what a question may be about, with every figure of it that takes statistics."""
+"""Subjects of questions: every decision on them that does not depend on what is asked."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from math import isnan
 
@@ -9,12 +10,30 @@ import msgspec
 import numpy as np
 
 from detcost.comparison import contrasts
-from detcost.evidence.schema import Record
-from detcost.report.cells import Figure
+from detcost.evidence.schema import SCOPES, Record
+from detcost.intervals import BAND, ambiguity, verdict
+from detcost.tables.evidence_tables import cost_text
+
+Rates = tuple[float | None, ...]
+#: Of a setting without figures in one of the scenarios: no rate is tolerable.
+NEVER: Rates = (None,) * len(SCOPES)
+
+
+class SubjectCost(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A ratio with its 95 % interval, in figures and in words.
+
+    ``verdict`` is a place in the list of verdicts.
+    """
+
+    text: str
+    ratio: float
+    low: float | None
+    high: float | None
+    verdict: int
 
 
 class Subject(msgspec.Struct, frozen=True, gc=False):
-    """What a question may be about: a scenario, a family, or all.
+    """A scenario, a family, or all: the subject of a question.
 
     The figures come from the functions that :func:`detcost.choosing.decision.choose` uses. The
     page only filters and sorts.
@@ -24,24 +43,43 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
     scenarios, settings
         Places in the view's lists.
     costs, worst
-        Of each setting.
+        Of each setting; of a single scenario ``worst`` is empty, since both are the same.
     ties
         For each setting a string of a ``0`` or ``1`` for each: whether that one's cost cannot
         be told from it, should it be the cheapest.
+    rates
+        For each setting the place of its lowest tolerable rates, a rate a scope.
+    source
+        The place of the source.
     """
 
     scenarios: list[int]
     settings: list[int]
-    costs: list[Figure | None]
-    worst: list[Figure | None]
+    costs: list[SubjectCost | None]
+    worst: list[SubjectCost | None]
     ties: list[str]
+    rates: list[int]
+    source: int
 
 
 class Subjects:
-    """Works out subjects, and what they have in common once."""
+    """Works out subjects, and what they have in common once.
 
-    def __init__(self, settings: Sequence[str], rows: Sequence[Sequence[Record | None]]) -> None:
-        """``rows`` has a row a scenario, and in it a record a setting."""
+    Attributes
+    ----------
+    rates
+        Lowest tolerable rates that settings have, a rate a scope.
+    verdicts
+        Verdicts that costs have, each with its explanation.
+    """
+
+    def __init__(
+        self,
+        settings: Sequence[str],
+        rows: Sequence[Sequence[Record | None]],
+        rates: Sequence[Sequence[Rates]],
+    ) -> None:
+        """``rows`` has a row a scenario, and in it a record a setting; so has ``rates``."""
         self._default = settings.index("default") if "default" in settings else None
         self._costs = contrasts.between(rows)
         self._ratios = self._costs.ratios(self._default)
@@ -50,25 +88,74 @@ class Subjects:
             {place for place, r in enumerate(row) if r and r.setting == settings[place]}
             for row in rows
         ]
+        self._rates = rates
+        self._rate_places: dict[Rates, int] = {}
+        self._verdict_places: dict[tuple[str, str], int] = {}
 
-    def about(self, scenarios: list[int]) -> Subject:
+    @property
+    def rates(self) -> list[Rates]:
+        """The rates of every setting so far."""
+        return list(self._rate_places)
+
+    @property
+    def verdicts(self) -> list[tuple[str, str]]:
+        """The verdicts of every cost so far."""
+        return list(self._verdict_places)
+
+    def about(self, scenarios: list[int], source: int) -> Subject:
         """Return the subject of some scenarios, by their places."""
         settings = sorted(set().union(*(self._apart[scenario] for scenario in scenarios)))
+        worst: list[SubjectCost | None] = []
         if len(scenarios) == 1:
             ratios, ties = self._ratios[scenarios[0]], self._ties[scenarios[0]]
-            means = worst = _figures(ratios[settings])
         else:
             together = contrasts.combine(self._costs.of(scenarios))
-            means = _figures(together.ratios(self._default)[settings])
-            worst = _figures(contrasts.worst(self._ratios[scenarios])[settings])
-            ties = together.ties
+            ratios, ties = together.ratios(self._default), together.ties
+            worst = self._figures(contrasts.worst(self._ratios[scenarios])[settings])
         return Subject(
-            scenarios, settings, means, worst, _texts(ties.T[np.ix_(settings, settings)])
+            scenarios=scenarios,
+            settings=settings,
+            costs=self._figures(ratios[settings]),
+            worst=worst,
+            ties=_texts(ties.T[np.ix_(settings, settings)]),
+            rates=[self._lowest(scenarios, setting) for setting in settings],
+            source=source,
         )
 
+    def _lowest(self, scenarios: Sequence[int], setting: int) -> int:
+        """Return the place of the lowest rates that a setting meets in all of the scenarios."""
+        own = list(dict.fromkeys(self._rates[scenario][setting] for scenario in scenarios))
+        rates = own[0] if len(own) == 1 else tuple(map(_greatest, zip(*own, strict=True)))
+        return self._rate_places.setdefault(rates, len(self._rate_places))
 
-def _figures(ratios: contrasts.Array) -> list[Figure | None]:
-    return [None if isnan(figure[0]) else Figure(*figure) for figure in ratios.tolist()]
+    def _figures(self, ratios: contrasts.Array) -> list[SubjectCost | None]:
+        return [None if isnan(ratio) else self._figure(ratio, *e) for ratio, *e in ratios.tolist()]
+
+    def _figure(self, ratio: float, low: float, high: float) -> SubjectCost:
+        known = low > 0 and math.isfinite(high)
+        cost = contrasts.Estimate(
+            ratio=ratio, low=low if known else None, high=high if known else None
+        )
+        explained = explanation(cost.low, cost.high)
+        place = self._verdict_places.setdefault(explained, len(self._verdict_places))
+        return SubjectCost(cost_text(cost), cost.ratio, cost.low, cost.high, place)
+
+
+def _greatest(rates: Sequence[float | None]) -> float | None:
+    return None if None in rates else max(rates)  # type: ignore[type-var]  # none is None
+
+
+def explanation(low: float | None, high: float | None) -> tuple[str, str]:
+    """Return the verdict on an interval, and what it means."""
+    word = verdict(low, high)
+    return word, f"{word}: {_MEANING.get(word) or ambiguity(low, high)}"
+
+
+_MEANING = {
+    "free": f"the whole interval lies within ±{100 * BAND:g} % of 1",
+    "costs": f"the whole interval lies above +{100 * BAND:g} %",
+    "faster": f"the whole interval lies below −{100 * BAND:g} %",
+}
 
 
 def _texts(ties: contrasts.Mask) -> list[str]:

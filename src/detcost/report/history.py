@@ -13,9 +13,11 @@ from detcost.tables.evidence_tables import cost_text
 
 
 class Observation(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What one run said of one cell: its cost, its bits, and the scopes in which they differed."""
+    """One cell in one run: its cost, its bits, and the scopes in which they differed."""
 
     status: str
+    text: str
+    verdict: str
     ratio: float | None
     low: float | None
     high: float | None
@@ -24,7 +26,10 @@ class Observation(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Observations(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What one run said of one scenario on one device: one observation for each setting."""
+    """One scenario on one device in one run: an observation for each setting.
+
+    ``races`` names the settings whose bits differ from run to run, so that they agree with none.
+    """
 
     measured_at: str
     tensorflow: str
@@ -34,6 +39,7 @@ class Observations(msgspec.Struct, frozen=True, gc=False, array_like=True):
     dtype: str
     seed: int
     settings: dict[str, Observation]
+    races: list[str]
 
 
 class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -67,9 +73,12 @@ def observations(records: Iterable[Record]) -> dict[str, list[Observations]]:
                 dtype=record.dtype,
                 seed=record.seed,
                 settings={},
+                races=[],
             )
         run = runs[key]
         run.settings[record.setting] = _observation(record)
+        if record.races:
+            run.races.append(record.setting)
     return {scenario: list(runs.values()) for scenario, runs in found.items()}
 
 
@@ -77,6 +86,8 @@ def _observation(record: Record) -> Observation:
     cost = record.cost
     return Observation(
         status=record.status,
+        text=cost_text(cost),
+        verdict=cost.verdict if cost else "ambiguous",
         ratio=cost.ratio if cost else None,
         low=cost.low if cost else None,
         high=cost.high if cost else None,

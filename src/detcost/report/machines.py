@@ -87,11 +87,13 @@ def by_machine(records: Iterable[R]) -> dict[str, list[R]]:
 
 def _write(name: str, records: Sequence[Projection], folder: Path) -> SeenMachine:
     newest = reading.latest(records)
+    runs = _runs(newest)
+    failures = {name: run.failed_controls for name, run in runs.items()}
     machine = Machine(
         description=flat(newest[-1].machine),
         versions=flat(newest[-1].versions),
-        runs=_runs(newest),
-        views=list(views(newest)),
+        runs=runs,
+        views=list(views(newest, failures)),
         changes=list(changes(records)),
     )
     key = jsonp.key("machine", name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from detcost.choosing.scope_checks import ANYWAY, CARRIES_STATE, COLD
+from detcost.choosing.scope_checks import profile_bounds
 from detcost.choosing.selection import USUAL, USUAL_SCOPES
 from detcost.claims import verdicts
 from detcost.claims.verdicts import Verdict
@@ -17,15 +17,17 @@ from detcost.errors import UsageError
 from detcost.evidence import reading
 from detcost.evidence.reading import Problem
 from detcost.evidence.schema import SCOPES, Evidence
-from detcost.experiment.profiles import PROFILES
-from detcost.intervals import BAND, upper_bound_of_zero
+from detcost.intervals import BAND
 from detcost.report import jsonp, page, process_pool
 from detcost.report.cells import CellView, CostView, Figure, Origin
+from detcost.report.checks import CheckView
+from detcost.report.decision_table import SubjectCost
 from detcost.report.history import Change, Observation, Observations
 from detcost.report.machines import Card, SeenMachine, by_machine, write_machines
 from detcost.report.plots import data as plot_data
 from detcost.report.plots import plots
-from detcost.report.projection import LONGEST, Count
+from detcost.report.projection import LONGEST
+from detcost.report.words import WORDS
 from detcost.scenarios import registry
 
 #: Problems with lines of evidence that a page tells of.
@@ -48,9 +50,9 @@ class Index(msgspec.Struct, frozen=True):
     fields
         Names of the arrays' places.
     bounds
-        By scope: each profile's name, and the bound it gives a clean cell's rate.
-    remarks
-        What is said of state, of races and of cold costs.
+        By scope: the bound that each profile gives a clean cell's rate, and the advice to use it.
+    words
+        Words of the page's answers, by name.
     scenarios
         By name: the key of its file, and what it does where this detcost has it.
     site
@@ -62,8 +64,8 @@ class Index(msgspec.Struct, frozen=True):
     usual_scopes: Sequence[str]
     usual: dict[str, str]
     band: float
-    bounds: dict[str, list[tuple[str, float]]]
-    remarks: dict[str, str]
+    bounds: dict[str, list[tuple[float, str]]]
+    words: dict[str, str]
     machines: list[Card]
     scenarios: dict[str, tuple[str, str]]
     plots: list[plots.Plot]
@@ -163,15 +165,18 @@ def _index(
 ) -> Index:
     summaries = {name: scenario.summary for name, scenario in registry.built_in().items()}
     names = dict.fromkeys(name for each in seen for name in each.observations)
-    structs = (CellView, Origin, CostView, Count, Figure, Observations, Observation, Change)
+    structs = (
+        *(CellView, Origin, CostView, Figure, CheckView, SubjectCost),
+        *(Observations, Observation, Change),
+    )
     return Index(
         fields={each.__name__: each.__struct_fields__ for each in structs},
         scopes=SCOPES,
         usual_scopes=USUAL_SCOPES,
         usual=USUAL,
         band=BAND,
-        bounds={scope: list(_bounds(scope)) for scope in SCOPES},
-        remarks={"anyway": ANYWAY, "carries_state": CARRIES_STATE, "cold": COLD},
+        bounds={scope: list(profile_bounds(scope)) for scope in SCOPES},
+        words=WORDS,
         machines=[each.card for each in seen],
         scenarios={name: (jsonp.key("scenario", name), summaries.get(name, "")) for name in names},
         plots=drawn,
@@ -186,13 +191,6 @@ def _folklore(records: Iterable[Evidence]) -> list[Folklore]:
         Folklore(name, verdicts.source(own), verdicts.verdicts(own))
         for name, own in by_machine(records).items()
     ]
-
-
-def _bounds(scope: str) -> Iterator[tuple[str, float]]:
-    for profile in PROFILES.values():
-        bound = upper_bound_of_zero(profile.trials_in(scope))
-        if bound is not None:
-            yield profile.name, bound
 
 
 def _write_scenarios(seen: Sequence[SeenMachine], index: Index, data: Path) -> None:

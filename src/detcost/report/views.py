@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
 
-from detcost.choosing.selection import Selection
+from detcost.choosing import decision
+from detcost.choosing.missing import OUT, is_nameable, lacking_scopes, measure_words
+from detcost.choosing.scope_checks import NOT_MEASURED
+from detcost.choosing.selection import Selection, lever_count
 from detcost.errors import UsageError
+from detcost.evidence.schema import SCOPES
 from detcost.report.cells import CellView, CellViews, Origin
-from detcost.report.decision_table import Subject, Subjects
-from detcost.report.projection import Count, Projection
+from detcost.report.checks import CheckSets, CheckView
+from detcost.report.decision_table import NEVER, Rates, Subject, Subjects
+from detcost.report.projection import LONGEST, Projection
+from detcost.report.sources import Sources, SourceView
 from detcost.settings.grammar import parse
 from detcost.settings.snippets import Snippets, snippets
+
+
+class Unusable(msgspec.Struct, frozen=True, array_like=True):
+    """Why there are no figures of a cell: in a word, and in full."""
+
+    word: str
+    reason: str
+
+
+class Missing(msgspec.Struct, frozen=True, array_like=True):
+    """What was not measured of a scenario.
+
+    Attributes
+    ----------
+    known
+        Scopes that some cell was measured in.
+    lacking
+        By the setting's place: scopes that a measurement would add.
+    """
+
+    known: list[str]
+    lacking: dict[int, list[str]]
 
 
 class View(msgspec.Struct, frozen=True):
     """What was measured on a device with one TensorFlow, at one size and type.
 
-    ``cells`` has a row a scenario and a column a setting; ``None`` was not measured. ``counts``
-    and ``origins`` are those that cells share.
+    ``cells`` has a row a scenario and a column a setting; ``None`` was not measured. ``checked``
+    has a place in ``sets`` for each cell, and a set has a place in ``checks`` for each scope.
+
+    Attributes
+    ----------
+    levers
+        How many each setting has.
+    rates
+        The lowest tolerable rates of subjects' settings, a rate a scope.
+    unusable, missing
+        By the scenario's place, and ``unusable`` by the setting's place as well.
+    command
+        The words of a command that measures, with ``{scenarios}``, ``{settings}`` and
+        ``{scopes}`` to fill in, and ``{options}`` where more may follow.
+    origins, sources, verdicts
+        Those that cells or subjects share.
     """
 
     tensorflow: str
@@ -30,35 +72,53 @@ class View(msgspec.Struct, frozen=True):
     scenarios: list[str]
     families: list[str]
     settings: list[str]
+    levers: list[int]
     cells: list[list[CellView | None]]
-    counts: list[Count]
+    checked: list[list[int | None]]
+    sets: list[list[int | None]]
+    checks: list[CheckView]
+    rates: list[Rates]
+    unusable: dict[int, dict[int, Unusable]]
+    missing: dict[int, Missing]
+    command: list[str]
     origins: list[Origin]
+    sources: list[SourceView]
+    verdicts: list[tuple[str, str]]
     snippets: dict[str, Snippets]
     subjects: dict[str, Subject]
 
 
-def views(records: Sequence[Projection]) -> Iterator[View]:
-    """Yield the views of one machine's newest records, the newest TensorFlow first."""
+Row = list[Projection | None]
+
+
+def views(records: Sequence[Projection], failures: Mapping[str, Sequence[str]]) -> Iterator[View]:
+    """Yield the views of one machine's newest records, the newest TensorFlow first.
+
+    ``failures`` are the failed controls of each run.
+    """
     groups: dict[tuple[str, str, str, str], list[Projection]] = {}
     for record in records[::-1]:
         key = (record.tensorflow, record.device, record.size, record.dtype)
         groups.setdefault(key, []).append(record)
     for group in sorted(groups.values(), key=lambda group: group[0].release, reverse=True):
-        yield _view(group[::-1])
+        yield _view(group[::-1], failures)
 
 
-def _view(records: Sequence[Projection]) -> View:
+def _view(records: Sequence[Projection], failures: Mapping[str, Sequence[str]]) -> View:
     families = {record.scenario: record.family for record in records}
     names = tuple(families)
     first = records[0]
     chosen = Selection(names, first.device, first.size, first.dtype, tuple(records))
+    settings = chosen.settings
     rows = [chosen.row(name) for name in names]
-    cells = CellViews()
-    subjects = Subjects(chosen.settings, rows)
-    asked: dict[str, list[int]] = {}
-    for place, (name, family) in enumerate(families.items()):
-        for subject in dict.fromkeys(("all", family, name)):
-            asked.setdefault(subject, []).append(place)
+    cells, checks, sources = CellViews(), CheckSets(), Sources(rows, failures)
+    checked = [[checks.place(record) if record else None for record in row] for row in rows]
+    subjects = Subjects(settings, rows, _rates(rows, checked, checks))
+    decided = {
+        name: subjects.about(places, sources.about(places))
+        for name, places in _subjects(families).items()
+    }
+    views, sets = checks.sorted()
     return View(
         tensorflow=first.tensorflow,
         device=first.device,
@@ -66,16 +126,82 @@ def _view(records: Sequence[Projection]) -> View:
         dtype=first.dtype,
         scenarios=list(names),
         families=list(families.values()),
-        settings=list(chosen.settings),
+        settings=list(settings),
+        levers=list(map(lever_count, settings)),
         cells=[
-            [cells.cell(r, s) if r else None for r, s in zip(row, chosen.settings, strict=True)]
+            [cells.cell(r, s) if r else None for r, s in zip(row, settings, strict=True)]
             for row in rows
         ],
-        counts=cells.counts,
+        checked=checked,
+        sets=sets,
+        checks=views,
+        rates=subjects.rates,
+        unusable=_unusable(rows),
+        missing=_missing(rows, names),
+        command=_command(first),
         origins=cells.origins,
-        snippets=_snippets(chosen.settings, first.seed),
-        subjects={name: subjects.about(places) for name, places in asked.items()},
+        sources=sources.views,
+        verdicts=subjects.verdicts,
+        snippets=_snippets(settings, first.seed),
+        subjects=decided,
     )
+
+
+def _subjects(families: Mapping[str, str]) -> dict[str, list[int]]:
+    """Return the places of the scenarios that each subject of a question has."""
+    subjects: dict[str, list[int]] = {}
+    for place, (name, family) in enumerate(families.items()):
+        for subject in dict.fromkeys(("all", family, name)):
+            subjects.setdefault(subject, []).append(place)
+    return subjects
+
+
+def _rates(
+    rows: Sequence[Row], checked: Sequence[Sequence[int | None]], checks: CheckSets
+) -> list[list[Rates]]:
+    """Return the lowest tolerable rates of every cell."""
+    return [
+        [
+            NEVER if r is None or place is None or r.status != "ok" else checks.rates[place]
+            for r, place in zip(row, places, strict=True)
+        ]
+        for row, places in zip(rows, checked, strict=True)
+    ]
+
+
+def _unusable(rows: Sequence[Row]) -> dict[int, dict[int, Unusable]]:
+    unusable: dict[int, dict[int, Unusable]] = {}
+    for place, row in enumerate(rows):
+        for column, record in enumerate(row):
+            if record is None or record.status != "ok":
+                word = record.status.replace("_", " ") if record else NOT_MEASURED
+                why = Unusable(word, decision.unusable(record)[:LONGEST])
+                unusable.setdefault(place, {})[column] = why
+    return unusable
+
+
+def _missing(rows: Sequence[Row], scenarios: Sequence[str]) -> dict[int, Missing]:
+    missing: dict[int, Missing] = {}
+    for place, row in enumerate(rows):
+        lacking = {column: lacking_scopes(record) for column, record in enumerate(row)}
+        lacking = {column: scopes for column, scopes in lacking.items() if scopes}
+        if lacking and is_nameable(scenarios[place]):
+            known = {scope for record in row if record for scope in record.divergence}
+            missing[place] = Missing(
+                in_order(known), {column: in_order(scopes) for column, scopes in lacking.items()}
+            )
+    return missing
+
+
+def in_order(scopes: set[str]) -> list[str]:
+    """Return scopes in their order, without unknown ones."""
+    return [scope for scope in SCOPES if scope in scopes]
+
+
+def _command(record: Projection) -> list[str]:
+    where = {"device": record.device, "size": record.size, "dtype": record.dtype}
+    *words, option, out = measure_words("{scenarios}", "{settings}", "{scopes}", where, OUT)
+    return [*words, "{options}", option, out]
 
 
 def _snippets(settings: Sequence[str], seed: int) -> dict[str, Snippets]:

@@ -1,26 +1,32 @@
 /** What the page is given (see report/views.py, machines.py, history.py), and what its parts do. */
 
-type Figure = { ratio: number; low: number | null; high: number | null };
 type Verdict = "free" | "costs" | "faster" | "ambiguous";
-
-type Cost = {
+/** A ratio with its interval, and the text that states it. */
+type Figure = { text: string; ratio: number; low: number | null; high: number | null };
+type SubjectCost = Figure & { verdict: Verdict; explained: string };
+type Cost = Omit<Figure, "ratio"> & {
   ratio: number | null;
-  low: number | null;
-  high: number | null;
   verdict: Verdict;
   why: string | null;
   block_ratios: number[];
 };
-type Count = {
+/** A count of one scope, with the decision on it, as detcost.report.checks.CheckView. */
+type Check = {
+  lowest: number | null;
+  why: string | null;
+  note: string | null;
+  anyway: boolean;
+  count: string;
+  rate: string;
+  seen: string;
+  details: string;
   divergent: number;
   trials: number;
   low: number | null;
   high: number | null;
   distinct: number;
-  partition: string;
-  skipped: string[];
-  reason: string | null;
   first_call: number | null;
+  partition: string;
 };
 type Severity = {
   max_ulp: number | null;
@@ -33,7 +39,6 @@ type Cell = {
   reason: string | null;
   stands_for: string | null;
   cost: Cost | null;
-  scopes: Map<string, Count>;
   first_call_seconds: number | null;
   peak_memory_bytes: number | null;
   device_memory_bytes: number | null;
@@ -54,9 +59,11 @@ type Snippets = { python: string; environment: string; keras: string; line: stri
 type Subject = {
   scenarios: number[];
   settings: number[];
-  costs: (Figure | null)[];
-  worst: (Figure | null)[];
+  costs: (SubjectCost | null)[];
+  worst: (SubjectCost | null)[];
   ties: string[];
+  rates: number[];
+  source: number;
 };
 /** A view with its arrays unpacked: `cells[scenario][setting]`. */
 type View = {
@@ -67,7 +74,20 @@ type View = {
   scenarios: string[];
   families: string[];
   settings: string[];
+  levers: number[];
   cells: (Cell | null)[][];
+  /** Of each cell the place of its set, which has a place in `checks` for each scope. */
+  checked: (number | null)[][];
+  sets: (number | null)[][];
+  /** Those that stand out come last. */
+  checks: Check[];
+  rates: (number | null)[][];
+  /** By scenario and setting: why there are no figures of it, in a word and in full. */
+  unusable: Record<number, Record<number, [string, string]>>;
+  /** By scenario: scopes measured in, and, by setting, scopes that were not. */
+  missing: Record<number, [string[], Record<number, string[]>]>;
+  command: string[];
+  sources: { source: Source; alarm: string | null; remarks: string[] }[];
   snippets: Record<string, Snippets>;
   subjects: Record<string, Subject>;
 };
@@ -109,6 +129,8 @@ type Card = {
 };
 type Observation = {
   status: string;
+  text: string;
+  verdict: Verdict;
   ratio: number | null;
   low: number | null;
   high: number | null;
@@ -124,6 +146,7 @@ type Observations = {
   size: string;
   dtype: string;
   settings: Map<string, Observation>;
+  races: string[];
 };
 type Plot = {
   file: string;
@@ -149,8 +172,8 @@ type Index = {
   usual_scopes: string[];
   usual: Record<"size" | "dtype", string>;
   band: number;
-  bounds: Record<string, [string, number][]>;
-  remarks: Record<"anyway" | "carries_state" | "cold", string>;
+  bounds: Record<string, [number, string][]>;
+  words: Record<string, string>;
   machines: Card[];
   scenarios: Record<string, [string, string]>;
   plots: Plot[];
@@ -166,15 +189,16 @@ type Question = {
   subject: string;
   survive: string[];
   maxRate: number | null;
-  /** The file that commands write to. */
-  out?: string;
 };
 type Finding = {
   scenario: string;
   scope: string;
+  check: Check;
+  /** The greater, the more the count stands out. */
+  rank: number;
   survives: boolean | null;
   applies: boolean;
-  standsAgainst: boolean;
+  disqualifies: boolean;
   divergent: number;
   trials: number;
   high: number | null;
@@ -182,34 +206,19 @@ type Finding = {
   anyway: boolean;
   note: string | null;
 };
-type Ranked = {
+type Candidate = {
   setting: string;
   /** Where it stands in the subject's lists. */
   place: number;
   qualifies: boolean;
   tied: boolean;
-  cost: Figure | null;
-};
-type Candidate = Ranked & {
-  worst: Figure | null;
+  cost: SubjectCost | null;
+  worst: SubjectCost | null;
   findings: Finding[];
-  /** How many reasons there are. */
-  against: number;
   reasons: string[];
   alsoSurvives: string[];
 };
-type Source = {
-  machine: string;
-  cpu: string | null;
-  tensorflow: string;
-  firstMeasured: string;
-  lastMeasured: string;
-  runs: string[];
-  profiles: string[];
-  noise: Figure | null;
-  failedControls: string[];
-  cold: boolean;
-};
+type Source = { machine: string; failed_controls: string[]; cold: boolean };
 type Choice = {
   scenarios: string[];
   device: string;
@@ -220,6 +229,8 @@ type Choice = {
   commands: string[];
   snippets: Snippets | null;
   source: Source;
+  alarm: string | null;
+  remarks: string[];
 };
 
 /** What is shown: a question, and how its table is arranged. */
@@ -239,17 +250,16 @@ interface Detcost {
   own<T>(record: Record<string, T>, key: string): T | undefined;
   machine(data: unknown): Machine;
   changes(machine: Machine): Change[];
+  notMeasured(): Check;
+  checksOf(view: View, row: number, column: number): (Check | null)[];
   observations(data: unknown): Map<number, Observations[]>;
 
   fixed(value: number, places: number): string;
   general(value: number, digits: number): string;
   percent(rate: number | null): string;
-  costText(cost: { ratio: number | null; low: number | null; high: number | null } | null): string;
-  countText(count: Count | undefined, anyway?: boolean): string;
-  verdict(cost: { low: number | null; high: number | null } | null): Verdict;
-  explained(cost: Figure): string;
+  say(name: string, values?: number | Record<string, string | number>): string;
   shell(words: string[]): string;
-  words(status: string): string;
+  spaced(name: string): string;
   plural(count: number, noun: string): string;
   listed(names: string[], most?: number): string;
   day(time: string): string;
@@ -257,15 +267,11 @@ interface Detcost {
   bytes(value: number | null): string;
 
   choose(question: Question): Choice;
-  find(cell: Cell, scenario: string, scope: string, maxRate: number | null): Finding;
-  differsAnyway(cell: Cell, scope: string): boolean;
-  note(cell: Cell, scope: string): string | null;
-  survived(question: Question, subject: Subject, place: number, scopes: string[]): string[];
-  best(question: Question): Ranked | null;
+  candidates(question: Question): Candidate[];
   headline(choice: Choice): string;
   commands(question: Question, subject: Subject): string[];
   reproduce(state: State): string;
-  dominated(state: State, choice: Choice): Map<string, string>;
+  dominated(question: Question, candidates: Candidate[]): Map<string, string>;
 
   el(tag: string, properties?: Properties, ...children: Child[]): HTMLElement;
   svg(tag: string, properties?: Properties, ...children: Node[]): SVGElement;
@@ -290,10 +296,10 @@ interface Detcost {
 
   verdictMark(verdict: Verdict): HTMLElement;
   scale(values: (number | null)[], from: number, to: number): Scale;
-  intervalBar(cost: Figure, scale: Scale): SVGElement;
+  intervalBar(cost: SubjectCost, scale: Scale): SVGElement;
   blockChart(cost: Cost, isDefault: boolean): Node;
   historyChart(points: { label: string; day: string; cost: Observation }[], what: string): Node;
-  costCell(cost: Figure | null, scale: Scale, isDefault: boolean): HTMLElement;
+  costCell(cost: SubjectCost | null, scale: Scale, isDefault: boolean): HTMLElement;
 
   showAnswer(state: State, choice: Choice): void;
   nearMisses(state: State, choice: Choice): HTMLElement;

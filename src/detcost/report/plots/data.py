@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcost.choosing.selection import USUAL_SCOPES
+from detcost.evidence.schema import SCOPES
 from detcost.report.cells import CellView
 from detcost.report.views import View
 
@@ -65,7 +66,7 @@ def _columns(machine: str, view: View) -> Columns:
     cells = list(itertools.chain(*view.cells))
     kept = np.array([place for place, cell in enumerate(cells) if cell and cell.cost], dtype=int)
     row, setting = np.divmod(kept, len(view.settings))
-    figures = _figures(view, [cell for cell in cells if cell and cell.cost])
+    figures = _figures(view, [cell for cell in cells if cell and cell.cost], kept)
     default = [name == "default" for name in view.settings]
     figures[np.array(default)[setting], :3] = 1  # by definition
     only = np.zeros_like(kept)
@@ -77,21 +78,24 @@ def _columns(machine: str, view: View) -> Columns:
     )
 
 
-def _figures(view: View, cells: Sequence[CellView]) -> npt.NDArray[np.float64]:
-    """Return a row a cell and a column each of :data:`FIGURES`."""
+def _figures(
+    view: View, cells: Sequence[CellView], kept: npt.NDArray[np.int_]
+) -> npt.NDArray[np.float64]:
+    """Return a row a cell and a column each of :data:`FIGURES`; ``kept`` are the cells' places."""
     costs = [(cost.ratio, cost.low, cost.high) for cell in cells if (cost := cell.cost)]
     same = [(s.low, s.high) if (s := o.same_setting) else (None, None) for o in view.origins]
-    # A scope that was not measured is the count at the last place: its bound is not known.
-    bounds = [(c.high if c.trials else None, c.divergent > 0) for c in view.counts] + [
-        (None, False)
-    ]
-    scopes = [[cell.scopes.get(scope, -1) for scope in USUAL_SCOPES] for cell in cells]
-    found = _array(bounds, 2)[np.array(scopes, dtype=int).reshape(-1, len(USUAL_SCOPES))]
+    # A scope that was not measured is the check at the last place: its bound is not known.
+    bounds = [(c.high if c.trials else None, c.divergent > 0) for c in view.checks]
+    bounds.append((None, False))
+    usual = [SCOPES.index(scope) for scope in USUAL_SCOPES]
+    sets = [[-1 if own[scope] is None else own[scope] for scope in usual] for own in view.sets]
+    by_set = _array(bounds, 2)[np.array(sets, dtype=int).reshape(-1, len(usual))].max(axis=1)
+    checked = [place for places in view.checked for place in places]
     return np.column_stack(
         [
             _array(costs, 3),
             _array(same, 2)[[cell.origin for cell in cells]],
-            found.max(axis=1),
+            by_set[[checked[place] for place in kept]],
         ]
     )
 

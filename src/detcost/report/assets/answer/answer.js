@@ -7,17 +7,13 @@
     section.dataset.best = choice.best ?? "";
     section.removeAttribute("aria-busy");
     const parts = choice.best === null ? without(state, choice) : found(choice.best, state, choice);
-    section.replaceChildren(...parts, ...missing(choice), provenance(state, choice));
+    section.replaceChildren(...parts, ...missing(choice), provenance(choice));
   };
 
   detcost.showBanner = (choice) => {
     const banner = need("banner");
-    const failures = choice.source.failedControls;
-    banner.hidden = !failures.length;
-    const text = failures.length
-      ? `CONTROLS FAILED: ${failures.join("; ")}; trust nothing here`
-      : "";
-    if (banner.textContent !== text) banner.textContent = text;
+    banner.hidden = choice.alarm === null;
+    if (banner.textContent !== (choice.alarm ?? "")) banner.textContent = choice.alarm;
   };
 
   /** @param {string} best @param {State} state @param {Choice} choice @returns {Node[]} */
@@ -48,103 +44,72 @@
   }
 
   /** @param {Choice} choice */
-  function warning(choice) {
-    const failures = choice.source.failedControls;
-    if (!failures.length) return null;
-    return el(
-      "p",
-      { class: "alarm" },
-      `CONTROLS FAILED: ${failures.join("; ")}; trust nothing here`,
-    );
+  function warning({ alarm }) {
+    return alarm === null ? null : el("p", { class: "alarm" }, alarm);
   }
 
   /** @param {Candidate} first @param {Choice} choice */
   function price(first, choice) {
-    const cost = /** @type {Figure} */ (first.cost);
+    const cost = /** @type {SubjectCost} */ (first.cost);
     const several = choice.scenarios.length > 1;
     const isDefault = first.setting === "default";
     const verdict = isDefault
-      ? el("span", {}, "by definition: costs are relative to it")
-      : el("span", { class: `verdict ${detcost.verdict(cost)}` }, detcost.explained(cost));
-    const interval = isDefault ? "" : detcost.costText(cost).replace(/^\S+ /, "");
+      ? el("span", {}, detcost.say("by_definition"))
+      : el("span", { class: `verdict ${cost.verdict}` }, cost.explained);
+    const [ratio, ...interval] = cost.text.split(" ");
+    const ends = el("small", {}, isDefault ? "" : ` ${interval.join(" ")}`);
+    const worst = several && first.worst && el("b", { class: "figure" }, first.worst.text);
     return el(
       "div",
       { class: "fact" },
       el("h3", {}, several ? "Cost, geometric mean" : "Cost"),
-      el(
-        "p",
-        { class: "big" },
-        `${detcost.fixed(cost.ratio, 2)}×`,
-        el("small", {}, ` ${interval}`),
-      ),
+      el("p", { class: "big" }, `${ratio}×`, ends),
       el("p", {}, verdict),
-      several && first.worst
-        ? el(
-            "p",
-            {},
-            "worst in a scenario: ",
-            el("b", { class: "figure" }, detcost.costText(first.worst)),
-          )
-        : null,
+      worst && el("p", {}, "worst in a scenario: ", worst),
     );
   }
 
   /** @param {Candidate} first @param {Choice} choice */
   function seen(first, choice) {
     const rows = choice.survive.map((scope) => {
-      const all = first.findings.filter((finding) => finding.scope === scope);
-      const compared = all.filter((finding) => finding.trials);
-      const loosest = compared.sort((a, b) => (b.high ?? 1) - (a.high ?? 1))[0];
-      const text = loosest
-        ? `${loosest.divergent} of ${loosest.trials} diverged (rate at most ${detcost.percent(loosest.high)}, 95 %)`
-        : "n/a";
-      const which = compared.length > 1 ? `, the loosest of ${compared.length} scenarios` : "";
-      return /** @type {[string, Child]} */ ([scope, text + which + stateful(compared)]);
+      const own = first.findings.filter((finding) => finding.scope === scope);
+      const compared = own.filter((finding) => finding.trials);
+      const loosest = own.reduce((a, b) => (b.rank > a.rank ? b : a));
+      const count = compared.length;
+      const which = count > 1 ? detcost.say("loosest", count) : "";
+      const text = loosest.check.seen + which + stateful(compared);
+      return /** @type {[string, Child]} */ ([scope, text]);
     });
     return el("div", { class: "fact" }, el("h3", {}, "Seen"), detcost.definitions(rows));
   }
 
-  /** Say what is to be known of some counts, and of several scenarios in how many. */
+  /** The note on some counts, and of several scenarios in how many. */
   /** @param {Finding[]} compared */
   function stateful(compared) {
-    const notes = compared.flatMap(({ note }) => (note === null ? [] : [note]));
+    const notes = compared.flatMap(({ note }) => note ?? []);
     if (!notes.length) return "";
-    const share = compared.length > 1 ? ` in ${notes.length} of ${compared.length} scenarios` : "";
-    return `; ${notes[0]}${share}`;
+    const [count, total] = [notes.length, compared.length];
+    return `; ${notes[0]}${total > 1 ? detcost.say("share", { count, total }) : ""}`;
   }
 
   /** @param {Candidate} first @param {Choice} choice */
   function remarks(first, choice) {
     const tied = choice.candidates.filter((each) => each.tied && each !== first);
-    const parts = [];
-    if (tied.length) {
-      const names = tied.map((each) => each.setting).join(", ");
-      const why =
-        "the noise does not tell their costs apart; of these the one with the fewest levers is the answer";
-      parts.push(
-        el(
-          "p",
-          { class: "ties" },
-          el("b", {}, "Tied with it: "),
-          el("span", {}, names),
-          ` – ${why}.`,
-        ),
-      );
-    }
-    if (first.alsoSurvives.length) {
-      parts.push(el("p", {}, `It survives ${first.alsoSurvives.join(", ")} as well.`));
-    }
-    return parts;
+    const names = tied.map((each) => each.setting).join(", ");
+    const scopes = first.alsoSurvives.join(", ");
+    const label = el("b", {}, "Tied with it: ");
+    return [
+      tied.length
+        ? el("p", { class: "ties" }, label, el("span", {}, names), detcost.say("ties"))
+        : null,
+      scopes ? el("p", {}, detcost.say("also_survives", { scopes })) : null,
+    ];
   }
 
   /** @param {Choice} choice */
   function snippets({ snippets: code }) {
     if (!code) {
-      return el(
-        "p",
-        { class: "quiet" },
-        "There is no code for it: this detcost does not know all of its levers.",
-      );
+      return el("p", { class: "quiet" }, detcost.say("no_code"));
     }
     const parts = [
       detcost.copyable("python", "Python: before the first op", code.python, "h4"),
@@ -170,20 +135,8 @@
     return [folded];
   }
 
-  /** @param {State} state @param {Choice} choice */
-  function provenance({ view }, { source }) {
-    const days = [...new Set([source.firstMeasured, source.lastMeasured].map(detcost.day))];
-    const failed = source.failedControls.length;
-    const facts = [
-      `measured on ${source.machine} (${source.cpu ?? "unknown CPU"})`,
-      `TensorFlow ${source.tensorflow || "unknown"}`,
-      `${view.device}, ${view.size}, ${view.dtype}`,
-      `profile ${source.profiles.join(" and ") || "unknown"}`,
-      days.join(" to "),
-      `default against itself: ${detcost.costText(source.noise)}, the noise floor`,
-      failed ? "controls FAILED" : "no control failed",
-      ...(source.cold ? [detcost.index.remarks.cold] : []),
-    ];
-    return el("ul", { class: "provenance" }, ...facts.map((fact) => el("li", {}, fact)));
+  /** @param {Choice} choice */
+  function provenance({ remarks }) {
+    return el("ul", { class: "provenance" }, ...remarks.map((remark) => el("li", {}, remark)));
   }
 })();

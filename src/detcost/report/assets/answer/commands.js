@@ -1,62 +1,41 @@
-/** Commands to paste: what would measure what is missing, and what would measure it all again. */
+/** Commands to paste: one measures what is missing, one measures everything again. */
 (() => {
-  const OUT = "results/more.trials.jsonl";
+  const USUAL_SEED = 42;
 
   /** A command for each scenario of which some setting or scope was not measured. */
-  detcost.commands = (question, subject) => {
-    const { view, survive } = question;
-    /** @type {string[]} */
-    const commands = [];
-    for (const row of subject.scenarios) {
-      const cells = subject.settings.map((column) => view.cells[row][column]);
-      const lacking = subject.settings.filter((_, place) => lacks(cells[place], survive));
-      // No program has a name like that, and a shell would take it for an option.
-      if (lacking.length && !view.scenarios[row].startsWith("-")) {
-        const settings = lacking.map((column) => view.settings[column]);
-        const words = measure(view, [view.scenarios[row]], settings, scopesOf(cells, survive));
-        commands.push(detcost.shell([...words, "--out", question.out ?? OUT]));
-      }
-    }
-    return commands;
-  };
+  detcost.commands = ({ view, survive }, subject) =>
+    subject.scenarios.flatMap((row) => {
+      const [known, lacking] = view.missing[row] ?? [[], {}];
+      const settings = subject.settings.filter((column) =>
+        lacking[column]?.some((scope) => survive.includes(scope)),
+      );
+      return settings.length ? [measure(view, [row], settings, [...known, ...survive])] : [];
+    });
 
-  /** @param {Cell | null} cell @param {string[]} survive */
-  function lacks(cell, survive) {
-    if (!cell) return true;
-    return cell.status === "ok" && survive.some((scope) => !cell.scopes.has(scope));
-  }
-
-  /** @param {(Cell | null)[]} cells @param {string[]} also */
-  function scopesOf(cells, also) {
-    return detcost.index.scopes.filter(
-      (scope) => also.includes(scope) || cells.some((cell) => cell?.scopes.has(scope)),
-    );
-  }
-
-  /** @param {View} view @param {string[]} scenarios @param {string[]} settings @param {string[]} scopes */
-  function measure(view, scenarios, settings, scopes) {
-    const words = ["detcost", "measure", ...scenarios, "--settings", settings.join(",")];
-    words.push("--devices", view.device, "--scopes", scopes.join(","));
-    for (const option of /** @type {const} */ (["size", "dtype"])) {
-      if (view[option] !== detcost.index.usual[option]) words.push(`--${option}`, view[option]);
-    }
-    return words;
+  /** @param {View} view @param {number[]} rows @param {number[]} columns @param {string[]} scopes @param {string[]} options */
+  function measure(view, rows, columns, scopes, options = []) {
+    /** @type {Record<string, string[]>} */
+    const values = {
+      "{scenarios}": rows.map((row) => view.scenarios[row]),
+      "{settings}": [columns.map((column) => view.settings[column]).join(",")],
+      "{scopes}": [detcost.index.scopes.filter((scope) => scopes.includes(scope)).join(",")],
+      "{options}": options,
+    };
+    return detcost.shell(view.command.flatMap((word) => detcost.own(values, word) ?? [word]));
   }
 
   detcost.reproduce = ({ view, subject }) => {
     const { scenarios, settings } = view.subjects[subject];
-    const cells = scenarios.flatMap((row) => settings.map((column) => view.cells[row][column]));
-    const names = scenarios.map((row) => view.scenarios[row]);
-    const words = measure(
-      view,
-      names,
-      settings.map((place) => view.settings[place]),
-      scopesOf(cells, []),
+    const places = scenarios.flatMap((row) => settings.map((column) => [row, column]));
+    const cells = places.flatMap(([row, column]) => view.cells[row][column] ?? []);
+    const scopes = detcost.index.scopes.filter((_, scope) =>
+      places.some(([row, column]) => detcost.checksOf(view, row, column)[scope]),
     );
-    const profiles = [...new Set(cells.map((cell) => cell?.profile).filter(Boolean))];
-    const seeds = [...new Set(cells.filter((cell) => cell !== null).map((cell) => cell.seed))];
-    if (profiles.length === 1) words.push("--profile", String(profiles[0]));
-    if (seeds.length === 1 && seeds[0] !== 42) words.push("--seed", String(seeds[0]));
-    return detcost.shell([...words, "--out", OUT]);
+    const profiles = [...new Set(cells.map((cell) => cell.profile).filter(Boolean))];
+    const seeds = [...new Set(cells.map((cell) => cell.seed))];
+    const options = [];
+    if (profiles.length === 1) options.push("--profile", String(profiles[0]));
+    if (seeds.length === 1 && seeds[0] !== USUAL_SEED) options.push("--seed", String(seeds[0]));
+    return measure(view, scenarios, settings, scopes, options);
   };
 })();

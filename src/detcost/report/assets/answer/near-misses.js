@@ -1,66 +1,76 @@
-/** Where one answer for all is none, or not enough: how near each setting came, and scenario by scenario. */
+/** Where no setting qualifies for everything, or one is too little to know. */
 (() => {
   const { el } = detcost;
   const MOST = 3;
 
+  /** Why a setting does not qualify; of several scenarios, a line for each scope and reason. */
   /** @param {Question} question @param {Candidate} candidate @returns {string[]} */
-  function againstIt({ view, subject, survive, maxRate }, candidate) {
-    const said = [...unmeasured(view, view.subjects[subject], candidate)];
-    const several = view.subjects[subject].scenarios.length > 1;
+  function against({ view, subject, survive }, candidate) {
+    const about = view.subjects[subject];
+    const lines = [...unmeasured(view, about, candidate)];
     for (const scope of survive) {
-      const against = candidate.findings.filter((f) => f.scope === scope && f.standsAgainst);
-      const where = (/** @type {Finding[]} */ found) => {
-        const names = found.map((f) => f.scenario);
-        return several ? ` (${detcost.listed(names, 3)})` : "";
-      };
-      const differed = against.filter((f) => f.divergent && !f.anyway);
-      const anyway = against.filter((f) => f.anyway);
-      const loose = against.filter((f) => !f.divergent && f.trials);
-      const blank = against.filter((f) => !f.trials);
-      if (differed.length) {
-        const worst = differed.reduce((a, b) =>
-          b.divergent / b.trials > a.divergent / a.trials ? b : a,
-        );
-        const most = several ? "up to " : "";
-        said.push(`${scope}: ${most}${worst.why}${where(differed)}`);
-      }
-      if (anyway.length) said.push(`${scope}: ${anyway[0].why}${where(anyway)}`);
-      if (loose.length) {
-        const worst = loose.reduce((a, b) => ((b.high ?? 1) > (a.high ?? 1) ? b : a));
-        const bound = `bounds the rate at ${detcost.percent(worst.high)}, not ${detcost.percent(maxRate)}`;
-        said.push(`${scope}: 0 of ${worst.trials} differed, which ${bound}${where(loose)}`);
-      }
-      if (blank.length) said.push(`${scope}: ${blank[0].why}${where(blank)}`);
+      const own = candidate.findings.filter((each) => each.scope === scope && each.disqualifies);
+      for (const alike of grouped(own)) lines.push(lineOf(alike, about.scenarios.length > 1));
     }
-    return said.length ? said : candidate.reasons;
+    return lines.length ? lines : candidate.reasons;
   }
 
-  /** What a setting has no figures of, by status. @param {View} view @param {Subject} subject @param {Candidate} candidate */
+  /** Findings apart by what can be done about them. @param {Finding[]} findings */
+  function grouped(findings) {
+    /** @type {Map<string, Finding[]>} */
+    const groups = new Map();
+    for (const each of findings) {
+      const { divergent, anyway, trials } = each;
+      const key = [divergent > 0, anyway, trials > 0].join();
+      groups.set(key, [...(groups.get(key) ?? []), each]);
+    }
+    return groups.values();
+  }
+
+  /** @param {Finding[]} alike @param {boolean} several */
+  function lineOf(alike, several) {
+    const worst = alike.reduce((a, b) => (b.rank > a.rank ? b : a));
+    const line = `${worst.scope}: ${worst.why}`;
+    if (!several) return line;
+    const scenarios = detcost.listed(
+      alike.map(({ scenario }) => scenario),
+      3,
+    );
+    const same = alike.every((each) => each.why === worst.why);
+    return line + detcost.say(same ? "in_scenarios" : "worst_of", { scenarios });
+  }
+
+  /** @param {View} view @param {Subject} subject @param {Candidate} candidate */
   function unmeasured(view, subject, candidate) {
     /** @type {Map<string, string[]>} */
     const names = new Map();
     for (const row of subject.scenarios) {
-      const cell = view.cells[row][subject.settings[candidate.place]];
-      const status = cell ? detcost.words(cell.status) : "not measured";
-      if (status !== "ok") names.set(status, [...(names.get(status) ?? []), view.scenarios[row]]);
+      const [word] = view.unusable[row]?.[subject.settings[candidate.place]] ?? [];
+      if (word) names.set(word, [...(names.get(word) ?? []), view.scenarios[row]]);
     }
-    return [...names].map(([status, scenarios]) => `${status}: ${detcost.listed(scenarios, 3)}`);
+    return [...names].map(([word, scenarios]) => `${word}: ${detcost.listed(scenarios, 3)}`);
   }
 
-  /** How far a setting is from qualifying: what differed cannot be mended by measuring more. */
-  /** @param {Candidate} candidate */
-  function distance({ against, findings }) {
-    const loose = findings.filter((f) => f.standsAgainst && !f.divergent && f.trials).length;
-    return (against - loose) * 1e6 + loose;
+  /** How far a setting is from qualifying: only a bound becomes lower by measuring more. */
+  /** @param {State} state @param {Candidate} candidate */
+  function distance({ view, subject }, { findings, place }) {
+    const { scenarios, settings } = view.subjects[subject];
+    const lost = scenarios.filter((row) => view.unusable[row]?.[settings[place]]).length;
+    const standing = findings.filter((each) => each.disqualifies);
+    const loose = standing.filter((each) => each.check.lowest !== null).length;
+    return (lost + standing.length - loose) * 1e6 + loose;
   }
 
   detcost.nearMisses = (state, choice) => {
-    const nearest = [...choice.candidates].sort((one, other) => distance(one) - distance(other));
+    const nearest = choice.candidates
+      .map((candidate) => ({ candidate, far: distance(state, candidate) }))
+      .sort((one, other) => one.far - other.far)
+      .map(({ candidate }) => candidate);
     const item = (/** @type {Candidate} */ candidate) => {
-      const said = againstIt(state, candidate).map((text) => el("li", {}, text));
+      const lines = against(state, candidate).map((text) => el("li", {}, text));
       const name = el("b", { class: "setting" }, detcost.breakable(candidate.setting));
       const cost = candidate.cost ? ` at ${costOf(candidate)}` : "";
-      return el("li", {}, name, cost, el("ul", {}, ...said));
+      return el("li", {}, name, cost, el("ul", {}, ...lines));
     };
     const rest = nearest.slice(MOST);
     const more = () => el("ol", { start: MOST + 1 }, ...rest.map(item));
@@ -68,43 +78,41 @@
       "div",
       { class: "misses" },
       easier(state),
-      el("h3", {}, "What stands against each, the nearest first"),
+      el("h3", {}, "Why each setting does not qualify, the nearest first"),
       el("ol", {}, ...nearest.slice(0, MOST).map(item)),
       rest.length ? detcost.folded(`The other ${rest.length}`, more) : null,
     );
   };
 
-  /** Say what would qualify if one thing less were asked. @param {State} state */
-  function easier(state) {
-    /** @type {[string, Record<string, string>, Question][]} */
-    const less =
-      state.survive.length < 2
-        ? []
-        : state.survive.map((scope) => {
-            const survive = state.survive.filter((each) => each !== scope);
-            return [`without ${scope}`, { survive: survive.join(",") }, { ...state, survive }];
-          });
+  /** The questions that ask for one thing less. @param {State} state */
+  function* less(state) {
+    const { survive } = state;
     if (state.maxRate !== null) {
-      less.unshift(["with any bound", { "max-rate": "" }, { ...state, maxRate: null }]);
+      yield { label: "with any bound", changes: { "max-rate": "" }, question: { maxRate: null } };
     }
-    const answers = less.flatMap(([words, changes, question]) => {
-      const best = detcost.best(question);
-      if (!best) return [];
-      const text = `${words}: ${best.setting} at ${costOf(best)}`;
-      const ask = el(
-        "button",
-        { type: "button", class: "link", click: () => detcost.go(changes) },
-        text,
-      );
-      return [el("li", {}, ask)];
+    for (const scope of survive.length > 1 ? survive : []) {
+      const rest = survive.filter((each) => each !== scope);
+      const changes = { survive: rest.join(",") };
+      yield { label: `without ${scope}`, changes, question: { survive: rest } };
+    }
+  }
+
+  /** Offer what would qualify if one thing less were asked. @param {State} state */
+  function easier(state) {
+    const answers = [...less(state)].flatMap(({ label, changes, question }) => {
+      const [best] = detcost.candidates({ ...state, ...question });
+      if (!best?.qualifies) return [];
+      const click = () => detcost.go(changes);
+      const text = `${label}: ${best.setting} at ${costOf(best)}`;
+      return [el("li", {}, el("button", { type: "button", class: "link", click }, text))];
     });
     if (!answers.length) return null;
     return el("div", {}, el("h3", {}, "If less were asked"), el("ul", {}, ...answers));
   }
 
-  /** @param {Ranked} candidate */
+  /** @param {Candidate} candidate */
   function costOf({ setting, cost }) {
-    return setting === "default" ? "1" : detcost.costText(cost);
+    return setting === "default" ? "1" : (cost?.text ?? "–");
   }
 
   detcost.eachScenario = (state) => {
@@ -123,35 +131,27 @@
 
   /** @param {State} state @param {string} scenario @returns {Child[]} */
   function rowOf(state, scenario) {
-    const { best, candidates } = detcost.choose({ ...state, subject: scenario });
-    const go = () => detcost.go({ scenario });
-    const name = el(
-      "button",
-      { type: "button", class: "link", click: go },
-      detcost.breakable(scenario),
-    );
-    const [first] = candidates;
-    if (best === null) {
+    const [first, ...others] = detcost.candidates({ ...state, subject: scenario });
+    const click = () => detcost.go({ scenario });
+    const label = detcost.breakable(scenario);
+    const name = el("button", { type: "button", class: "link", click }, label);
+    if (!first?.qualifies) {
       return [name, "none qualifies", "–", detcost.listed(first?.reasons ?? [], 2), ""];
     }
-    const tied = candidates
-      .filter((each) => each.tied && each !== first)
-      .map((each) => each.setting);
-    const bounds = first.findings.map((found) => el("div", { class: "figure" }, boundOf(found)));
-    const cost = el("span", { class: "figure" }, costOf(first));
+    const tied = others.filter((each) => each.tied).map((each) => each.setting);
+    const bounds = first.findings.map((each) => el("div", { class: "figure" }, boundOf(each)));
     return [
       name,
-      detcost.breakable(best),
-      cost,
+      detcost.breakable(first.setting),
+      el("span", { class: "figure" }, costOf(first)),
       el("div", {}, ...bounds),
       detcost.breakable(tied.join(", ")),
     ];
   }
 
   /** @param {Finding} finding */
-  function boundOf({ scope, applies, divergent, trials, high, note }) {
-    if (!applies) return `${scope} n/a`;
-    const bound = `${scope} ${divergent}/${trials} ≤ ${detcost.percent(high)}`;
-    return note ? `${bound} (${note})` : bound;
+  function boundOf({ scope, check }) {
+    const bound = `${scope} ${check.count} ${check.rate}`;
+    return check.note ? `${bound} (${check.note})` : bound;
   }
 })();

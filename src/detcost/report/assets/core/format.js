@@ -1,4 +1,4 @@
-/** Numbers and names as Python writes them: the command and the page say the same. */
+/** Numbers, commands and texts as Python writes them. */
 (() => {
   /** Whether only a half is left after some digits. Of a half Python takes the even side. */
   /** @param {string} digits @param {number} kept */
@@ -58,56 +58,11 @@
     return known;
   };
 
-  detcost.costText = (cost) => {
-    if (!cost || cost.ratio === null) return "–";
-    const { ratio, low, high } = cost;
-    const ends = low === null || high === null ? "?, ?" : `${two(low)}, ${two(high)}`;
-    return `${two(ratio)} [${ends}]`;
+  /** One of Python's texts, with what stands in braces filled in. */
+  detcost.say = (name, values = {}) => {
+    const given = typeof values === "number" ? { count: values } : values;
+    return detcost.index.words[name].replace(/\{(\w+)\}/g, (_, key) => String(given[key]));
   };
-
-  /** @param {number} value */
-  function two(value) {
-    return detcost.fixed(value, 2);
-  }
-
-  detcost.countText = (count, anyway = false) => {
-    if (!count?.trials) return count?.reason ? "n/a" : "–";
-    const seen = `${count.divergent}/${count.trials}`;
-    if (anyway) return `(${seen})`;
-    if (!count.divergent) return `${seen} ≤ ${detcost.percent(count.high)}`;
-    const rate = detcost.percent(count.divergent / count.trials);
-    return `${seen} = ${rate} [${bare(count.low)}, ${bare(count.high)}]`;
-  };
-
-  /** Say what an interval allows to be said, as detcost.statistics.verdict does. */
-  detcost.verdict = (cost) => {
-    if (!cost || cost.low === null || cost.high === null) return "ambiguous";
-    const { band } = detcost.index;
-    if (cost.low > 1 + band) return "costs";
-    if (cost.high < 1 - band) return "faster";
-    return cost.low >= 1 - band && cost.high <= 1 + band ? "free" : "ambiguous";
-  };
-
-  /** What a verdict means, and what makes an ambiguous one ambiguous. */
-  detcost.explained = (cost) => {
-    const band = `${detcost.general(100 * detcost.index.band, 6)} %`;
-    const verdict = detcost.verdict(cost);
-    if (verdict === "free") return `free: the whole interval lies within ±${band} of 1`;
-    if (verdict === "costs") return `costs: the whole interval lies above +${band}`;
-    if (verdict === "faster") return `faster: the whole interval lies below −${band}`;
-    return `ambiguous: the interval ${vague(cost, band).join(" and ")}`;
-  };
-
-  /** @param {Figure} cost @param {string} band */
-  function vague({ low, high }, band) {
-    if (low === null || high === null) return ["is not known: it takes two blocks"];
-    const share = detcost.index.band;
-    return [
-      high - low > 2 * share ? `is wider than the ±${band} band` : "",
-      low < 1 - share ? `crosses −${band}` : "",
-      high > 1 + share ? `crosses +${band}` : "",
-    ].filter(Boolean);
-  }
 
   /** Python's shlex.join. */
   detcost.shell = (words) => words.map(quoted).join(" ");
@@ -118,7 +73,7 @@
     return /[^\w@%+=:,./-]/.test(word) ? `'${word.replaceAll("'", `'"'"'`)}'` : word;
   }
 
-  detcost.words = (status) => status.replaceAll("_", " ");
+  detcost.spaced = (name) => name.replaceAll("_", " ");
 
   detcost.plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 

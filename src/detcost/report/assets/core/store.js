@@ -38,7 +38,7 @@ const detcost = /** @type {Detcost} */ ({
     return promise;
   };
 
-  /** Strangers choose the keys: nothing inherited, such as "constructor", is theirs. */
+  /** Keys are untrusted: an inherited name, such as "constructor", is no entry. */
   detcost.own = (record, key) => (Object.hasOwn(record, key) ? record[key] : undefined);
 
   /** Name the places of an array. @param {string} kind @param {any} places @returns {any} */
@@ -47,12 +47,8 @@ const detcost = /** @type {Detcost} */ ({
     return Object.fromEntries(detcost.index.fields[kind].map((name, i) => [name, places[i]]));
   }
 
-  /** Name the cells of a view; what many have in common is named once. @param {any} view */
+  /** @param {any} view @returns {(Cell | null)[][]} */
   function cells(view) {
-    const counts = view.counts.map((/** @type {any} */ places) => {
-      const count = named("Count", places);
-      return { ...count, skipped: Object.keys(count.skipped) };
-    });
     const origins = view.origins.map((/** @type {any} */ places) => {
       const origin = named("Origin", places);
       return { ...origin, same_setting: named("Figure", origin.same_setting) };
@@ -60,45 +56,74 @@ const detcost = /** @type {Detcost} */ ({
     /** @param {any} places @returns {Cell | null} */
     const cell = (places) => {
       if (!places) return null;
-      const { origin, ...found } = named("CellView", places);
-      const scopes = Object.entries(found.scopes);
-      found.scopes = new Map(scopes.map(([scope, place]) => [scope, counts[Number(place)]]));
-      found.cost = named("CostView", found.cost);
-      return Object.assign(found, origins[origin]);
+      const { origin, ...own } = named("CellView", places);
+      return { ...own, cost: named("CostView", own.cost), ...origins[origin] };
     };
     return view.cells.map((/** @type {any[]} */ row) => row.map(cell));
   }
 
-  /** @param {any} subject @returns {Subject} */
-  function subject(subject) {
-    const figures = (/** @type {any[]} */ list) => list.map((places) => named("Figure", places));
-    return { ...subject, costs: figures(subject.costs), worst: figures(subject.worst) };
+  /** @param {any} view @param {any} subject @returns {Subject} */
+  function subject(view, subject) {
+    const costs = (/** @type {any[]} */ list) =>
+      list.map((places) => {
+        if (!places) return null;
+        const cost = named("SubjectCost", places);
+        const [verdict, explained] = view.verdicts[cost.verdict];
+        return { ...cost, verdict, explained };
+      });
+    return { ...subject, costs: costs(subject.costs), worst: costs(subject.worst) };
   }
 
-  /** A million cells would be slow to name at once: each view is named when first looked at. */
+  /** @template T @param {() => T} make */
+  function once(make) {
+    /** @type {T | undefined} */
+    let known;
+    return () => {
+      known ??= make();
+      return known;
+    };
+  }
+
+  /** Naming a million cells at once takes too long: a view is named when it is first used. */
   /** @param {any} view @returns {View} */
   function lazily(view) {
-    /** @type {View["cells"] | undefined} */
-    let known;
     /** @type {Map<string, Subject>} */
     const subjects = new Map();
     const byName = new Proxy(view.subjects, {
       get(target, name) {
         if (typeof name !== "string" || !Object.hasOwn(target, name)) return undefined;
-        const known = subjects.get(name) ?? subject(target[name]);
+        const known = subjects.get(name) ?? subject(view, target[name]);
         subjects.set(name, known);
         return known;
       },
     });
+    const ownCells = once(() => cells(view));
+    const ownChecks = once(() =>
+      view.checks.map((/** @type {any} */ places) => named("CheckView", places)),
+    );
     return {
       ...view,
       subjects: byName,
       get cells() {
-        known ??= cells(view);
-        return known;
+        return ownCells();
+      },
+      get checks() {
+        return ownChecks();
       },
     };
   }
+
+  detcost.notMeasured = () => ({
+    ...{ lowest: null, note: null, anyway: false, count: "–", rate: "", seen: "–", details: "" },
+    ...{ divergent: 0, trials: 0, low: null, high: null, distinct: 0, first_call: null },
+    ...{ partition: "", why: detcost.say("not_measured") },
+  });
+
+  detcost.checksOf = (view, row, column) => {
+    const place = view.checked[row][column];
+    if (place === null) return detcost.index.scopes.map(() => null);
+    return view.sets[place].map((rank) => (rank === null ? null : view.checks[rank]));
+  };
 
   detcost.machine = (received) => {
     const data = /** @type {any} */ (received);

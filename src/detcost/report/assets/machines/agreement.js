@@ -3,7 +3,7 @@
   const { el } = detcost;
   const FEW = 4;
 
-  /** @typedef {{name: string, place: number, seed: number, seen: Observation}} Witness */
+  /** @typedef {{name: string, place: number, seed: number, digest: string, races: boolean}} Witness */
 
   detcost.agreement = (seen) => {
     const settings = bySetting(seen);
@@ -38,7 +38,8 @@
             name,
             place,
             seed: run.seed,
-            seen: observation,
+            digest: observation.digest,
+            races: run.races.includes(setting),
           });
           found.set(setting, witnesses);
         }
@@ -49,14 +50,12 @@
 
   /** @param {string} setting @param {Witness[]} witnesses @returns {Child[]} */
   function rowOf(setting, witnesses) {
-    const races = (/** @type {Witness} */ each) =>
-      each.seen.diverged.some((scope) => scope === "repeat" || scope === "process");
-    const raced = witnesses.filter(races);
+    const raced = witnesses.filter((each) => each.races);
     /** @type {Map<string, Witness[]>} */
     const groups = new Map();
     for (const each of witnesses) {
-      if (races(each)) continue;
-      const key = `${each.seed} ${each.seen.digest}`;
+      if (each.races) continue;
+      const key = `${each.seed} ${each.digest}`;
       const group = groups.get(key);
       if (group) group.push(each);
       else groups.set(key, [each]);
@@ -75,7 +74,7 @@
   function listOf(groups) {
     const list = el("ul", { class: "groups" });
     const more = detcost.sliced(groups, list, (group) =>
-      el("li", {}, el("code", {}, String(group[0].seen.digest).slice(0, 8)), " ", names(group)),
+      el("li", {}, el("code", {}, group[0].digest.slice(0, 8)), " ", names(group)),
     );
     return el("div", {}, list, more);
   }

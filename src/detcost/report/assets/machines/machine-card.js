@@ -21,14 +21,14 @@
     const count = runs.filter((run) => run.cold).length;
     if (!count) return [];
     const which = count < runs.length ? ` (${count} of ${runs.length} runs)` : "";
-    return [el("p", {}, detcost.index.remarks.cold + which)];
+    return [el("p", {}, detcost.say("cold") + which)];
   }
 
   /** @param {State} state @returns {Node[]} */
   function inventory({ machineData }) {
     const text = (/** @type {Record<string, string>} */ rows) =>
       detcost.definitions(
-        Object.entries(rows).map(([name, value]) => [detcost.words(name), shownAs(name, value)]),
+        Object.entries(rows).map(([name, value]) => [detcost.spaced(name), shownAs(name, value)]),
       );
     const runs = Object.entries(machineData.runs);
     return [
@@ -74,7 +74,7 @@
     ]);
     return detcost.tableOf(
       "Protocol of each run",
-      ["run", "day", "controls", ...names.map(detcost.words)],
+      ["run", "day", "controls", ...names.map(detcost.spaced)],
       rows,
     );
   }

@@ -70,9 +70,9 @@
     const range = ratios.length
       ? [ratios[0], middle, ratios[ratios.length - 1]].map((r) => detcost.fixed(r, 2)).join(", ")
       : "–";
-    const verdicts = tally(costs.map((each) => detcost.verdict(each)));
+    const verdicts = tally(costs.map((each) => each.verdict));
     const failed = tally(
-      seen.filter((each) => each.status !== "ok").map((each) => detcost.words(each.status)),
+      seen.filter((each) => each.status !== "ok").map((each) => detcost.spaced(each.status)),
     );
     const differed = tally(seen.flatMap((each) => each.diverged));
     return [
@@ -113,12 +113,12 @@
   /** @param {Observation | undefined} seen */
   function observation(seen) {
     if (!seen) return "–";
-    if (seen.status !== "ok") return detcost.words(seen.status);
+    if (seen.status !== "ok") return detcost.spaced(seen.status);
     const differed = seen.diverged.length
       ? el("small", { class: "diverged" }, `≠ ${seen.diverged.join(", ")}`)
       : null;
-    const cost = el("span", { class: "figure" }, detcost.costText(seen));
-    return el("div", {}, cost, " ", detcost.verdictMark(detcost.verdict(seen)), differed);
+    const cost = el("span", { class: "figure" }, seen.text);
+    return el("div", {}, cost, " ", detcost.verdictMark(seen.verdict), differed);
   }
 
   detcost.history = (state, seen) => {

@@ -1,16 +1,24 @@
 /**
- * From evidence to a decision, by the rules of detcost.choosing.decision and in its words.
+ * From the decisions in the data to an answer: filters and sorts, and decides nothing itself.
  *
- * Nothing here touches the page. Intervals and ties were worked out when the report was made.
+ * For each setting and scope the data has the lowest tolerable rate at which the setting
+ * qualifies: 0 if the scope means nothing, null if no rate will do.
  */
 (() => {
-  /** Scopes in which a cell is compared with itself as it is: what differs there differs anyway. */
-  const OWN_SCOPES = ["repeat", "process"];
+  /** Whether a setting qualifies. @param {number | null} lowest @param {number | null} maxRate */
+  function meets(lowest, maxRate) {
+    return lowest !== null && (maxRate === null || lowest <= maxRate);
+  }
+
+  /** @param {string} scope */
+  function placeOf(scope) {
+    return detcost.index.scopes.indexOf(scope);
+  }
 
   detcost.choose = (question) => {
     const { view, survive, maxRate } = question;
     const subject = view.subjects[question.subject];
-    const candidates = ranked(subject, subject.settings.map(candidateOf(question, subject)));
+    const candidates = detcost.candidates(question);
     const best = candidates[0]?.qualifies ? candidates[0].setting : null;
     return {
       scenarios: subject.scenarios.map((row) => view.scenarios[row]),
@@ -21,249 +29,173 @@
       candidates,
       commands: detcost.commands(question, subject),
       snippets: best === null ? null : (detcost.own(view.snippets, best) ?? null),
-      source: sourceOf(question, subject),
+      ...view.sources[subject.source],
     };
-  };
-
-  /** The best alone, without a word on the others. */
-  detcost.best = (question) => {
-    const { view, survive, maxRate } = question;
-    const subject = view.subjects[question.subject];
-    const qualifies = (/** @type {number} */ column) =>
-      subject.scenarios.every((row) => {
-        const cell = view.cells[row][column];
-        if (cell?.status !== "ok") return false;
-        return survive.every((scope) => stays(cell.scopes.get(scope), maxRate) !== false);
-      });
-    const candidates = subject.settings.map((column, place) => ({
-      ...{ setting: view.settings[column], place, tied: false, cost: subject.costs[place] },
-      qualifies: subject.costs[place] !== null && qualifies(column),
-    }));
-    const [best] = ranked(subject, candidates);
-    return best?.qualifies ? best : null;
   };
 
   detcost.headline = (choice) => {
-    const names = choice.scenarios;
-    const what = names.length === 1 ? names[0] : `${names.length} scenarios`;
-    let scopes = choice.survive.join(", ");
-    if (choice.maxRate !== null)
-      scopes += ` at a rate of at most ${detcost.percent(choice.maxRate)}`;
-    const asked = `${what} on ${choice.device}`;
-    if (choice.best === null) return `${asked}: no setting measured survives ${scopes}`;
-    const cost = detcost.costText(choice.candidates[0].cost);
-    return `${asked}: ${choice.best} survives ${scopes} at ${cost} times the time of default`;
-  };
-
-  /** @param {Question} question @param {Subject} subject */
-  function candidateOf(question, subject) {
-    /** @param {number} column @param {number} place @returns {Candidate} */
-    return (column, place) => {
-      const { findings, against, reasons } = judge(question, subject, place);
-      const cost = subject.costs[place];
-      const others = detcost.index.scopes.filter((scope) => !question.survive.includes(scope));
-      return {
-        setting: question.view.settings[column],
-        place,
-        qualifies: !against && cost !== null,
-        tied: false,
-        cost,
-        worst: subject.worst[place],
-        findings,
-        against: against || Number(cost === null),
-        // Written only when they are read: of a thousand few are.
-        get reasons() {
-          return against || cost ? reasons() : ["its cost is not known"];
-        },
-        alsoSurvives: detcost.survived(question, subject, place, others),
-      };
-    };
-  }
-
-  /** What was seen in every scenario and scope; what stands against the setting, and how much. */
-  /** @param {Question} question @param {Subject} subject @param {number} place */
-  function judge({ view, survive, maxRate }, subject, place) {
-    /** @type {Finding[]} */
-    const findings = [];
-    /** @type {string[]} */
-    const failed = [];
-    for (const row of subject.scenarios) {
-      const scenario = view.scenarios[row];
-      const cell = view.cells[row][subject.settings[place]];
-      if (!cell) failed.push(`${scenario}: not measured`);
-      else if (cell.status !== "ok") {
-        failed.push(`${scenario}: ${detcost.words(cell.status)} (${cell.reason ?? "None"})`);
-      } else
-        for (const scope of survive) findings.push(detcost.find(cell, scenario, scope, maxRate));
-    }
-    const standing = findings.filter((finding) => finding.standsAgainst);
-    const reasons = () => {
-      // What was seen to diverge tells more than a bound that is not low enough.
-      const seen = standing.filter((finding) => finding.divergent);
-      const inOrder = [...seen, ...standing.filter((finding) => !finding.divergent)];
-      const said = inOrder.map(({ scenario, scope, why }) => `${scenario}, ${scope}: ${why}`);
-      return [...failed, ...said];
-    };
-    return { findings, against: failed.length + standing.length, reasons };
-  }
-
-  /** Whether bits stay in a scope; null where it means nothing to the cell. */
-  /** @param {Count | undefined} count @param {number | null} maxRate */
-  function stays(count, maxRate) {
-    if (!count?.trials) return count?.reason ? null : false;
-    const { divergent, high } = count;
-    return !divergent && (maxRate === null || (high !== null && high <= maxRate));
-  }
-
-  /** @param {Cell} cell */
-  function racesIn(cell) {
-    return OWN_SCOPES.find((scope) => cell.scopes.get(scope)?.divergent);
-  }
-
-  detcost.differsAnyway = (cell, scope) =>
-    Boolean(cell.scopes.get(scope)?.divergent) &&
-    !OWN_SCOPES.includes(scope) &&
-    racesIn(cell) !== undefined;
-
-  /** What is to be known of a count: that the cell carries state, and that its calls agreed. */
-  detcost.note = (cell, scope) => {
-    const count = cell.scopes.get(scope);
-    const agreed = scope === "repeat" && count?.trials && !count.divergent;
-    return agreed && cell.carries_state ? detcost.index.remarks.carries_state : null;
-  };
-
-  detcost.find = (cell, scenario, scope, maxRate) => {
-    const count = cell.scopes.get(scope);
-    const nothing = { divergent: 0, trials: 0, high: null, anyway: false, note: null };
-    const finding = { scenario, scope, ...nothing };
-    if (!count || (!count.trials && !count.reason)) {
-      const skipped = count?.skipped ?? [];
-      const tried = skipped.length ? ` (${skipped.join(", ")} could not be tried)` : "";
-      const why = `not measured${tried}`;
-      return { ...finding, survives: null, applies: true, standsAgainst: true, why };
-    }
-    const { divergent, trials, high } = count;
-    if (!trials) {
-      const why = count.reason;
-      return { ...finding, survives: null, applies: false, standsAgainst: false, why };
-    }
-    const survives = stays(count, maxRate);
-    return {
-      scenario,
-      scope,
-      survives,
-      applies: true,
-      standsAgainst: !survives,
-      divergent,
-      trials,
-      high,
-      anyway: detcost.differsAnyway(cell, scope),
-      note: detcost.note(cell, scope),
-      get why() {
-        return survives ? null : against(cell, scope, count, maxRate);
-      },
-    };
-  };
-
-  /** @param {Cell} cell @param {string} scope @param {Count} count @param {number | null} maxRate */
-  function against(cell, scope, { divergent, trials, high, first_call: call }, maxRate) {
-    if (detcost.differsAnyway(cell, scope)) return `differs in ${racesIn(cell)} already`;
-    if (divergent || maxRate === null) {
-      const where = call === null ? "" : `; first differs at call ${call}`;
-      return `${divergent} of ${trials} differed${where}`;
-    }
-    const said = `0 of ${trials} differed, which bounds the rate at ${detcost.percent(high)}`;
-    return `${said}; ${tighter(scope, maxRate)}`;
-  }
-
-  /** Say which profile bounds a clean cell's rate as asked. @param {string} scope @param {number} maxRate */
-  function tighter(scope, maxRate) {
-    for (const [profile, bound] of detcost.index.bounds[scope]) {
-      if (bound <= maxRate) {
-        return `--profile ${profile} would bound it at ${detcost.percent(bound)}`;
-      }
-    }
-    return `no profile bounds it at ${detcost.percent(maxRate)}`;
-  }
-
-  detcost.survived = ({ view, maxRate }, subject, place, scopes) => {
-    const cells = subject.scenarios.map((row) => view.cells[row][subject.settings[place]]);
-    if (!cells.every((cell) => cell?.status === "ok")) return [];
-    return scopes.filter((scope) => {
-      let some = false;
-      for (const cell of cells) {
-        const found = stays(cell?.scopes.get(scope), maxRate);
-        if (found === false) return false;
-        some ||= found === true;
-      }
-      return some;
+    const { scenarios, device, maxRate, best } = choice;
+    const [first] = choice.candidates;
+    const asked = choice.survive.join(", ");
+    const rate = detcost.percent(maxRate);
+    return detcost.say(best === null ? "none_qualifies" : "headline", {
+      subject: scenarios.length === 1 ? scenarios[0] : detcost.say("several", scenarios.length),
+      scopes: maxRate === null ? asked : detcost.say("at_rate", { scopes: asked, rate }),
+      setting: first.setting,
+      cost: first.cost?.text ?? "",
+      device,
     });
   };
 
-  /** @param {Ranked} candidate */
-  function ratio(candidate) {
-    return candidate.cost ? candidate.cost.ratio : Number.POSITIVE_INFINITY;
-  }
-
-  /** @param {Ranked} one @param {Ranked} other */
-  function byRatio(one, other) {
-    const [a, b] = [ratio(one), ratio(other)];
-    return a === b ? 0 : a - b; // of two infinities the difference would be no number
-  }
-
-  /** @param {string} setting */
-  function levers(setting) {
-    return setting === "default" ? 0 : setting.split("+").length;
-  }
-
   /** The best first, then the others that qualify; within each, the cheapest first. */
-  /** @template {Ranked} T @param {Subject} subject @param {T[]} candidates @returns {T[]} */
-  function ranked(subject, candidates) {
-    const [cheapest] = candidates.filter((candidate) => candidate.qualifies).sort(byRatio);
-    if (cheapest) {
-      const ties = subject.ties[cheapest.place];
-      for (const each of candidates) each.tied = each.qualifies && ties[each.place] === "1";
-    }
-    const order = candidates.sort(
-      (one, other) => Number(other.qualifies) - Number(one.qualifies) || byRatio(one, other),
-    );
-    const [best] = order
-      .filter((candidate) => candidate.tied)
-      .sort((one, other) => levers(one.setting) - levers(other.setting) || byRatio(one, other));
-    return best ? [best, ...order.filter((candidate) => candidate !== best)] : order;
+  detcost.candidates = (question) => {
+    const { view, survive, maxRate } = question;
+    const subject = view.subjects[question.subject];
+    const places = survive.map(placeOf);
+    const candidates = subject.settings.map((column, place) => {
+      const rates = view.rates[subject.rates[place]];
+      const cost = subject.costs[place];
+      const qualifies = cost !== null && places.every((scope) => meets(rates[scope], maxRate));
+      return candidateOf(question, subject, { setting: view.settings[column], place, qualifies });
+    });
+    const order = [
+      ...candidates.filter((each) => each.qualifies).sort(byRatio),
+      ...candidates.filter((each) => !each.qualifies).sort(byRatio),
+    ];
+    const best = bestOf(view, subject, order);
+    return best ? [best, ...order.filter((each) => each !== best)] : order;
+  };
+
+  /** Mark those tied with the cheapest; of these the one with the fewest levers is the best. */
+  /** @param {View} view @param {Subject} subject @param {Candidate[]} order */
+  function bestOf(view, subject, order) {
+    const [cheapest] = order;
+    if (!cheapest?.qualifies) return null;
+    const ties = subject.ties[cheapest.place];
+    for (const each of order) each.tied = each.qualifies && ties[each.place] === "1";
+    const levers = (/** @type {Candidate} */ { place }) => view.levers[subject.settings[place]];
+    return order
+      .filter((each) => each.tied)
+      .reduce((best, each) => (levers(each) < levers(best) ? each : best));
   }
 
-  /** What an answer rests on. @param {Question} question @param {Subject} subject @returns {Source} */
-  function sourceOf({ machineData, view }, subject) {
-    const cells = subject.scenarios
-      .flatMap((row) => subject.settings.map((column) => view.cells[row][column]))
-      .filter((cell) => cell !== null);
-    const days = cells.map((cell) => cell.measured_at).sort();
-    const runs = [...new Set(cells.map((cell) => cell.run))].sort();
-    const failed = runs.flatMap((run) => detcost.own(machineData.runs, run)?.failed_controls ?? []);
-    const profiles = cells.map((cell) => cell.profile).filter((profile) => profile !== null);
+  /** @param {Candidate} one @param {Candidate} other */
+  function byRatio(one, other) {
+    const [a, b] = [one, other].map(({ cost }) => cost?.ratio ?? Number.POSITIVE_INFINITY);
+    return a === b ? 0 : a - b; // the difference of two infinities is no number
+  }
+
+  /** What is read only of a few candidates is made only when it is read. */
+  /** @param {Question} question @param {Subject} subject @param {{setting: string, place: number, qualifies: boolean}} own */
+  function candidateOf(question, subject, own) {
+    const { place } = own;
+    const cost = subject.costs[place];
+    const also = detcost.index.scopes.filter((scope) => !question.survive.includes(scope));
+    /** @type {Finding[] | undefined} */
+    let known;
+    const findings = () => {
+      known ??= [...found(question, subject, place)];
+      return known;
+    };
     return {
-      machine: machineData.description.name,
-      cpu: detcost.own(machineData.description, "cpu") ?? null,
-      tensorflow: view.tensorflow,
-      firstMeasured: days[0],
-      lastMeasured: days[days.length - 1],
-      runs,
-      profiles: [...new Set(profiles)].sort(),
-      noise: widest(cells),
-      failedControls: [...new Set(failed)],
-      cold: runs.some((run) => detcost.own(machineData.runs, run)?.cold),
+      ...own,
+      tied: false,
+      cost,
+      worst: subject.worst.length ? subject.worst[place] : cost,
+      get findings() {
+        return findings();
+      },
+      get reasons() {
+        const reasons = [...unusable(question, subject, place), ...standing(findings())];
+        return reasons.length || cost ? reasons : [detcost.say("cost_unknown")];
+      },
+      get alsoSurvives() {
+        const rates = question.view.rates[subject.rates[place]];
+        return also.filter((scope) => survived(rates[placeOf(scope)], question.maxRate));
+      },
     };
   }
 
-  /** The widest interval that default against itself came out with. @param {Cell[]} cells */
-  function widest(cells) {
-    /** @type {Figure | null} */
-    let found = null;
-    const width = (/** @type {Figure} */ figure) => (figure.high || 1) / (figure.low || 1);
-    for (const { same_setting: same } of cells) {
-      if (same?.low && (!found || width(same) > width(found))) found = same;
+  /** @param {Question} question @param {Subject} subject @param {number} place */
+  function* unusable({ view }, subject, place) {
+    for (const row of subject.scenarios) {
+      const [, why] = view.unusable[row]?.[subject.settings[place]] ?? [];
+      if (why) yield `${view.scenarios[row]}: ${why}`;
     }
-    return found;
   }
+
+  /** What disqualifies; what was seen to diverge before a bound that is not low enough. */
+  /** @param {Finding[]} findings */
+  function standing(findings) {
+    const against = findings.filter((finding) => finding.disqualifies);
+    const order = against.sort((a, b) => Number(!a.divergent) - Number(!b.divergent));
+    return order.map(({ scenario, scope, why }) => `${scenario}, ${scope}: ${why}`);
+  }
+
+  /** What was seen of a setting in every scenario and scope. */
+  /** @param {Question} question @param {Subject} subject @param {number} place */
+  function* found({ view, survive, maxRate }, subject, place) {
+    const column = subject.settings[place];
+    for (const row of subject.scenarios) {
+      if (view.unusable[row]?.[column]) continue;
+      const set = view.sets[Number(view.checked[row][column])];
+      for (const scope of survive) {
+        yield finding(view, view.scenarios[row], scope, set[placeOf(scope)], maxRate);
+      }
+    }
+  }
+
+  /** @param {View} view @param {string} scenario @param {string} scope @param {number | null} rank @param {number | null} maxRate @returns {Finding} */
+  function finding(view, scenario, scope, rank, maxRate) {
+    const check = rank === null ? detcost.notMeasured() : view.checks[rank];
+    const { lowest, divergent, trials, high, anyway, note } = check;
+    const survives = meets(lowest, maxRate);
+    const clean = lowest !== null && trials > 0;
+    return {
+      ...{ scenario, scope, check, rank: rank ?? -1, divergent, trials, high, anyway, note },
+      survives: trials ? survives : null,
+      applies: lowest !== 0,
+      disqualifies: !survives,
+      get why() {
+        if (!clean) return check.why;
+        return survives ? null : `${check.why}; ${advice(scope, Number(maxRate))}`;
+      },
+    };
+  }
+
+  /** What would bound a clean count as asked. @param {string} scope @param {number} maxRate */
+  function advice(scope, maxRate) {
+    const profile = detcost.index.bounds[scope].find(([bound]) => bound <= maxRate);
+    return profile?.[1] ?? detcost.say("no_profile", { rate: detcost.percent(maxRate) });
+  }
+
+  /** @param {number | null} lowest @param {number | null} maxRate */
+  function survived(lowest, maxRate) {
+    return lowest !== 0 && meets(lowest, maxRate);
+  }
+
+  /** A setting is dominated where another survives all that it does and is clearly cheaper. */
+  detcost.dominated = ({ view, subject: name, maxRate }, candidates) => {
+    const subject = view.subjects[name];
+    // A bound that is too high for the question is still better than bits seen to differ.
+    const survivedBy = candidates.map(({ place }) =>
+      [maxRate, null].flatMap((rate) =>
+        view.rates[subject.rates[place]].map((lowest) => survived(lowest, rate)),
+      ),
+    );
+    const asMuch = (/** @type {number} */ one, /** @type {number} */ other) =>
+      survivedBy[other].every((survives, i) => !survives || survivedBy[one][i]);
+    /** @type {Map<string, string>} */
+    const dominated = new Map();
+    for (const [i, each] of candidates.entries()) {
+      const better = candidates.find(
+        (other, j) =>
+          (other.qualifies || !each.qualifies) &&
+          subject.ties[other.place][each.place] === "0" &&
+          asMuch(j, i),
+      );
+      if (better && !each.tied) dominated.set(each.setting, better.setting);
+    }
+    return dominated;
+  };
 })();

@@ -33,15 +33,15 @@
     }
     parts.push(svg("circle", { class: "point", cx: x, cy: 7, r: 3 }));
     const size = { viewBox: "0 0 132 14", width: 132, height: 14, "aria-hidden": "true" };
-    return svg("svg", { ...size, class: `bar ${detcost.verdict(cost)}` }, ...parts);
+    return svg("svg", { ...size, class: `bar ${cost.verdict}` }, ...parts);
   };
 
   detcost.costCell = (cost, scale, isDefault) => {
     if (!cost) return el("div", { class: "cost" }, "–");
     if (isDefault)
       return el("div", { class: "cost" }, el("span", {}, "1"), el("small", {}, "by definition"));
-    const text = el("span", { class: "figure" }, detcost.costText(cost));
-    const mark = detcost.verdictMark(detcost.verdict(cost));
+    const text = el("span", { class: "figure" }, cost.text);
+    const mark = detcost.verdictMark(cost.verdict);
     return el(
       "div",
       { class: "cost" },
@@ -147,7 +147,7 @@
     }
     const what = isDefault ? "a second default ÷ default" : "step time ÷ that of default";
     const range = `from ${detcost.fixed(Math.min(...ratios), 2)} to ${detcost.fixed(Math.max(...ratios), 2)}`;
-    const label = `${what}, ${detcost.plural(ratios.length, "block")} in run order, ${range}; mean ${detcost.costText(cost)}`;
+    const label = `${what}, ${detcost.plural(ratios.length, "block")} in run order, ${range}; mean ${cost.text}`;
     const caption = el(
       "figcaption",
       {},
@@ -177,7 +177,7 @@
       y: Number(cost.ratio),
       low: cost.low,
       high: cost.high,
-      text: `${day}, ${label}: ${detcost.costText(cost)}`,
+      text: `${day}, ${label}: ${cost.text}`,
     }));
     const parts = [
       flatBand(y, width),

@@ -2,33 +2,17 @@
 (() => {
   const { el } = detcost;
 
-  /** @typedef {{scenario: string, cell: Cell | null}} Place */
-
-  /** @type {WeakMap<Candidate, Place[]>} */
-  const knownPlaces = new WeakMap();
   /** @type {WeakMap<Candidate, Cell[]>} */
   const knownCells = new WeakMap();
 
-  /** @param {State} state @param {Candidate} candidate @returns {Place[]} */
-  function places({ view, subject }, candidate) {
-    const { scenarios, settings } = view.subjects[subject];
-    const found =
-      knownPlaces.get(candidate) ??
-      scenarios.map((row) => ({
-        scenario: view.scenarios[row],
-        cell: view.cells[row][settings[candidate.place]],
-      }));
-    knownPlaces.set(candidate, found);
-    return found;
-  }
-
   /** @param {State} state @param {Candidate} candidate */
-  function cellsOf(state, candidate) {
-    const found =
+  function cellsOf({ view, subject }, candidate) {
+    const { scenarios, settings } = view.subjects[subject];
+    const cells =
       knownCells.get(candidate) ??
-      places(state, candidate).flatMap(({ cell }) => (cell === null ? [] : [cell]));
-    knownCells.set(candidate, found);
-    return found;
+      scenarios.flatMap((row) => view.cells[row][settings[candidate.place]] ?? []);
+    knownCells.set(candidate, cells);
+    return cells;
   }
 
   /** The greatest figure over the scenarios. @param {State} state @param {(cell: Cell) => number | null | undefined} of */
@@ -114,83 +98,70 @@
     return (/** @type {Candidate} */ candidate) => choice.candidates.indexOf(candidate);
   }
 
-  /** Say what a setting buys, or what stands against it. @param {State} state @param {Choice} choice @param {Candidate} candidate */
+  /** What a setting buys, or why not. @param {State} state @param {Choice} choice @param {Candidate} candidate */
   function says(state, choice, candidate) {
+    const { say } = detcost;
     if (candidate.setting === choice.best)
-      return el("strong", { class: "badge answer" }, "the answer");
-    if (candidate.tied) return el("span", { class: "badge" }, "tied with the answer");
-    if (candidate.qualifies) return el("span", {}, "survives; costs more");
-    const [reason] = candidate.reasons;
-    const prefix = choice.scenarios.length === 1 ? `${state.subject}` : "";
+      return el("strong", { class: "badge answer" }, say("answer"));
+    if (candidate.tied) return el("span", { class: "badge" }, say("tied"));
+    if (candidate.qualifies) return el("span", {}, say("dearer"));
+    const { reasons } = candidate;
+    const prefix = choice.scenarios.length === 1 ? state.subject : "";
     const short =
-      prefix && reason.startsWith(prefix)
-        ? reason.slice(prefix.length).replace(/^[:,] /, "")
-        : reason;
-    const rest = candidate.against - 1;
+      prefix && reasons[0].startsWith(prefix)
+        ? reasons[0].slice(prefix.length).replace(/^[:,] /, "")
+        : reasons[0];
     const text = short.length > 90 ? `${short.slice(0, 88)} …` : short;
-    return el("span", { class: "reason" }, text, rest ? `; and ${rest} more` : "");
+    const rest = reasons.length > 1 ? say("and_more", reasons.length - 1) : "";
+    return el("span", { class: "reason" }, text, rest);
   }
 
   /** @param {State} state @param {Choice} choice @returns {Column[]} */
   function scopeColumns(state, choice) {
-    return detcost.index.scopes.map((scope) => ({
+    const several = choice.scenarios.length > 1;
+    return detcost.index.scopes.map((scope, place) => ({
       key: scope,
       title: scope,
       note: choice.survive.includes(scope) ? "asked" : undefined,
       value: (candidate) => {
-        const { count, extent } = standsOut(state, candidate, scope);
-        return count ? extent : null;
+        const { rank, check } = standsOut(state, candidate, place);
+        return check?.trials ? rank : null;
       },
-      cell: (candidate) =>
-        scopeCell(standsOut(state, candidate, scope), choice.scenarios.length > 1),
+      cell: (candidate) => scopeCell(standsOut(state, candidate, place), several),
     }));
   }
 
-  /** Of several scenarios' counts the one that stands out. */
-  /** @param {State} state @param {Candidate} candidate @param {string} scope */
-  function standsOut(state, candidate, scope) {
-    /** @type {{count: Count | undefined, extent: number, anyway: boolean, differed: number, compared: number, notes: string[], reason: string | null}} */
-    const found = {
-      ...{ count: undefined, extent: 0, anyway: false },
-      ...{ differed: 0, compared: 0, notes: [], reason: null },
-    };
-    for (const cell of cellsOf(state, candidate)) {
-      const count = cell.scopes.get(scope);
-      if (!count?.trials) {
-        found.reason ??= count?.reason ?? null;
-        continue;
-      }
-      const anyway = detcost.differsAnyway(cell, scope);
-      const extent = extentOf(count, anyway);
-      const note = detcost.note(cell, scope);
-      found.compared += 1;
-      if (count.divergent && !anyway) found.differed += 1;
-      if (note) found.notes.push(note);
-      if (!found.count || extent > found.extent) Object.assign(found, { count, extent, anyway });
+  /** Of several scenarios' counts the one that stands out, and how many are like it. */
+  /** @param {State} state @param {Candidate} candidate @param {number} scope */
+  function standsOut({ view, subject }, candidate, scope) {
+    const { scenarios, settings } = view.subjects[subject];
+    /** @type {{rank: number, check: Check | null, differed: number, compared: number, notes: string[]}} */
+    const out = { rank: -1, check: null, differed: 0, compared: 0, notes: [] };
+    for (const row of scenarios) {
+      const place = view.checked[row][settings[candidate.place]];
+      const rank = place === null ? null : view.sets[place][scope];
+      if (rank === null) continue;
+      const check = view.checks[rank];
+      out.compared += Number(check.trials > 0);
+      out.differed += Number(check.divergent > 0 && !check.anyway);
+      if (check.note !== null) out.notes.push(check.note);
+      if (rank > out.rank) Object.assign(out, { rank, check });
     }
-    return found;
+    return out;
   }
 
-  /** What differed comes before what differs anyway, and that before the highest bound. */
-  /** @param {Count} count @param {boolean} anyway */
-  function extentOf({ divergent, trials, high }, anyway) {
-    const blames = divergent > 0 && !anyway;
-    return Number(blames) + divergent / trials + (high ?? 1) * 1e-6;
-  }
-
-  /** @param {ReturnType<typeof standsOut>} found @param {boolean} several */
-  function scopeCell({ count, anyway, differed, compared, notes, reason }, several) {
-    if (!count) return el("td", { title: reason }, reason ? "n/a" : "–");
-    if (anyway) return el("td", { class: "anyway" }, detcost.countText(count, anyway));
-    const many = several && differed ? el("small", {}, `in ${differed} of ${compared}`) : null;
-    if (!count.divergent) {
-      const share = several ? `in ${notes.length} of ${compared}: ` : "";
-      const note = notes.length > 0 && el("small", { class: "note" }, share + notes[0]);
-      const bound = el("small", {}, `≤ ${detcost.percent(count.high)}`);
-      return el("td", {}, `0/${count.trials}`, bound, note);
+  /** @param {ReturnType<typeof standsOut>} out @param {boolean} several */
+  function scopeCell({ check, differed, compared, notes: [note, ...more] }, several) {
+    if (!check?.trials) return el("td", { title: check?.why }, check?.count ?? "–");
+    if (check.anyway) return el("td", { class: "anyway" }, check.count);
+    const share = (/** @type {number} */ count) => `in ${count} of ${compared}`;
+    if (check.divergent) {
+      const text = several ? share(differed) : `${check.distinct} results`;
+      return el("td", { class: "diverged" }, `≠ ${check.count}`, el("small", {}, text));
     }
-    const groups = several ? null : el("small", {}, `${count.distinct} results`);
-    return el("td", { class: "diverged" }, `≠ ${count.divergent}/${count.trials}`, many, groups);
+    const text = note && several ? `${share(1 + more.length)}: ${note}` : note;
+    const small = text && el("small", { class: "note" }, text);
+    return el("td", {}, check.count, el("small", {}, check.rate), small);
   }
 
   /** @param {string} key @param {string} title @param {(candidate: Candidate) => number | null} value @param {(value: number | null) => string} write @param {string} [note] @returns {Column} */
@@ -253,18 +224,19 @@
 
   /** @param {State} state @returns {Column} */
   function statusColumn(state) {
+    const { view, subject } = state;
+    const { scenarios, settings } = view.subjects[subject];
     const text = (/** @type {Candidate} */ candidate) => {
       /** @type {Map<string, string[]>} */
       const names = new Map();
-      const all = places(state, candidate);
-      for (const { scenario, cell } of all) {
-        const status = cell ? detcost.words(cell.status) : "not measured";
-        names.set(status, [...(names.get(status) ?? []), scenario]);
+      for (const row of scenarios) {
+        const [word] = view.unusable[row]?.[settings[candidate.place]] ?? ["ok"];
+        names.set(word, [...(names.get(word) ?? []), view.scenarios[row]]);
       }
-      if (all.length === 1) return [...names.keys()][0];
+      if (scenarios.length === 1) return [...names.keys()][0];
       return [...names]
-        .map(([status, own]) =>
-          status === "ok" ? `${own.length} ok` : `${status}: ${detcost.listed(own, 3)}`,
+        .map(([word, own]) =>
+          word === "ok" ? `${own.length} ok` : `${word}: ${detcost.listed(own, 3)}`,
         )
         .join("; ");
     };

@@ -6,7 +6,7 @@
     const { scenarios, settings } = state.view.subjects[state.subject];
     const column = settings[candidate.place];
     if (scenarios.length > 1) return byScenario(state, candidate, column);
-    return ofCell(state, state.view.cells[scenarios[0]][column], candidate.setting);
+    return ofCell(state, scenarios[0], column, candidate.setting);
   };
 
   /** @param {State} state @param {Candidate} candidate @param {number} column */
@@ -36,20 +36,20 @@
       { type: "button", class: "opener", "aria-expanded": "false" },
       detcost.breakable(view.scenarios[row]),
     );
+    const checks = detcost.checksOf(view, row, column);
     const counts = survive.map((scope) => {
-      const count = cell?.scopes.get(scope);
-      const anyway = cell ? detcost.differsAnyway(cell, scope) : false;
-      const note = cell && detcost.note(cell, scope);
-      const mark = count?.divergent && !anyway ? "≠ " : "";
-      const text = mark + detcost.countText(count, anyway);
-      return el("td", { class: marked(count, anyway) }, text, note && el("small", {}, note));
+      const check = checks[detcost.index.scopes.indexOf(scope)];
+      const mark = check?.divergent && !check.anyway ? "≠ " : "";
+      const text = check ? `${mark}${check.count} ${check.rate}` : "–";
+      const note = check?.note && el("small", {}, check.note);
+      return el("td", { class: marked(check) }, text, note);
     });
     const cost = cell?.status === "ok" ? cell.cost : null;
     const verdict = setting === "default" ? "A/A" : cost ? detcost.verdictMark(cost.verdict) : "–";
-    const status = cell ? detcost.words(cell.status) : "not measured";
+    const [status] = view.unusable[row]?.[column] ?? ["ok"];
     const cells = [
       el("td", {}, status),
-      el("td", { class: "figure" }, detcost.costText(cost)),
+      el("td", { class: "figure" }, cost?.text ?? "–"),
       el("td", {}, verdict),
     ];
     const own = el("tr", {}, el("th", { scope: "row" }, opener), ...cells, ...counts);
@@ -58,74 +58,63 @@
       below.hidden = !below.hidden;
       opener.setAttribute("aria-expanded", String(!below.hidden));
       const place = /** @type {HTMLElement} */ (below.firstElementChild);
-      if (!place.childNodes.length) place.append(ofCell(state, cell, setting));
+      if (!place.childNodes.length) place.append(ofCell(state, row, column, setting));
     });
     fragment.append(own, below);
     return fragment;
   }
 
-  /** What differs is marked, and what differs anyway is not. */
-  /** @param {Count | undefined} count @param {boolean} anyway */
-  function marked(count, anyway) {
-    if (anyway) return "anyway";
-    return count?.divergent ? "diverged" : null;
+  /** The mark of what differs; what differs anyway has another. */
+  /** @param {Check | null} check */
+  function marked(check) {
+    if (check?.anyway) return "anyway";
+    return check?.divergent ? "diverged" : null;
   }
 
-  /** @param {State} state @param {Cell | null} cell @param {string} setting */
-  function ofCell(state, cell, setting) {
+  /** @param {State} state @param {number} row @param {number} column @param {string} setting */
+  function ofCell(state, row, column, setting) {
+    const cell = state.view.cells[row][column];
     if (!cell) return el("p", { class: "cell within" }, "Not measured.");
     const parts = [facts(state, cell)];
     if (cell.status !== "ok") {
       const reason = cell.reason ?? "no reason was given";
       const text = el("pre", { tabindex: 0, role: "group", "aria-label": "reason" }, reason);
-      parts.unshift(el("div", {}, el("h3", {}, detcost.words(cell.status)), text));
+      parts.unshift(el("div", {}, el("h3", {}, detcost.spaced(cell.status)), text));
     } else {
       const isDefault = (cell.stands_for ?? setting) === "default";
       const chart = cell.cost ? detcost.blockChart(cell.cost, isDefault) : null;
-      parts.unshift(el("div", {}, el("h3", {}, "Block by block"), chart), scopes(cell));
+      const checks = scopes(detcost.checksOf(state.view, row, column));
+      parts.unshift(el("div", {}, el("h3", {}, "Block by block"), chart), checks);
     }
     return el("div", { class: "cell within" }, ...parts);
   }
 
-  /** @param {Cell} cell */
-  function scopes(cell) {
-    const rows = detcost.index.scopes.flatMap((scope) => {
-      const count = cell.scopes.get(scope);
-      if (!count) return [];
-      return [/** @type {[string, Child]} */ ([scope, scopeText(cell, scope, count)])];
+  /** @param {(Check | null)[]} checks */
+  function scopes(checks) {
+    const rows = checks.flatMap((check, place) => {
+      if (!check) return [];
+      const scope = detcost.index.scopes[place];
+      return [/** @type {[string, Child]} */ ([scope, scopeText(scope, check)])];
     });
     return el("div", {}, el("h3", {}, "Bits, scope by scope"), detcost.definitions(rows));
   }
 
-  /** @param {Cell} cell @param {string} scope @param {Count} count */
-  function scopeText(cell, scope, count) {
-    if (!count.trials)
-      return el("span", {}, count.reason ? `n/a: ${count.reason}` : notTried(count));
-    const anyway = detcost.differsAnyway(cell, scope);
-    const { first_call: call, skipped: left } = count;
-    const where = anyway || call === null ? "" : `first differs at call ${call}`;
-    const skipped = left.length ? `could not be tried: ${left.join(", ")}` : "";
-    const words = [detcost.countText(count, anyway), detcost.note(cell, scope), where, skipped];
-    const text = el("span", { class: marked(count, anyway) }, words.filter(Boolean).join("; "));
-    const own = scope === "repeat" || scope === "process";
-    return el("div", {}, text, ...(own ? [] : agreeing(scope, count, anyway)));
+  /** @param {string} scope @param {Check} check */
+  function scopeText(scope, check) {
+    const text = el("span", { class: marked(check) }, check.details);
+    return check.trials ? el("div", {}, text, ...agreeing(scope, check)) : text;
   }
 
-  /** @param {Count} count */
-  function notTried({ skipped }) {
-    return `not measured${skipped.length ? ` (${skipped.join(", ")} could not be tried)` : ""}`;
-  }
-
-  /** Say which circumstances agree, unless a race and not the scope decides that. */
-  /** @param {string} scope @param {Count} count @param {boolean} anyway */
-  function agreeing(scope, count, anyway) {
-    if (anyway) return [el("p", {}, detcost.index.remarks.anyway)];
-    if (!count.partition) {
-      if (!count.divergent) return [];
+  /** Which conditions agree, unless a race and not the scope decides that. */
+  /** @param {string} scope @param {Check} check */
+  function agreeing(scope, check) {
+    if (check.anyway) return [el("p", {}, detcost.say("anyway"))];
+    if (!check.partition) {
+      if (!check.divergent || scope === "repeat" || scope === "process") return [];
       const text = "All tried agree with one another, and not all with the first output.";
       return [el("p", {}, text)];
     }
-    const groups = count.partition.split(" | ");
+    const groups = check.partition.split(" | ");
     const what = scope === "threads" ? "sizes of the thread pools" : "what was tried";
     const words = `${groups.length} different results; ${what} in one box gave the same bits:`;
     const boxes = groups.map((group, i) =>
@@ -161,7 +150,7 @@
       ],
       ["differs by", severity && severityText(severity)],
       ["error against float64", cell.accuracy === null ? null : cell.accuracy.toExponential(2)],
-      ["default against itself", detcost.costText(cell.same_setting)],
+      ["default against itself", cell.same_setting?.text],
       ["digest", cell.digest && el("code", {}, cell.digest)],
       ["same bits as default", cell.status === "ok" && (cell.same_bits_as_default ?? "–")],
       ["left out of the program", cell.overridden],

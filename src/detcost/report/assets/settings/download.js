@@ -47,13 +47,15 @@
         mean_cost: candidate.cost?.ratio ?? null,
         mean_cost_low: candidate.cost?.low ?? null,
         mean_cost_high: candidate.cost?.high ?? null,
-        ...ofCell(state, view.cells[row][settings[candidate.place]]),
+        ...ofCell(state, row, settings[candidate.place]),
       })),
     );
   }
 
-  /** @param {State} state @param {Cell | null} cell */
-  function ofCell({ machineData }, cell) {
+  /** @param {State} state @param {number} place @param {number} column */
+  function ofCell({ machineData, view }, place, column) {
+    const cell = view.cells[place][column];
+    const checks = detcost.checksOf(view, place, column);
     /** @type {Record<string, unknown>} */
     const row = {
       status: cell?.status ?? "not measured",
@@ -65,15 +67,15 @@
       verdict: cell?.cost?.verdict,
       blocks: cell?.cost?.block_ratios.length,
     };
-    for (const scope of detcost.index.scopes) {
-      const count = cell?.scopes.get(scope);
-      row[`${scope}_divergent`] = count?.divergent;
-      row[`${scope}_trials`] = count?.trials;
-      row[`${scope}_low`] = count?.low;
-      row[`${scope}_high`] = count?.high;
-      row[`${scope}_agreeing`] = count?.partition;
-      row[`${scope}_first_call`] = count?.first_call;
-      row[`${scope}_differs_anyway`] = cell && count && detcost.differsAnyway(cell, scope);
+    for (const [i, scope] of detcost.index.scopes.entries()) {
+      const check = checks[i];
+      row[`${scope}_divergent`] = check?.divergent;
+      row[`${scope}_trials`] = check?.trials;
+      row[`${scope}_low`] = check?.low;
+      row[`${scope}_high`] = check?.high;
+      row[`${scope}_agreeing`] = check?.partition;
+      row[`${scope}_first_call`] = check?.first_call;
+      row[`${scope}_differs_anyway`] = check?.anyway;
     }
     return { ...row, ...origin(machineData, cell) };
   }

@@ -6,11 +6,13 @@
 
   detcost.showTable = (state, choice) => {
     const columns = detcost.columns(state, choice);
-    const worse = detcost.dominated(state, choice);
+    const better = detcost.dominated(state, choice.candidates);
     const failed = failedSettings(state);
-    const rows = choice.candidates.map((candidate) =>
-      rowOf(state, candidate, columns, worse.get(candidate.setting), failed.has(candidate.setting)),
-    );
+    const rows = choice.candidates.map((candidate) => {
+      const setting = better.get(candidate.setting);
+      const why = setting === undefined ? undefined : detcost.say("dominated", { setting });
+      return rowOf(state, candidate, columns, why, failed.has(candidate.setting));
+    });
     const body = el("tbody");
     const head = el("tr", {}, ...heads(state, columns, () => arrange(state, rows, columns, body)));
     need("settings").replaceChildren(caption(state, choice), el("thead", {}, head), body);
@@ -135,46 +137,13 @@
     return new Set(failed.map((column) => view.settings[column]));
   }
 
-  /** A row is dominated where another survives all that it does and is clearly cheaper. */
-  detcost.dominated = (state, choice) => {
-    const subject = state.view.subjects[state.subject];
-    // A bound that is too high for the question is still better than bits seen to differ.
-    const survivedBy = (/** @type {Candidate} */ { place }) =>
-      [state, { ...state, maxRate: null }].flatMap((question, i) =>
-        detcost
-          .survived(question, subject, place, detcost.index.scopes)
-          .map((scope) => `${i} ${scope}`),
-      );
-    const survived = new Map(choice.candidates.map((each) => [each, new Set(survivedBy(each))]));
-    const asMuch = (/** @type {Candidate} */ one, /** @type {Candidate} */ other) => {
-      const own = survived.get(one);
-      return [...(survived.get(other) ?? [])].every((scope) => own?.has(scope));
-    };
-    const beats = (/** @type {Candidate} */ one, /** @type {Candidate} */ other) =>
-      (one.qualifies || !other.qualifies) &&
-      subject.ties[one.place][other.place] === "0" &&
-      asMuch(one, other);
-    /** @type {Map<string, string>} */
-    const found = new Map();
-    for (const each of choice.candidates) {
-      const better = each.tied ? undefined : choice.candidates.find((other) => beats(other, each));
-      const why = `dominated: ${better?.setting} survives at least as much and is clearly cheaper`;
-      if (better) found.set(each.setting, why);
-    }
-    return found;
-  };
-
-  /** Say what parentheses around a count mean, where there are some. @param {State} state */
+  /** What parentheses around a count mean, where there are some. @param {State} state */
   function explained({ view, subject }) {
     const { scenarios, settings } = view.subjects[subject];
-    const { scopes, remarks } = detcost.index;
     const some = scenarios.some((row) =>
-      settings.some((column) => {
-        const cell = view.cells[row][column];
-        return cell && scopes.some((scope) => detcost.differsAnyway(cell, scope));
-      }),
+      settings.some((column) => detcost.checksOf(view, row, column).some((check) => check?.anyway)),
     );
-    return some ? remarks.anyway : "";
+    return some ? detcost.say("anyway") : "";
   }
 
   /** Name what the report knows and this view does not hold. @param {State} state */

@@ -1,0 +1,165 @@
+"""Scope checks for the page: the decision on every count, and the text that states it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from detcost.choosing.scope_checks import (
+    ScopeCheck,
+    bound_text,
+    check_scope,
+    count_text,
+    first_call_text,
+    lowest_rate,
+    percent,
+)
+from detcost.evidence.schema import SCOPES
+from detcost.report.projection import Count, Projection
+from detcost.tables.choice_tables import extent
+from detcost.tables.evidence_tables import divergence_text
+
+#: Stands for infinity, which JSON does not have. No question asks for a rate above 1.
+ABOVE_EVERY_RATE = 2.0
+
+
+class CheckView(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A count of one scope, with the decision on it. Many cells share one.
+
+    Attributes
+    ----------
+    lowest
+        As :func:`detcost.choosing.scope_checks.lowest_rate` returns it.
+    why
+        Why the setting does not qualify here, or why the scope means nothing. Of a clean
+        count, the bound that a lower rate may forbid.
+    note, anyway
+        As :class:`detcost.choosing.scope_checks.ScopeCheck` has them.
+    count, rate
+        Two parts of a text: ``0/315`` and ``≤ 1.0 %``.
+    seen
+        The count in a sentence.
+    details
+        All that is known of the count, in a line.
+    partition
+        Which variants agree.
+    """
+
+    lowest: float | None
+    why: str | None
+    note: str | None
+    anyway: bool
+    count: str
+    rate: str
+    seen: str
+    details: str
+    divergent: int
+    trials: int
+    low: float | None
+    high: float | None
+    distinct: int
+    first_call: int | None
+    partition: str
+
+
+class CheckSets:
+    """Collects the checks of cells, a set a cell, and writes each set once.
+
+    Attributes
+    ----------
+    rates
+        Of each set the lowest tolerable rates, in the order of the scopes.
+    """
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self.rates: list[tuple[float | None, ...]] = []
+        self._sets: list[list[int | None]] = []
+        self._places: dict[tuple[Any, ...], int] = {}
+        self._checks: dict[CheckView, int] = {}
+        self._ranks: list[tuple[float, ...]] = []
+        self._kept: list[object] = []
+
+    def place(self, record: Projection) -> int:
+        """Return the place of a record's set."""
+        found = record.divergence
+        key = (*found, *map(id, found.values()), record.carries_state)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = len(self._sets)
+            self._kept.append(found)  # an id is unique only while its object lives
+            self._sets.append([self._check(record, scope) for scope in SCOPES])
+            self.rates.append(tuple(_rate(found.get(scope)) for scope in SCOPES))
+        return place
+
+    def _check(self, record: Projection, scope: str) -> int | None:
+        if scope not in record.divergence:
+            return None
+        check = check_scope(record, scope, None)
+        view = _view(record, check)
+        place = self._checks.setdefault(view, len(self._checks))
+        if place == len(self._ranks):
+            self._ranks.append((1, *extent(check)) if check.trials else (0,))
+        return place
+
+    def sorted(self) -> tuple[list[CheckView], list[list[int | None]]]:
+        """Return the checks, those that stand out last, and the sets of their places."""
+        views = list(self._checks)
+        order = sorted(range(len(views)), key=self._ranks.__getitem__)
+        places: dict[int | None, int | None] = {old: new for new, old in enumerate(order)}
+        places[None] = None
+        sets = [[places[place] for place in own] for own in self._sets]
+        return [views[place] for place in order], sets
+
+
+def _rate(found: Count | None) -> float | None:
+    lowest = lowest_rate(found)
+    return None if lowest is None else min(lowest, ABOVE_EVERY_RATE)
+
+
+def _view(record: Projection, check: ScopeCheck) -> CheckView:
+    found = record.divergence[check.scope]
+    clean = check.trials and not check.divergent
+    count, rate = _texts(record, check)
+    return CheckView(
+        lowest=_rate(found),
+        why=bound_text(found) if clean else check.why,
+        note=check.note,
+        anyway=check.anyway,
+        count=count,
+        rate=rate,
+        seen=_seen(check) if check.trials else count,
+        details="; ".join(_details(check, found, f"{count} {rate}".strip())),
+        divergent=found.divergent,
+        trials=found.trials,
+        low=found.low,
+        high=found.high,
+        distinct=found.distinct,
+        first_call=found.first_call,
+        partition=found.partition,
+    )
+
+
+def _texts(record: Projection, check: ScopeCheck) -> tuple[str, str]:
+    count, _, rate = divergence_text(record.divergence[check.scope]).partition(" ")
+    return (count_text(record, check.scope), "") if check.anyway else (count, rate)
+
+
+def _seen(check: ScopeCheck) -> str:
+    rate = percent(check.high)
+    return f"{check.divergent} of {check.trials} diverged (rate at most {rate}, 95 %)"
+
+
+def _details(check: ScopeCheck, found: Count, text: str) -> Iterator[str]:
+    if not check.trials:
+        yield f"{text}: {check.why}" if check.why and not check.applies else str(check.why)
+        return
+    yield text
+    if check.note:
+        yield check.note
+    if not check.anyway and (first := first_call_text(found)):
+        yield first
+    if check.skipped:
+        yield f"could not be tried: {', '.join(check.skipped)}"

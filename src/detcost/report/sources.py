@@ -1,0 +1,96 @@
+"""Sources: the machine, runs and controls that an answer rests on, as the page states them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from detcost.choosing.decision import Source, source_of
+from detcost.choosing.scope_checks import COLD
+from detcost.evidence.schema import Record
+from detcost.tables.choice_tables import controls_failed
+from detcost.tables.evidence_tables import cost_text
+
+
+class SourceView(msgspec.Struct, frozen=True):
+    """A source, and the text that states it.
+
+    Attributes
+    ----------
+    alarm
+        The warning that the answer must not be used, where a control failed.
+    remarks
+        A line a fact.
+    """
+
+    source: Source
+    alarm: str | None
+    remarks: list[str]
+
+
+class Sources:
+    """Makes the sources of subjects, each once."""
+
+    def __init__(
+        self, rows: Sequence[Sequence[Record | None]], failures: Mapping[str, Sequence[str]]
+    ) -> None:
+        """``rows`` has a row a scenario; ``failures`` are the failed controls of each run."""
+        self._rows = [_representatives(row) for row in rows]
+        self._failures = failures
+        self._places: dict[tuple[object, ...], int] = {}
+        self.views: list[SourceView] = []
+
+    def about(self, scenarios: Sequence[int]) -> int:
+        """Return the place of the source of some scenarios, by their places."""
+        records: dict[tuple[object, ...], Record] = {}
+        for scenario in scenarios:
+            records |= self._rows[scenario]
+        key = tuple(records)
+        if key not in self._places:
+            self._places[key] = len(self.views)
+            self.views.append(self._view(list(records.values())))
+        return self._places[key]
+
+    def _view(self, records: Sequence[Record]) -> SourceView:
+        source = source_of(records)
+        failed = (failure for run in source.runs for failure in self._failures.get(run, ()))
+        # A scenario's answer states the failures of the whole run, not of its own record alone.
+        source = msgspec.structs.replace(source, failed_controls=tuple(dict.fromkeys(failed)))
+        return SourceView(
+            source=source,
+            alarm=controls_failed(source.failed_controls) if source.failed_controls else None,
+            remarks=list(_remarks(source, records[0])),
+        )
+
+
+def _representatives(row: Sequence[Record | None]) -> dict[tuple[object, ...], Record]:
+    """Return few records with the same source as all of a row's, by what they add to it.
+
+    These are the first and the last one measured, and one for each run and A/A comparison.
+    """
+    records = [record for record in row if record]
+    if not records:
+        return {}
+    days = [record.measured_at for record in records]
+    chosen = [records[days.index(min(days))], records[days.index(max(days))]]
+    chosen += {_origin(record): record for record in reversed(records)}.values()
+    return {(record.measured_at, *_origin(record)): record for record in chosen}
+
+
+def _origin(record: Record) -> tuple[object, ...]:
+    same = record.controls.same_setting if record.controls else None
+    profile = record.protocol.profile if record.protocol else None
+    return record.run_id, profile, record.cold, same and (same.ratio, same.low, same.high)
+
+
+def _remarks(source: Source, record: Record) -> Iterator[str]:
+    yield f"measured on {source.machine} ({source.cpu})"
+    yield f"TensorFlow {source.tensorflow or 'unknown'}"
+    yield f"{record.device}, {record.size}, {record.dtype}"
+    yield f"profile {' and '.join(source.profiles) or 'unknown'}"
+    yield " to ".join(dict.fromkeys(d[:10] for d in (source.first_measured, source.last_measured)))
+    yield f"default against itself: {cost_text(source.noise)}, the noise floor"
+    yield "controls FAILED" if source.failed_controls else "no control failed"
+    if source.cold:
+        yield COLD

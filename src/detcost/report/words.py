@@ -1,0 +1,38 @@
+"""Words of the page's answers. The page fills in the names and figures in braces.
+
+Where the command line states the same, the words are its own.
+"""
+
+from __future__ import annotations
+
+from detcost.choosing.decision import COST_UNKNOWN
+from detcost.choosing.scope_checks import ANYWAY, COLD, NO_PROFILE, NOT_MEASURED
+from detcost.tables import choice_tables
+
+WORDS = {
+    "headline": choice_tables.HEADLINE,
+    "none_qualifies": choice_tables.NONE_QUALIFIES,
+    "at_rate": choice_tables.AT_RATE,
+    "several": choice_tables.SEVERAL,
+    "cost_unknown": COST_UNKNOWN,
+    "not_measured": NOT_MEASURED,
+    "no_profile": NO_PROFILE,
+    "anyway": ANYWAY,
+    "cold": COLD,
+    "answer": "the answer",
+    "tied": "tied with the answer",
+    "dearer": "survives; costs more",
+    "and_more": "; and {count} more",
+    "worst_of": " (the worst of {scenarios})",
+    "in_scenarios": " ({scenarios})",
+    "loosest": ", the loosest of {count} scenarios",
+    "share": " in {count} of {total} scenarios",
+    "ties": (
+        " – the noise does not tell their costs apart; "
+        "of these the one with the fewest levers is the answer."
+    ),
+    "also_survives": "It survives {scopes} as well.",
+    "dominated": "dominated: {setting} survives at least as much and is clearly cheaper",
+    "by_definition": "by definition: costs are relative to it",
+    "no_code": "There is no code for it: this detcost does not know all of its levers.",
+}
