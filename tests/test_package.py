@@ -113,6 +113,10 @@ def test_what_we_require_leaves_the_numpy_of_tensorflow_2_16_alone(package):
     assert all(requirement.specifier.contains("1.26.4") for requirement in applies)
 
 
+def test_type_checkers_are_told_that_the_package_is_typed():
+    assert (Path(detcost.__file__).parent / "py.typed").exists()
+
+
 def test_tensorflow_is_an_extra_and_never_a_dependency():
     wanted = [Requirement(text) for text in importlib.metadata.requires("detcost") or []]
     plain = [r.name for r in wanted if not r.marker or "extra" not in str(r.marker)]

@@ -1,6 +1,6 @@
 """What bitwise reproducibility costs in TensorFlow, and whether you really get it.
 
-Importing this package is quick and never imports TensorFlow; only workers do.
+Importing this package is fast and never imports TensorFlow. Only workers import it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m detcost`` is the command line."""
+"""The command line as a module: ``python -m detcost``."""
 
 from detcost.cli.main import main
 

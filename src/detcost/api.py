@@ -1,4 +1,4 @@
-"""From names to evidence in one call, for Python users."""
+"""The Python interface: measure scenarios, and choose a setting from evidence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Measurement:
-    """The evidence of a run, one record a cell."""
+    """The evidence of a run, with one record for each cell."""
 
     records: list[Evidence] = field(default_factory=list)
 
@@ -42,14 +42,14 @@ class Measurement:
         return all(record.status in ("ok", "not_applicable", "unimplemented") for record in self)
 
     def factors(self) -> list[Factors]:
-        """Return each lever's own effect on cost, and the interactions.
+        """Return the effect of each lever on cost, and the interactions.
 
         See :func:`detcost.comparison.effects.factors` for the formulas.
         """
         return effects.factors(self.records)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a record, nested fields as ``cost.ratio``, ``divergence.repeat.rate``."""
+        """Return one row a record. Nested fields are ``cost.ratio``, ``divergence.repeat.rate``."""
         from detcost.tables.evidence_tables import to_frame
 
         return to_frame(self.records)
@@ -77,25 +77,24 @@ def measure(
         Names of built-in scenarios, or references to your own:
         ``path/to/file.py:name`` or ``package.module:name``.
     settings
-        Settings such as ``"op_determinism+threads=1"``; the 2×2×2 grid of op
-        determinism, one thread and XLA when not given. ``default`` is always measured.
+        Settings such as ``"op_determinism+threads=1"``. The default is the 2×2×2 grid of op
+        determinism, one thread and XLA. ``default`` is always measured.
     devices
-        Such as ``"CPU:0"``; every device TensorFlow reports when not given.
+        Devices such as ``"CPU:0"``. The default is every device that TensorFlow reports.
     scopes
-        The scopes in which outputs are compared, of ``repeat``, ``process``, ``threads``,
-        ``load``, ``isa`` and ``execution``; the profile's own when not given.
+        The scopes in which outputs are compared: some of ``repeat``, ``process``, ``threads``,
+        ``load``, ``isa`` and ``execution``. The default depends on the profile.
     profile
-        ``quick``, ``standard`` or ``full``; otherwise what ``DETCOST_PROFILE``
-        names, otherwise ``standard``.
+        ``quick``, ``standard`` or ``full``. The default is the value of the environment variable
+        ``DETCOST_PROFILE``, or else ``standard``.
     size, dtype
-        The size and type to build scenarios with; a scenario's own default type
-        when not given.
+        The size and type of the scenarios. The default type depends on the scenario.
     seed
-        Of the inputs, of every setting that seeds, and of the order of turns.
+        The seed of the inputs, of every setting that seeds, and of the order of the arms.
     out
         A file to append evidence to, cell by cell.
     on_progress, on_record
-        Called as work is done, and with each finished record.
+        Called with the progress, and with each finished record.
 
     Returns
     -------
@@ -105,8 +104,8 @@ def measure(
     Raises
     ------
     UsageError
-        For an unknown name, a file that cannot be loaded, a place that cannot be
-        written, or when TensorFlow is not installed.
+        For an unknown name, a scenario file that cannot be loaded or an ``out`` that cannot be
+        written, or if TensorFlow is not installed.
     """
     request = Request.parse(
         [scenarios] if isinstance(scenarios, str) else scenarios,
@@ -118,11 +117,11 @@ def measure(
         dtype=dtype,
         seed=seed,
     )
-    done = Measurement()
+    measurement = Measurement()
     for record in Run(request, out=Path(out) if out else None, on_progress=on_progress):
-        done.records.append(record)
+        measurement.records.append(record)
         on_record(record)
-    return done
+    return measurement
 
 
 def choose(
@@ -137,35 +136,35 @@ def choose(
     size: str | None = None,
     dtype: str | None = None,
 ) -> Choice:
-    """Choose the cheapest setting whose bits stay: one for all the scenarios named.
+    """Choose the cheapest setting whose bits stay, one for all the scenarios.
 
     Parameters
     ----------
     scenarios
         Names of scenarios or families, or ``"all"``.
     device
-        Such as ``"CPU:0"``.
+        A device such as ``"CPU:0"``.
     survive
-        Scopes in which no comparison may have differed.
+        Scopes in which no comparison may differ.
     max_rate
-        Highest tolerable divergence rate, above 0 and at most 1: the 95 % bound of a scope must
-        not lie above it. ``None`` takes any bound.
+        Highest tolerable divergence rate, above 0 and at most 1. The 95 % bound of every scope
+        must not be above it. ``None`` accepts any bound.
     results
         A results folder, an evidence file, or records. Lines that cannot be read are
-        passed over; :func:`detcost.read` tells which.
+        skipped; :func:`detcost.read` returns them as problems.
     machine, tensorflow, size, dtype
         Which of several; see :class:`detcost.choosing.selection.Question`.
 
     Returns
     -------
     Choice
-        The answer, every candidate, and what they rest on. ``best`` is ``None`` where no
-        setting measured qualifies.
+        The answer, every candidate, and their basis. ``best`` is ``None`` if no setting
+        measured qualifies.
 
     Raises
     ------
     UsageError
-        Where the evidence does not hold what is asked about.
+        If the evidence has no record that the question asks for.
     """
     if isinstance(results, str | os.PathLike):
         records, _ = reading.read(Path(results))

@@ -1,4 +1,4 @@
-"""What went wrong, in words a user can act on."""
+"""Errors whose messages tell a user what to do."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 
 class UsageError(Exception):
-    """A user's mistake: one line that says what, where, and what to do.
+    """A user's mistake. Its message is one line with the mistake, its place and a remedy.
 
-    The command line prints it without a traceback and exits with 2. Names in it may be
-    strangers': what would break the line or steer a terminal is left out.
+    The command line prints the line without a traceback and exits with 2. Names in a message are
+    untrusted text, so characters that break the line or control a terminal become spaces.
     """
 
     def __init__(self, message: str):
@@ -18,7 +18,7 @@ class UsageError(Exception):
 
 
 class NotApplicable(Exception):
-    """A setting means nothing to a scenario; its words say why."""
+    """A setting does not apply to a scenario. The message is the reason."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What this machine is, how noisy it is now, and what to do about it."""
+"""The doctor: this machine's hardware, its noise now, and remedies."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from detcost.host import machine
 from detcost.settings.grammar import DEFAULT
 from detcost.tables.evidence_tables import cost_text
 
-#: A step as common as any, neither short nor memory-bound.
+#: A common step that is neither short nor memory-bound.
 PROBE = "matmul_square"
 
 
 def examine() -> RenderableType:
-    """Measure ``default`` against itself and the controls, and put all that is known in tables.
+    """Measure ``default`` against itself and the controls, and return tables of the results.
 
     Raises
     ------
     UsageError
         If TensorFlow is not installed.
     """
-    before = machine.host_warnings()  # while nothing of ours runs
+    before = machine.host_warnings()  # before a worker adds load of its own
     evidence = _noise()
     host_warnings = before + _host_warnings(evidence)
     return Group(_inventory(evidence), _controls(evidence), _advice(host_warnings))
@@ -37,37 +37,37 @@ def _noise() -> Evidence:
 
 
 def _host_warnings(evidence: Evidence) -> list[machine.HostWarning]:
-    found = []
+    warnings = []
     cost = evidence.cost
     if cost and cost.low and cost.high and (cost.high / cost.low) ** 0.5 - 1 > 0.05:
-        found.append(
+        warnings.append(
             machine.HostWarning(
-                "five blocks leave default against itself wider than ±5 %",
-                "end what else runs here, or use --profile full, which goes on for longer",
+                "after five blocks the interval of default against itself is wider than ±5 %",
+                "end other programs, or use --profile full, which measures longer",
             )
         )
     if evidence.controls:
-        found += [
-            machine.HostWarning(failure, "report it: no figure of this machine can be trusted")
+        warnings += [
+            machine.HostWarning(failure, "report this, and do not use results of this machine")
             for failure in evidence.controls.failures
         ]
-    return found
+    return warnings
 
 
 def _inventory(evidence: Evidence) -> Table:
-    found = Table("this machine", "", title="what this is", title_justify="left")
+    table = Table("this machine", "", title="hardware and software", title_justify="left")
     here = dict(evidence.machine)
     here["load"] = machine.load()
     here["memory_bytes"] = f"{here['memory_bytes'] / 2**30:.1f} GiB"
     here["cpu_flags"] = " ".join(here["cpu_flags"])
     for key, value in {**here, **evidence.versions}.items():
-        found.add_row(
+        table.add_row(
             key.replace("_", " ").replace(" bytes", ""), "unknown" if value is None else str(value)
         )
     pools = evidence.applied
-    found.add_row("thread pools", f"intra {_pool(pools['intra'])}, inter {_pool(pools['inter'])}")
-    found.add_row("oneDNN", "on" if pools["onednn"] else "off or not in this build")
-    return found
+    table.add_row("thread pools", f"intra {_pool(pools['intra'])}, inter {_pool(pools['inter'])}")
+    table.add_row("oneDNN", "on" if pools["onednn"] else "off or not in this build")
+    return table
 
 
 def _pool(size: int) -> str:
@@ -75,18 +75,18 @@ def _pool(size: int) -> str:
 
 
 def _controls(evidence: Evidence) -> Table:
-    found = Table("control", "seen", "right", title="how noisy it is now", title_justify="left")
+    table = Table("control", "result", "right", title="noise now", title_justify="left")
     controls = evidence.controls
     assert controls is not None
-    found.add_row(
+    table.add_row(
         "default against itself", _escaped(controls.same_setting), _aa_right(controls.same_setting)
     )
     for name, control in (
         ("known to vary", controls.varies),
         ("known to be stable", controls.stable),
     ):
-        found.add_row(name, *_seen(control))
-    return found
+        table.add_row(name, *_result(control))
+    return table
 
 
 def _escaped(cost: Cost | None) -> str:
@@ -99,7 +99,7 @@ def _aa_right(cost: Cost | None) -> str:
     return "NO" if cost.verdict in ("costs", "faster") else "yes"
 
 
-def _seen(control: Control | None) -> tuple[str, str]:
+def _result(control: Control | None) -> tuple[str, str]:
     if control is None:
         return "not measured", "?"
     return f"{control.divergent} of {control.trials} diverged", "yes" if control.ok else "NO"
@@ -107,8 +107,8 @@ def _seen(control: Control | None) -> tuple[str, str]:
 
 def _advice(host_warnings: list[machine.HostWarning]) -> RenderableType:
     if not host_warnings:
-        return "nothing here makes figures untrustworthy"
-    found = Table("what makes figures less trustworthy", "what to do", title_justify="left")
+        return "no condition here makes results less reliable"
+    table = Table("condition that makes results less reliable", "remedy", title_justify="left")
     for warning in host_warnings:
-        found.add_row(warning.what, warning.remedy)
-    return found
+        table.add_row(warning.what, warning.remedy)
+    return table

@@ -262,9 +262,9 @@ def list_(
     ],
 ) -> None:
     """List scenarios, settings or devices."""
-    from detcost.cli import listing
+    from detcost.cli.listing import listing
 
-    print_wide(listing.table(what))
+    print_wide(listing(what))
 
 
 @app.command(cls=Command)
