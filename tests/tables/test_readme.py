@@ -139,7 +139,7 @@ def test_the_readme_answers_what_the_command_answers():
     assert readme.section("choose", answer) in text, "README.md is old: make readme"
 
 
-def test_the_document_tells_which_machines_agree():
+def test_the_document_shows_which_machines_agree():
     text = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
     records, _ = reading.read(ROOT / "results")
     found = agreement.compare(records, ("default", "onednn=off+isa=AVX2"))
