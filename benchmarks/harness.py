@@ -55,7 +55,7 @@ class CostBias:
         return {case: overhead.check_cost(*case.split()) for case in self.params}
 
     def track_independent_cost(self, checks: Checks, case: str) -> float:
-        """Step time ÷ step time under ``default``, from fresh pairs of processes without detcost."""
+        """Step time ÷ step time under ``default``, in fresh pairs of processes without detcost."""
         return checks[case].independent.ratio
 
     track_independent_cost.unit = "ratio"  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What several test modules need."""
+"""Fixtures that several test modules need."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from detcost.workers.launch import ForkWorkerFactory
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-# A shell starts background jobs with Ctrl-C ignored, and their children inherit that: the tests
-# of interrupts would then wait for ever where CI runs in the background.
+# A shell starts background jobs with Ctrl-C ignored, and their children inherit this. Tests of
+# interrupts would then never end, if CI runs in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
 def factory() -> Iterator[ForkWorkerFactory]:
-    """Real workers, whose TensorFlow a module's tests share."""
+    """Real workers. All tests of a module share one import of TensorFlow."""
     workers = ForkWorkerFactory()
     yield workers
     workers.close()
@@ -31,10 +31,10 @@ def factory() -> Iterator[ForkWorkerFactory]:
 def detcost(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """The command line in this process: words in; exit code, output and errors out."""
+    """Run a command in this process; return its exit code, its output and its errors."""
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["detcost", *words])
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["detcost", *arguments])
         code: int | str | None = 0
         try:
             main.main()

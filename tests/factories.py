@@ -1,4 +1,4 @@
-"""Made-up evidence for tests that read, show or keep it."""
+"""Records for tests that read, show or keep evidence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from detcost.outputs.severity import Severity
 
 
 def record(**changes: Any) -> Evidence:
-    """Return a whole record of a measured cell, with some fields changed."""
+    """Return the whole record of a measured cell, with some fields changed."""
     fields: dict[str, Any] = {
         "run_id": "20260102T030405-0a1b2c3d",
         "measured_at": "2026-01-02T03:04:05+00:00",
@@ -69,7 +69,7 @@ def divergence(divergent: int, trials: int, low: float = 0.0, high: float = 0.00
 
 
 def racing(**scopes: Divergence) -> dict[str, Divergence]:
-    """Return a cell's scopes where its bits differ whatever is changed."""
+    """Return the divergence of a cell whose bits differ even if nothing is changed."""
     return {"repeat": divergence(300, 315), "process": divergence(20, 20), **scopes}
 
 

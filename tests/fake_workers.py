@@ -1,4 +1,4 @@
-"""WorkerFactory made of numbers: the whole experiment without a process or a real second."""
+"""Fake workers: tests of whole experiments need no process and no real time."""
 
 from __future__ import annotations
 
@@ -20,15 +20,34 @@ Noise = Callable[[random.Random], float]
 
 @dataclass
 class Behaviour:
-    """How a setting's workers behave.
+    """How the workers of a setting behave.
 
-    ``spread`` is the standard deviation of a process's own speed, ``noise`` multiplies each
-    burst, ``flips`` is the probability that a repeat differs, ``process_flips`` that a
-    process has an output of its own, which it then repeats. ``output`` is what conditions
-    give otherwise, ``state`` whether it moves on with every call, ``python_output`` what the
-    Python a worker is from makes of it. After idleness a step takes ``cold`` times as long at
-    first, and half as much of that after ``warms`` seconds. ``errors`` is asked before each
-    request and may return what to raise, ``refuses`` once the conditions are known.
+    Attributes
+    ----------
+    seconds
+        The seconds of a step.
+    spread
+        The standard deviation of a process's speed.
+    noise
+        A function whose value multiplies the time of each burst.
+    flips
+        The probability that a repeat differs.
+    process_flips
+        The probability that a process has its own output, which it then repeats.
+    output
+        A function that returns the output in some conditions.
+    python_output
+        A function that returns an addition to the output, for the worker's Python process.
+    state
+        Whether the output changes with every call.
+    cold
+        The first step after the worker was idle takes this many times as long.
+    warms
+        The seconds after which half of that excess is gone.
+    errors
+        A function that returns an error to raise, for the called method and the worker's number.
+    refuses
+        A function that returns an error to raise at the build, for the conditions.
     """
 
     seconds: float = 0.005
@@ -41,13 +60,13 @@ class Behaviour:
     state: bool = False
     cold: float = 1.0
     warms: float = 0.004
-    errors: Callable[[str, int], CellError | None] = lambda verb, worker: None
+    errors: Callable[[str, int], CellError | None] = lambda method, worker: None
     refuses: Callable[[Conditions], CellError | None] = lambda conditions: None
 
 
 @dataclass
 class FakeWorkerFactory:
-    """Starts fake workers, keeps a log of all they were asked, and owns the clock."""
+    """Starts fake workers, logs all method calls, and has the clock."""
 
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     seed: int = 0
@@ -64,22 +83,22 @@ class FakeWorkerFactory:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self._numbers = itertools.count()
-        self._beside = ""
+        self._neighbour = ""
 
     def start(
         self, cell: Cell, conditions: Conditions = UNPERTURBED, *, python: int = 0
     ) -> FakeWorker:
-        self.conditions.append((cell.setting.name, conditions, self._beside))
+        self.conditions.append((cell.setting.name, conditions, self._neighbour))
         self.pythons.append((cell.setting.name, python))
         return FakeWorker(self, cell.setting, conditions, python, next(self._numbers))
 
     @contextmanager
     def neighbour(self, kind: str) -> Iterator[None]:
-        self._beside = kind
+        self._neighbour = kind
         try:
             yield
         finally:
-            self._beside = ""
+            self._neighbour = ""
         if kind in self.lost_neighbours:
             raise NeighbourLost(f"a {kind} neighbour was killed by SIGKILL")
 
@@ -114,18 +133,18 @@ class FakeWorker:
         factory.most_alive = max(factory.most_alive, factory.alive.total())
 
     def build(self) -> Built:
-        self._ask("build")
+        self._log("build")
         if refusal := self.behaviour.refuses(self.conditions):
             raise refusal
         self.factory.now += self.factory.start_seconds
         return Built(0.1, self._next_output(flips=0.0), {})
 
     def repeat(self, times: int) -> list[str]:
-        self._ask("repeat")
+        self._log("repeat")
         return [self._next_output(self.behaviour.flips) for _ in range(times)]
 
     def burst(self, settle: float, seconds: float) -> Burst:
-        self._ask("burst")
+        self._log("burst")
         step, cold = self.behaviour.seconds, self.behaviour.cold
         spent, first = 0.0, step * cold
         while spent < settle:
@@ -139,7 +158,7 @@ class FakeWorker:
         return Burst(factor * sum(times) / len(times), first)
 
     def _warming(self, after: float) -> float:
-        """Seconds of a step that begins so long after idleness."""
+        """Return the seconds of a step that begins this long after the worker was idle."""
         excess: float = (self.behaviour.cold - 1) * 0.5 ** (after / self.behaviour.warms)
         return self.behaviour.seconds * (1 + excess)
 
@@ -149,18 +168,18 @@ class FakeWorker:
         return self._maybe_other(flips, usual)
 
     def save_outputs(self, path: str) -> None:
-        self._ask("save_outputs")
+        self._log("save_outputs")
 
     def severity(self, path: str) -> Severity:
-        self._ask("severity")
+        self._log("severity")
         return Severity(max_ulp=1, fraction_differing=0.5, mean_relative=1e-7)
 
     def accuracy(self, path: str) -> float:
-        self._ask("accuracy")
+        self._log("accuracy")
         return 1e-7
 
     def usage(self) -> Usage:
-        self._ask("usage")
+        self._log("usage")
         return Usage(1 << 28, None, 1)
 
     def close(self) -> None:
@@ -168,10 +187,10 @@ class FakeWorker:
             self.factory.alive[self.setting.name] -= 1
         self.closed = True
 
-    def _ask(self, verb: str) -> None:
-        assert not self.closed, "a dead worker was asked"
-        self.factory.log.append((self.setting.name, self.number, verb))
-        error = self.behaviour.errors(verb, self.number)
+    def _log(self, method: str) -> None:
+        assert not self.closed, "a method of a closed worker was called"
+        self.factory.log.append((self.setting.name, self.number, method))
+        error = self.behaviour.errors(method, self.number)
         if error:
             raise error
 

@@ -49,7 +49,7 @@ def runs(kind, blocks=BLOCKS, truth=1.0):
 
 @pytest.mark.parametrize("blocks", [5, 10])
 @pytest.mark.parametrize("kind", NOISE_KINDS)
-def test_the_interval_of_an_a_a_run_holds_1_in_90_to_99_percent_of_runs(kind, blocks):
+def test_an_a_a_interval_covers_1_in_90_to_99_percent_of_runs(kind, blocks):
     coverage = np.mean([estimate.holds(1.0) for estimate in runs(kind, blocks)])
     assert 0.90 <= coverage <= 0.99
 
@@ -60,7 +60,7 @@ def test_a_known_cost_is_held_as_often(kind):
     assert 0.90 <= coverage <= 0.99
 
 
-def test_stopping_on_width_still_holds_1_in_90_to_99_percent_of_runs():
+def test_stopping_on_width_covers_1_in_90_to_99_percent_of_runs():
     def until_narrow(logs):
         looks = (intervals.ratio(logs[:blocks]) for blocks in (5, 10, 20, 40))
         estimate = next(looks)
@@ -79,7 +79,7 @@ def test_pooling_rounds_as_if_independent_would_not_cover():
 
 
 @pytest.mark.parametrize("kind", NOISE_KINDS)
-def test_hodges_lehmann_agrees_with_the_ratio_to_within_its_interval(kind):
+def test_hodges_lehmann_lies_in_the_interval_of_the_ratio(kind):
     agree = [estimate.holds(estimate.hodges_lehmann) for estimate in runs(kind)]
     assert np.mean(agree) > 0.99
 
@@ -107,13 +107,13 @@ def drifting(interleaved, truth=1.2, samples=600):
     return truth * clock[order == 0], clock[order == 1]
 
 
-def test_a_drift_of_5_percent_leaves_the_paired_ratio_within_half_a_percent():
+def test_a_paired_ratio_cancels_a_drift_of_5_percent():
     arm, default = drifting(interleaved=True)
     paired = math.exp(intervals.block_log_ratio(arm, default))
     assert paired / 1.2 == pytest.approx(1, abs=0.005)
 
 
-def test_the_same_drift_shifts_a_ratio_of_arms_measured_one_after_the_other():
+def test_the_same_drift_shifts_an_unpaired_ratio():
     arm, default = drifting(interleaved=False)
     unpaired = np.median(arm) / np.median(default)
     assert unpaired / 1.2 < 1 - 0.015
@@ -124,30 +124,35 @@ def test_the_interval_is_students_on_the_log_scale():
 
     logs = [0.01, 0.05, -0.02, 0.03]
     expected = stats.t.interval(0.95, 3, loc=np.mean(logs), scale=stats.sem(logs))
-    found = intervals.ratio(logs)
-    assert (math.log(found.low), math.log(found.high)) == pytest.approx(expected)
-    assert math.log(found.ratio) == pytest.approx(np.mean(logs))
-    assert found.blocks == 4
+    estimate = intervals.ratio(logs)
+    assert (math.log(estimate.low), math.log(estimate.high)) == pytest.approx(expected)
+    assert math.log(estimate.ratio) == pytest.approx(np.mean(logs))
+    assert estimate.blocks == 4
 
 
 def test_half_width_is_relative_and_symmetric_on_the_log_scale():
-    found = intervals.ratio([0.01, 0.05, -0.02, 0.03])
-    assert found.ratio * (1 + found.half_width) == pytest.approx(found.high)
-    assert found.ratio / (1 + found.half_width) == pytest.approx(found.low)
+    estimate = intervals.ratio([0.01, 0.05, -0.02, 0.03])
+    assert estimate.ratio * (1 + estimate.half_width) == pytest.approx(estimate.high)
+    assert estimate.ratio / (1 + estimate.half_width) == pytest.approx(estimate.low)
 
 
 def test_one_block_gives_a_ratio_and_no_interval():
-    found = intervals.ratio([math.log(1.5)])
-    assert found.ratio == pytest.approx(1.5)
-    assert (found.low, found.high, found.half_width, found.holds(1.5)) == (None,) * 4
+    estimate = intervals.ratio([math.log(1.5)])
+    assert estimate.ratio == pytest.approx(1.5)
+    assert (estimate.low, estimate.high, estimate.half_width, estimate.holds(1.5)) == (None,) * 4
 
 
 def test_equal_blocks_give_an_interval_of_no_width():
-    found = intervals.ratio([0.0, 0.0, 0.0])
-    assert (found.low, found.ratio, found.high, found.half_width) == (1.0, 1.0, 1.0, 0.0)
+    estimate = intervals.ratio([0.0, 0.0, 0.0])
+    assert (estimate.low, estimate.ratio, estimate.high, estimate.half_width) == (
+        1.0,
+        1.0,
+        1.0,
+        0.0,
+    )
 
 
-def test_a_block_is_reduced_by_the_median_of_ratios_of_the_same_round():
+def test_a_block_is_the_median_of_the_ratios_of_its_rounds():
     assert intervals.block_log_ratio([2, 3, 90], [1, 30, 10]) == pytest.approx(math.log(2))
 
 
@@ -198,9 +203,7 @@ VERDICTS = [
 
 
 @pytest.mark.parametrize(("low", "high", "verdict", "reason"), VERDICTS)
-def test_a_verdict_needs_its_whole_interval_and_an_ambiguous_one_a_reason(
-    low, high, verdict, reason
-):
+def test_a_verdict_needs_its_whole_interval(low, high, verdict, reason):
     assert intervals.verdict(low, high) == verdict
     assert intervals.ambiguity(low, high) == reason
 
@@ -222,7 +225,7 @@ def test_an_interval_no_ratio_can_have_is_refused(low, high):
 
 @pytest.mark.parametrize("trials", [6, 60, 300])
 @pytest.mark.parametrize("p", [0, 0.01, 0.2, 1])
-def test_the_interval_of_a_rate_holds_the_truth_in_90_percent_of_runs(p, trials):
+def test_a_rate_s_interval_covers_in_90_percent_of_runs(p, trials):
     from scipy import stats
 
     counts = range(trials + 1)
@@ -236,9 +239,9 @@ def test_the_interval_of_a_rate_is_that_of_clopper_and_pearson(divergent, trials
     from scipy import stats
 
     expected = stats.binomtest(divergent, trials).proportion_ci(0.95, "exact")
-    found = intervals.rate(divergent, trials)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert found.rate == divergent / trials
+    estimate = intervals.rate(divergent, trials)
+    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
+    assert estimate.rate == divergent / trials
 
 
 @pytest.mark.parametrize(("trials", "bound"), [(59, 0.05), (299, 0.01), (20, 0.14)])
@@ -255,8 +258,8 @@ def test_a_count_of_zero_is_reported_with_the_one_sided_bound():
 
 
 def test_without_trials_the_rate_is_unknown_and_not_zero():
-    found = intervals.rate(0, 0)
-    assert (found.rate, found.low, found.high, found.holds(0)) == (None,) * 4
+    estimate = intervals.rate(0, 0)
+    assert (estimate.rate, estimate.low, estimate.high, estimate.holds(0)) == (None,) * 4
     assert intervals.upper_bound_of_zero(0) is None
 
 
@@ -275,22 +278,22 @@ def test_a_bound_of_fewer_than_no_trials_is_refused():
 
 
 @pytest.mark.parametrize("n", [6, 9, 50])
-def test_the_interval_of_a_median_holds_it_however_skewed_the_samples(n):
+def test_a_median_s_interval_covers_with_skewed_samples(n):
     samples = np.random.default_rng(2).lognormal(sigma=1.5, size=(RUNS, n))  # true median 1
     held = [intervals.median_interval(run).holds(1.0) for run in samples]
     assert 0.94 <= np.mean(held) <= 0.995  # discrete, so up to 97 % at n = 6
 
 
 @pytest.mark.parametrize(("n", "k"), [(6, 1), (8, 1), (9, 2), (20, 6), (100, 40)])
-def test_the_interval_of_a_median_runs_between_the_tabled_order_statistics(n, k):
-    found = intervals.median_interval(np.random.default_rng(3).permutation(n) + 1.0)
-    assert (found.low, found.median, found.high) == (k, (n + 1) / 2, n + 1 - k)
+def test_a_median_s_interval_has_the_tabled_ends(n, k):
+    estimate = intervals.median_interval(np.random.default_rng(3).permutation(n) + 1.0)
+    assert (estimate.low, estimate.median, estimate.high) == (k, (n + 1) / 2, n + 1 - k)
 
 
 @pytest.mark.parametrize("n", [1, 5])
 def test_fewer_than_six_samples_give_a_median_and_no_interval(n):
-    found = intervals.median_interval([3.0] * n)
-    assert (found.median, found.low, found.high, found.samples) == (3.0, None, None, n)
+    estimate = intervals.median_interval([3.0] * n)
+    assert (estimate.median, estimate.low, estimate.high, estimate.samples) == (3.0, None, None, n)
 
 
 def test_a_median_of_nothing_is_refused():

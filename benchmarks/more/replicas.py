@@ -1,4 +1,4 @@
-"""asv benchmarks of the family replicas: one training, split among replicas or not (beyond the core set)."""
+"""asv benchmarks of the family replicas: one training, split or not (beyond the core set)."""
 
 from detcost.asv_integration.suite import Cache, ScenarioSuite
 

@@ -122,7 +122,7 @@ def project(tmp_path):
     return Project(tmp_path)
 
 
-def test_a_result_of_an_existing_environment_is_named_by_versions_not_by_a_path(project):
+def test_an_existing_environment_is_named_by_versions(project):
     project.asv("run", "--environment", "existing", "--set-commit-hash", "HEAD")
 
     (name,) = project.results()
@@ -133,16 +133,16 @@ def test_a_result_of_an_existing_environment_is_named_by_versions_not_by_a_path(
 
 
 def test_evidence_goes_beside_the_result_under_its_name(project):
-    told = project.told("--set-commit-hash", "HEAD")
+    variables = project.told("--set-commit-hash", "HEAD")
 
     (name,) = project.results()
-    assert told["DETCOST_EVIDENCE"] == str(
+    assert variables["DETCOST_EVIDENCE"] == str(
         project.root / "results/box" / name.replace(".json", journal.SUFFIX)
     )
-    assert told["ASV_COMMIT"] == project.head
-    assert told["DETCOST_MACHINE"] == "box"
-    assert "DETCOST_PROFILE" not in told
-    assert told["ASV_ENV_NAME"] == f"existing-py{PYTHON}-tensorflow2.99.0"
+    assert variables["ASV_COMMIT"] == project.head
+    assert variables["DETCOST_MACHINE"] == "box"
+    assert "DETCOST_PROFILE" not in variables
+    assert variables["ASV_ENV_NAME"] == f"existing-py{PYTHON}-tensorflow2.99.0"
 
 
 @pytest.mark.parametrize("args", [("--set-commit-hash", "HEAD", "--dry-run"), ()])
@@ -150,12 +150,12 @@ def test_no_evidence_is_kept_where_asv_keeps_no_result(project, args):
     assert "DETCOST_EVIDENCE" not in project.told(*args, DETCOST_EVIDENCE="of another run")
 
 
-def test_quick_means_the_quick_profile_unless_another_was_asked_for(project):
+def test_quick_is_the_quick_profile_unless_one_is_set(project):
     assert project.told("-q")["DETCOST_PROFILE"] == "quick"
     assert project.told("-q", DETCOST_PROFILE="full")["DETCOST_PROFILE"] == "full"
 
 
-def test_what_setup_cache_reports_is_shown_though_asv_captures_its_output(project):
+def test_progress_of_setup_cache_is_shown(project):
     done = project.asv("run", "--environment", "existing")
 
     assert "block 1 of 4\n" in done.stderr
@@ -182,7 +182,7 @@ def made(monkeypatch, tmp_path):
     return plugin.Virtualenv(conf, PYTHON, {"tensorflow": "2.21.0"}, {}), calls
 
 
-def test_a_virtualenv_is_named_by_the_release_and_gets_the_build_that_fits(made):
+def test_a_virtualenv_has_the_release_s_name_and_a_fitting_build(made):
     environment, calls = made
     environment._install_requirements()
 
@@ -192,7 +192,7 @@ def test_a_virtualenv_is_named_by_the_release_and_gets_the_build_that_fits(made)
     ]
 
 
-def test_every_package_is_pinned_by_the_constraint_files_there_are(made):
+def test_existing_constraint_files_pin_every_package(made):
     environment, calls = made
     pins = Path("constraints").absolute()
     pins.mkdir()
@@ -209,8 +209,8 @@ def test_every_package_is_pinned_by_the_constraint_files_there_are(made):
 
 def test_each_commit_of_a_run_has_evidence_of_its_own(made, monkeypatch, tmp_path):
     environment, _ = made
-    asked = {"machine": None, "quick": False, "dry_run": False, "set_commit_hash": None}
-    monkeypatch.setattr(plugin, "command_line", lambda: asked)
+    options = {"machine": None, "quick": False, "dry_run": False, "set_commit_hash": None}
+    monkeypatch.setattr(plugin, "command_line", lambda: options)
     monkeypatch.setattr(plugin.MachineCollection, "load", lambda name: {"machine": "box"})
     monkeypatch.setattr(
         virtualenv.Virtualenv, "run", lambda self, args, env: env["DETCOST_EVIDENCE"]

@@ -12,7 +12,7 @@ from detcost.asv_integration import selection
 from detcost.asv_integration.selection import CORE, Countdown, leave_out_unmeasured
 
 
-def test_a_plain_run_selects_the_core_set_and_neither_the_rest_nor_the_harness():
+def test_a_plain_run_selects_the_core_set_alone():
     selected = [
         name
         for name in (
@@ -42,10 +42,10 @@ def selected() -> list[str]:
     """The combinations of device and setting that asv would run on this machine."""
     params = [["'CPU:0'", "'GPU:0'"], ["'default'", "'onednn=off+isa=AVX2'"]]
     benchmark = {"name": "conv.Conv2dBackward.time_step", "params": params}
-    found = Benchmarks(SimpleNamespace(benchmark_dir="benchmarks"), [benchmark])
-    leave_out_unmeasured(found)
+    benchmarks = Benchmarks(SimpleNamespace(benchmark_dir="benchmarks"), [benchmark])
+    leave_out_unmeasured(benchmarks)
     names = [f"{device} {setting}" for device in params[0] for setting in params[1]]
-    return [names[place] for place in found.benchmark_selection[benchmark["name"]]]
+    return [names[place] for place in benchmarks.benchmark_selection[benchmark["name"]]]
 
 
 @pytest.fixture

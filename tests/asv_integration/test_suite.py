@@ -38,7 +38,7 @@ def importable(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
 
 
-def test_every_scenario_and_type_has_one_class_and_the_core_set_its_own_modules():
+def test_every_scenario_and_type_has_one_class_of_its_own():
     scenarios = [entry for entry in built_in().values() if entry.family != "control"]
     wanted_core = sorted((entry.name, None) for entry in scenarios if entry.core)
     wanted_more = sorted(
@@ -49,23 +49,23 @@ def test_every_scenario_and_type_has_one_class_and_the_core_set_its_own_modules(
     assert sorted((c.scenario, c.dtype or "") for c in classes("benchmarks.more")) == wanted_more
 
 
-def test_each_class_stands_in_the_module_of_its_family_under_its_scenarios_name():
+def test_classes_and_modules_are_named_by_scenario_and_family():
     for suite in classes("benchmarks") + classes("benchmarks.more"):
         assert suite.__module__.rpartition(".")[2] == built_in()[suite.scenario].family
         spelled = (suite.scenario + (f"_{suite.dtype}" if suite.dtype else "")).split("_")
         assert suite.__name__ == "".join(word[:1].upper() + word[1:] for word in spelled)
 
 
-def test_asv_discovers_the_benchmarks_of_every_class_with_static_parameters(tmp_path):
+def test_asv_discovers_every_class_with_static_parameters(tmp_path):
     import json
 
     with open(tmp_path / "found.json", "w") as file:
         list_benchmarks(str(ROOT / "benchmarks"), file)
-    found = json.loads((tmp_path / "found.json").read_text())
+    benchmarks = json.loads((tmp_path / "found.json").read_text())
     suites = len(classes("benchmarks") + classes("benchmarks.more"))
-    times = [entry for entry in found if entry["name"].endswith("time_step")]
+    times = [entry for entry in benchmarks if entry["name"].endswith("time_step")]
     assert len(times) == suites
-    assert not any("ScenarioSuite" in entry["name"] for entry in found)
+    assert not any("ScenarioSuite" in entry["name"] for entry in benchmarks)
     keys = {entry["setup_cache_key"] for entry in times}
     assert len(keys) == suites, "two classes share a setup_cache"
     for entry in times:

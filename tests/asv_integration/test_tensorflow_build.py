@@ -59,7 +59,7 @@ def test_a_driver_is_seen_in_proc_or_told_by_nvidia_smi(monkeypatch, tmp_path):
     assert tensorflow_build.has_nvidia()
 
 
-def test_as_a_script_it_prints_the_requirement_and_says_why_beside_it():
+def test_as_a_script_it_prints_the_requirement_and_the_reason():
     script = Path(tensorflow_build.__file__)
     done = subprocess.run(
         [sys.executable, "-P", script, "2.21.0"], capture_output=True, text=True, check=True

@@ -46,8 +46,8 @@ def over(*scenarios):
     return contrasts.combine(contrasts.between(scenarios))
 
 
-def estimates(found, against):
-    return contrasts.estimates(found.ratios(against))
+def estimates(contrast, against):
+    return contrasts.estimates(contrast.ratios(against))
 
 
 def expected(logs):
@@ -83,22 +83,22 @@ def test_a_ratio_and_its_inverse_are_one():
     rng = np.random.default_rng(1)
     cells = [cell(name, rng.normal(0.2, 0.1, 6)) for name in ("xla", "threads=1", "op_determinism")]
     alien = cell("onednn=off", rng.normal(0.2, 0.1, 9), **LATER)
-    found = between([*cells, alien])
+    compared = between([*cells, alien])
     for i, j in itertools.combinations(range(4), 2):
-        low, ratio, high = ends(estimates(found, j)[i])
-        assert ends(estimates(found, i)[j]) == pytest.approx((1 / high, 1 / ratio, 1 / low))
+        low, ratio, high = ends(estimates(compared, j)[i])
+        assert ends(estimates(compared, i)[j]) == pytest.approx((1 / high, 1 / ratio, 1 / low))
 
 
 def test_default_is_1_whatever_its_own_record_says():
-    found = estimates(between([default(5), cell("xla", [0.1, 0.2, 0.1, 0.2, 0.3])]), 0)
-    assert ends(found[0]) == (1, 1, 1)
+    ratios = estimates(between([default(5), cell("xla", [0.1, 0.2, 0.1, 0.2, 0.3])]), 0)
+    assert ends(ratios[0]) == (1, 1, 1)
 
 
 @pytest.mark.filterwarnings("error")
 def test_where_nothing_varies_the_interval_is_the_ratio_itself():
     twice = [default(4), cell("xla", [math.log(2)] * 4), cell("threads=1", [0.0] * 4, **LATER)]
-    for found in (between(twice), over(*[twice] * 3)):
-        assert [ends(each) for each in estimates(found, 0)] == [
+    for compared in (between(twice), over(*[twice] * 3)):
+        assert [ends(estimate) for estimate in estimates(compared, 0)] == [
             (1, 1, 1),
             pytest.approx((2, 2, 2)),
             (1, 1, 1),
@@ -107,12 +107,12 @@ def test_where_nothing_varies_the_interval_is_the_ratio_itself():
 
 @pytest.mark.filterwarnings("error")
 def test_one_block_gives_a_ratio_without_an_interval():
-    found = between([default(1), cell("xla", [0.5]), cell("threads=1", [0.2], **LATER)])
-    ratios = [ends(each) for each in estimates(found, 0)]
+    compared = between([default(1), cell("xla", [0.5]), cell("threads=1", [0.2], **LATER)])
+    ratios = [ends(estimate) for estimate in estimates(compared, 0)]
     assert ratios[0] == (1, 1, 1), "which it is by definition"
     assert ratios[1] == (None, pytest.approx(math.exp(0.5)), None)
     assert ratios[2] == (None, pytest.approx(math.exp(0.2)), None)
-    assert ends(estimates(found, 1)[2]) == (None, pytest.approx(math.exp(-0.3)), None)
+    assert ends(estimates(compared, 1)[2]) == (None, pytest.approx(math.exp(-0.3)), None)
 
 
 # Of two runs.
@@ -122,23 +122,23 @@ THREE, FIVE = [0.1, 0.2, 0.3], [0.0, 0.1, 0.2, 0.1, 0.1]
 
 def test_of_unequally_many_blocks_the_first_are_shared():
     """By hand: variances of the means 1/300 and 1/1000, and what the first three share."""
-    found = between([cell("xla", THREE), cell("threads=1", FIVE), default(3)])
+    compared = between([cell("xla", THREE), cell("threads=1", FIVE), default(3)])
     shared = np.dot(np.subtract(THREE, np.mean(THREE)), np.subtract(FIVE[:3], np.mean(FIVE)))
-    assert found.mean[0, 1] == pytest.approx(0.1)
-    assert found.variance[0, 1] == pytest.approx(1 / 300 + 1 / 1000 - 2 * shared / 2 / 5)
-    assert found.freedom[0, 1] == 2
-    assert ends(estimates(found, 2)[1]) == expected(FIVE)
+    assert compared.mean[0, 1] == pytest.approx(0.1)
+    assert compared.variance[0, 1] == pytest.approx(1 / 300 + 1 / 1000 - 2 * shared / 2 / 5)
+    assert compared.freedom[0, 1] == 2
+    assert ends(estimates(compared, 2)[1]) == expected(FIVE)
 
 
 def test_blocks_of_two_runs_are_compared_as_welch_does():
     """By hand: variances of the means 1/300 and 1/1000, with 2 and 4 degrees of freedom."""
     one, other = cell("xla", THREE), cell("threads=1", FIVE, **LATER)
-    found = between([one, other])
-    assert found.mean[0, 1] == pytest.approx(0.1)
-    assert found.variance[0, 1] == pytest.approx(13 / 3000)
-    assert found.freedom[0, 1] == pytest.approx(3.23445, rel=1e-6)
+    compared = between([one, other])
+    assert compared.mean[0, 1] == pytest.approx(0.1)
+    assert compared.variance[0, 1] == pytest.approx(13 / 3000)
+    assert compared.freedom[0, 1] == pytest.approx(3.23445, rel=1e-6)
     welch = stats.ttest_ind(THREE, FIVE, equal_var=False).confidence_interval(0.95)
-    apart = estimates(found, 1)[0]
+    apart = estimates(compared, 1)[0]
     assert ends(apart) == pytest.approx((math.exp(welch.low), math.exp(0.1), math.exp(welch.high)))
 
 
@@ -164,7 +164,7 @@ def test_a_stranger_to_the_blocks_unpairs_no_others():
 # Of several scenarios.
 
 
-def test_the_geometric_mean_of_two_scenarios_has_the_interval_of_welch_and_satterthwaite():
+def test_the_mean_of_two_scenarios_has_welch_s_interval():
     """The mean of THREE's and FIVE's means is half of what THREE has more than −FIVE."""
     together = over(*([cell("xla", logs), default(len(logs))] for logs in (THREE, FIVE)))
     assert together.mean[0, 1] == pytest.approx((0.2 + 0.1) / 2)
@@ -176,7 +176,7 @@ def test_the_geometric_mean_of_two_scenarios_has_the_interval_of_welch_and_satte
     )
 
 
-def test_a_scenario_s_figures_are_the_same_to_the_last_bit_whatever_stands_beside_it():
+def test_other_scenarios_change_no_bit_of_a_scenario_s_figures():
     rng = np.random.default_rng(4)
     rows = [[default(n), cell("xla", rng.normal(0.3, 0.1, n))] for n in (3, 9, 40)]
     together = contrasts.between(rows)
@@ -186,29 +186,29 @@ def test_a_scenario_s_figures_are_the_same_to_the_last_bit_whatever_stands_besid
             np.testing.assert_array_equal(getattr(together, field)[place], alone)
 
 
-def test_each_scenario_weighs_the_same_however_many_blocks_it_has():
-    each = [
+def test_the_number_of_blocks_is_no_weight_of_a_scenario():
+    scenarios = [
         [cell("xla", np.full(n, math.log(ratio))), default(n)]
         for n, ratio in ((2, 8.0), (40, 1.0), (5, 1.0))
     ]
-    assert estimates(over(*each), 1)[0].ratio == pytest.approx(2)
+    assert estimates(over(*scenarios), 1)[0].ratio == pytest.approx(2)
 
 
 def test_of_one_scenario_the_mean_is_its_own():
-    found = contrasts.between([[cell("xla", THREE), default(3)]])
-    np.testing.assert_array_equal(contrasts.combine(found).ratios(1), found.ratios(1)[0])
+    compared = contrasts.between([[cell("xla", THREE), default(3)]])
+    np.testing.assert_array_equal(contrasts.combine(compared).ratios(1), compared.ratios(1)[0])
 
 
-def test_a_setting_without_a_cost_in_one_scenario_has_none_over_all():
+def test_a_setting_without_a_cost_somewhere_has_no_mean():
     whole = [default(3), cell("xla", THREE), cell("threads=1", THREE)]
     lacking = [default(3), None, cell("threads=1", THREE)]
-    found = estimates(over(whole, lacking), 0)
-    assert [each is None for each in found] == [False, True, False]
+    means = estimates(over(whole, lacking), 0)
+    assert [mean is None for mean in means] == [False, True, False]
 
 
-def test_a_scenario_of_one_block_leaves_the_mean_without_an_interval():
-    found = over(*([default(n), cell("xla", [0.3] * n)] for n in (1, 5)))
-    assert ends(estimates(found, 0)[1]) == (
+def test_a_scenario_of_one_block_takes_the_mean_s_interval():
+    compared = over(*([default(n), cell("xla", [0.3] * n)] for n in (1, 5)))
+    assert ends(estimates(compared, 0)[1]) == (
         None,
         pytest.approx(math.exp(0.3)),
         None,
@@ -232,47 +232,45 @@ def measured(rng, blocks, spread, truth):
     return [cell(name, logs) for name, logs in zip(truth, times - times[0], strict=True)]
 
 
-def share_that_holds(found, truth):
+def share_that_holds(runs, truth):
     """Return how many of the runs' intervals hold the true ratio, by pair of settings."""
     logs = list(truth.values())
-    against = [[estimates(run, j) for run in found] for j in range(len(logs))]
+    against = [[estimates(run, j) for run in runs] for j in range(len(logs))]
     return {
         (i, j): np.mean([run[i].holds(math.exp(logs[i] - logs[j])) for run in against[j]])
         for i, j in itertools.combinations(range(len(logs)), 2)
     }
 
 
-def test_the_interval_of_a_geometric_mean_holds_it_in_95_percent_of_runs():
+def test_the_interval_of_a_mean_covers_it_in_95_percent_of_runs():
     rng = np.random.default_rng(2)
-    found = [
-        over(*(measured(rng, *scenario, TRUTH) for scenario in SCENARIOS)) for _ in range(RUNS)
-    ]
-    for share in share_that_holds(found, TRUTH).values():
+    runs = [over(*(measured(rng, *scenario, TRUTH) for scenario in SCENARIOS)) for _ in range(RUNS)]
+    for share in share_that_holds(runs, TRUTH).values():
         assert share == pytest.approx(0.95, abs=MARGIN)
-    off = [abs(run.mean[1, 0] - TRUTH["xla"]) / math.sqrt(run.variance[1, 0]) for run in found]
+    off = [abs(run.mean[1, 0] - TRUTH["xla"]) / math.sqrt(run.variance[1, 0]) for run in runs]
     assert np.mean(np.array(off) < 1.96) < 0.95 - MARGIN, "a normal quantile would not do"
 
 
-def test_where_one_took_part_in_the_first_blocks_only_the_interval_holds():
+def test_intervals_cover_with_unequal_numbers_of_blocks():
     rng = np.random.default_rng(4)
-    found = []
+    runs = []
     for _ in range(RUNS):
         first, xla, other = measured(rng, 12, 0.03, TRUTH)
         few = cell("xla", np.log(xla.cost.block_ratios[:5]))
-        found.append(between([first, few, other]))
-    for share in share_that_holds(found, TRUTH).values():
+        runs.append(between([first, few, other]))
+    for share in share_that_holds(runs, TRUTH).values():
         assert 0.95 - MARGIN <= share < 0.99  # few blocks have few degrees of freedom
 
 
-def test_the_interval_across_two_runs_holds_the_ratio_in_95_percent_of_runs():
+def test_intervals_across_runs_cover_in_95_percent_of_runs():
     rng = np.random.default_rng(3)
     truth = {"xla": -0.3, "threads=1": 0.4}
-    found = []
+    runs = []
     for _ in range(RUNS):
         xla = cell("xla", rng.normal(truth["xla"], 0.02, 5))
         one = cell("threads=1", rng.normal(truth["threads=1"], 0.06, 12), **LATER)
-        found.append(between([xla, one]))
-    [share] = share_that_holds(found, truth).values()
+        runs.append(between([xla, one]))
+    [share] = share_that_holds(runs, truth).values()
     assert share == pytest.approx(0.95, abs=MARGIN)
 
 
@@ -301,24 +299,24 @@ def junk(ratios, blocks=None):
         None,
     ],
 )
-def test_figures_no_measurement_gives_are_no_cost_and_harm_no_other(lost):
+def test_impossible_figures_are_no_cost_and_change_no_other(lost):
     one = cell("threads=1", THREE)
-    found = between([default(3), lost, one])
-    assert estimates(found, 0)[1] is None
-    assert estimates(found, 1) == [None, None, None]
-    assert ends(estimates(found, 0)[2]) == expected(THREE)
+    compared = between([default(3), lost, one])
+    assert estimates(compared, 0)[1] is None
+    assert estimates(compared, 1) == [None, None, None]
+    assert ends(estimates(compared, 0)[2]) == expected(THREE)
 
 
 @pytest.mark.filterwarnings("error")
 def test_the_widest_interval_there_can_be_is_still_a_number():
     widest = [0.999 * math.log(LARGEST_RATIO), -0.999 * math.log(LARGEST_RATIO)]
     one, other = cell("xla", widest), cell("threads=1", widest[::-1])
-    for found in (
+    for widest_estimate in (
         estimate(one, other),
         estimate(one, msgspec.structs.replace(other, **LATER)),
         estimates(over(*[[one, other]] * 2), 1)[0],
     ):
-        assert 0 < found.low < found.ratio < found.high < math.inf
+        assert 0 < widest_estimate.low < widest_estimate.ratio < widest_estimate.high < math.inf
 
 
 def test_of_nothing_there_is_nothing_to_compare():

@@ -71,7 +71,7 @@ def analyses(default_spread=PROCESS_SPREAD):
 
 
 def effect(analysis, *levers):
-    return next(found for found in analysis.effects if found.levers == levers)
+    return next(effect for effect in analysis.effects if effect.levers == levers)
 
 
 def without(records, *settings):
@@ -90,9 +90,11 @@ def records():
 @pytest.mark.parametrize(
     "levers", [(OP,), (ONE,), (XLA,), (OP, ONE), (OP, XLA), (ONE, XLA), (OP, ONE, XLA)]
 )
-def test_an_effect_s_interval_holds_it_in_90_to_99_percent_of_runs(levers, default_spread):
-    found = [effect(analysis, *levers) for analysis in analyses(default_spread)]
-    assert 0.90 <= np.mean([one.holds(TRUTH.get(levers, 1.0)) for one in found]) <= 0.99
+def test_an_interval_covers_its_effect_in_90_to_99_percent(levers, default_spread):
+    estimates = [effect(analysis, *levers) for analysis in analyses(default_spread)]
+    assert (
+        0.90 <= np.mean([estimate.holds(TRUTH.get(levers, 1.0)) for estimate in estimates]) <= 0.99
+    )
 
 
 @pytest.mark.parametrize("default_spread", [PROCESS_SPREAD, 5 * PROCESS_SPREAD])
@@ -101,7 +103,7 @@ def test_the_interval_of_all_levers_together_holds_it_as_often(default_spread):
     assert 0.90 <= np.mean(held) <= 0.99
 
 
-def test_cells_taken_for_independent_of_each_other_would_claim_too_little():
+def test_cells_taken_as_independent_claim_too_small_errors():
     """Every ratio holds its block's default: adding up variances counts that noise 7 times."""
     runs = simulated(5 * PROCESS_SPREAD)
     contrasts = [math.log(effect(run, XLA).ratio) for run in analyses(5 * PROCESS_SPREAD)]
@@ -114,8 +116,8 @@ def test_noise_of_default_weighs_as_that_of_one_cell(records):
     times = log_step_times(np.random.default_rng(0), PROCESS_SPREAD)[0]
     on = np.array([XLA in levers_of(name) for name in GRID])
     expected = intervals.ratio(times[:, on].mean(axis=1) - times[:, ~on].mean(axis=1))
-    found = effect(*factors(records), XLA)
-    assert (found.low, found.ratio, found.high) == pytest.approx(
+    estimate = effect(*factors(records), XLA)
+    assert (estimate.low, estimate.ratio, estimate.high) == pytest.approx(
         (expected.low, expected.ratio, expected.high)
     )
 
@@ -124,13 +126,13 @@ def test_the_effects_of_the_textbook_s_pilot_plant_are_found():
     """Box, Hunter & Hunter, 2nd ed. (2005), section 5.2; the grid is in its order, Yates's."""
     yields = np.array([60, 72, 54, 68, 52, 83, 45, 80])
     [analysis] = factors(evidence_of([(yields - 60) / 100]))
-    found = {one.levers: 100 * math.log(one.ratio) for one in analysis.effects}
+    percent = {estimate.levers: 100 * math.log(estimate.ratio) for estimate in analysis.effects}
     main = {(OP,): 23, (ONE,): -5, (XLA,): 1.5}
     interactions = {(OP, ONE): 1.5, (OP, XLA): 10, (ONE, XLA): 0, (OP, ONE, XLA): 0.5}
-    assert found == pytest.approx({**main, **interactions})
+    assert percent == pytest.approx({**main, **interactions})
 
 
-def test_an_interaction_is_half_the_difference_that_the_other_lever_makes(records):
+def test_an_interaction_is_half_the_other_lever_s_difference(records):
     [analysis] = factors(without(records, *(name for name in GRID if XLA in levers_of(name))))
     logs = dict(zip(GRID, simulated()[0].mean(axis=0), strict=True))
     alone, beside = logs[OP], logs[f"{OP}+{ONE}"] - logs[ONE]
@@ -138,9 +140,9 @@ def test_an_interaction_is_half_the_difference_that_the_other_lever_makes(record
     assert math.log(effect(analysis, OP).ratio) == pytest.approx((beside + alone) / 2)
 
 
-def test_together_is_the_product_of_main_effects_and_the_interaction_of_three(records):
+def test_together_is_the_product_of_the_odd_effects(records):
     [analysis] = factors(records)
-    odd = [one.ratio for one in analysis.effects if len(one.levers) in (1, 3)]
+    odd = [estimate.ratio for estimate in analysis.effects if len(estimate.levers) in (1, 3)]
     assert len(odd) == 4
     assert math.prod(odd) == pytest.approx(analysis.together.ratio)
 
@@ -158,7 +160,7 @@ def test_default_costs_nothing_whatever_its_own_record_says(records):
 
 def test_one_block_gives_effects_without_intervals():
     [analysis] = factors(evidence_of(simulated()[0][:1]))
-    assert {(one.low, one.high) for one in analysis.effects} == {(None, None)}
+    assert {(estimate.low, estimate.high) for estimate in analysis.effects} == {(None, None)}
     assert analysis.blocks == 1
     assert str(analysis).count("[?, ?]") == 4  # of interactions nothing can be said
 
@@ -166,14 +168,14 @@ def test_one_block_gives_effects_without_intervals():
 # Which factorial.
 
 
-def test_an_unimplemented_lever_leaves_the_factorial_of_the_others(records):
-    rest = [failed(setting=one.setting, status="unimplemented") for one in records]
+def test_without_one_lever_the_others_are_a_factorial(records):
+    rest = [failed(setting=kept.setting, status="unimplemented") for kept in records]
     mixed = [
         lost if XLA in levers_of(kept.setting) else kept
         for kept, lost in zip(records, rest, strict=True)
     ]
     [analysis] = factors(mixed)
-    assert [one.levers for one in analysis.effects] == [(OP,), (ONE,), (OP, ONE)]
+    assert [estimate.levers for estimate in analysis.effects] == [(OP,), (ONE,), (OP, ONE)]
     assert analysis.levers == (OP, ONE)
     main = effect(analysis, OP).ratio * effect(analysis, ONE).ratio
     assert main == pytest.approx(analysis.together.ratio)
@@ -197,11 +199,11 @@ def test_the_largest_whole_factorial_is_taken(records, missing, levers):
 
 
 def test_of_one_lever_the_effect_is_its_cost(records):
-    [analysis] = factors([one for one in records if one.setting in ("default", XLA)])
-    [found] = analysis.effects
-    assert found == analysis.together
+    [analysis] = factors([record for record in records if record.setting in ("default", XLA)])
+    [estimate] = analysis.effects
+    assert estimate == analysis.together
     cost = intervals.ratio(simulated()[0][:, GRID.index(XLA)])
-    assert (found.low, found.ratio, found.high) == (cost.low, cost.ratio, cost.high)
+    assert (estimate.low, estimate.ratio, estimate.high) == (cost.low, cost.ratio, cost.high)
 
 
 def test_without_a_lever_there_is_nothing_to_tell(records):
@@ -213,19 +215,19 @@ def test_without_a_lever_there_is_nothing_to_tell(records):
 def test_the_blocks_that_all_settings_share_are_the_first(records):
     """A setting whose interval is narrow takes no part in later blocks."""
 
-    def cut(one):
-        return cell(one.setting, one.cost.block_ratios[: BLOCKS - 1])
+    def cut(kept):
+        return cell(kept.setting, kept.cost.block_ratios[: BLOCKS - 1])
 
-    short = [cut(one) if one.setting == f"{OP}+{ONE}" else one for one in records]
-    assert factors(short) == factors([cut(one) for one in records])
+    short = [cut(kept) if kept.setting == f"{OP}+{ONE}" else kept for kept in records]
+    assert factors(short) == factors([cut(kept) for kept in records])
     assert factors(short)[0].blocks == BLOCKS - 1
 
 
 def test_other_settings_and_other_spellings_do_not_matter(records):
     others = [cell("threads=2", [3.0]), cell(f"{OP}+onednn=off", [2.0, 2.0])]
     respelt = [
-        msgspec.structs.replace(one, setting="+".join(reversed(one.setting.split("+"))))
-        for one in reversed(records)
+        msgspec.structs.replace(kept, setting="+".join(reversed(kept.setting.split("+"))))
+        for kept in reversed(records)
     ]
     assert factors([*others, *respelt]) == factors(records)
 
@@ -247,7 +249,7 @@ def test_other_settings_and_other_spellings_do_not_matter(records):
 )
 def test_experiments_are_kept_apart_in_the_order_met(other):
     first, second = (evidence_of(simulated()[i], **({}, other)[i]) for i in (0, 1))
-    mixed = [one for pair in zip(second, first, strict=True) for one in pair]
+    mixed = [kept for pair in zip(second, first, strict=True) for kept in pair]
     assert factors(mixed) == [*factors(second), *factors(first)]
 
 
@@ -274,7 +276,7 @@ def test_figures_no_measurement_gives_count_as_not_measured(records, junk):
 
 
 @pytest.mark.parametrize("changes", [{"cost": None}, {"status": "failed"}])
-def test_a_cell_that_failed_or_has_no_cost_counts_as_not_measured(records, changes):
+def test_a_cell_without_a_cost_counts_as_not_measured(records, changes):
     lost = msgspec.structs.replace(records[-1], **changes)
     assert factors([*records[:-1], lost]) == factors(records[:-1])
 
@@ -284,27 +286,27 @@ def test_more_blocks_than_anybody_measures_are_not_taken():
     assert factors([cell(XLA, [1.0] * (MOST_BLOCKS + 1))]) == []
 
 
-def test_the_widest_interval_there_can_be_is_still_a_number():
+def test_the_widest_possible_interval_is_a_number():
     ends = [1 / LARGEST_RATIO, LARGEST_RATIO]
     [analysis] = factors(
         cell(name, ends if len(levers_of(name)) % 2 else ends[::-1]) for name in GRID
     )
-    assert all(0 < one.low < one.high < math.inf for one in analysis.effects)
+    assert all(0 < estimate.low < estimate.high < math.inf for estimate in analysis.effects)
 
 
 # In words.
 
 
-def test_a_line_tells_main_effects_and_all_together_and_interactions_that_are_clear(records):
+def test_a_line_leaves_out_unclear_interactions(records):
     [analysis] = factors(records)
     effects = [Effect(levers=(OP,), ratio=1.024, low=1.01, high=1.034)]
     effects += [Effect(levers=(ONE,), ratio=1.47, low=1.44, high=1.5)]
     effects += [Effect(levers=(OP, ONE), ratio=0.97, low=0.95, high=0.99)]
     together = Effect(levers=(OP, ONE), ratio=1.96, low=None, high=None)
-    told = msgspec.structs.replace(analysis, effects=tuple(effects), together=together)
+    shown = msgspec.structs.replace(analysis, effects=tuple(effects), together=together)
     mains = "op_determinism ×1.02 [1.01, 1.03], threads=1 ×1.47 [1.44, 1.50]"
     clear = "op_determinism:threads=1 ×0.97 [0.95, 0.99]"
-    assert str(told) == f"{mains}; {clear}; together ×1.96 [?, ?]"
+    assert str(shown) == f"{mains}; {clear}; together ×1.96 [?, ?]"
     effects[-1] = Effect(levers=(OP, ONE), ratio=0.97, low=0.93, high=1.01)
-    told = msgspec.structs.replace(told, effects=tuple(effects))
-    assert str(told) == f"{mains}; together ×1.96 [?, ?]"
+    shown = msgspec.structs.replace(shown, effects=tuple(effects))
+    assert str(shown) == f"{mains}; together ×1.96 [?, ?]"

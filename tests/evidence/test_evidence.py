@@ -49,9 +49,9 @@ def strict(line: str) -> dict[str, object]:
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
-    found = json.loads(line, parse_constant=refuse)
-    assert isinstance(found, dict)
-    return found
+    fields = json.loads(line, parse_constant=refuse)
+    assert isinstance(fields, dict)
+    return fields
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -64,10 +64,10 @@ def test_a_number_that_json_lacks_is_unknown(tmp_path, bad):
     )
     journal(tmp_path).append([odd])
     (line,) = (tmp_path / "box.trials.jsonl").read_text().splitlines()
-    found = strict(line)
-    assert found["first_call_seconds"] is None
-    assert found["cost"]["ratio"] is None
-    assert found["machine"] == {"load": None}
+    fields = strict(line)
+    assert fields["first_call_seconds"] is None
+    assert fields["cost"]["ratio"] is None
+    assert fields["machine"] == {"load": None}
     (kept,), problems = reading.read(tmp_path)
     assert problems == []
     assert kept.severity == Severity(None, None, None)
@@ -80,9 +80,9 @@ def test_one_cell_is_one_line(tmp_path):
 
 def test_what_is_unknown_is_null_and_never_missing_or_zero(tmp_path):
     journal(tmp_path).append([failed()])
-    found = strict((tmp_path / "box.trials.jsonl").read_text())
-    assert set(found) == {field.name for field in msgspec.structs.fields(schema.Evidence)}
-    assert [found[key] for key in ("cost", "step_seconds", "first_call_seconds", "digest")] == (
+    fields = strict((tmp_path / "box.trials.jsonl").read_text())
+    assert set(fields) == {field.name for field in msgspec.structs.fields(schema.Evidence)}
+    assert [fields[key] for key in ("cost", "step_seconds", "first_call_seconds", "digest")] == (
         [None] * 4
     )
 
@@ -137,8 +137,8 @@ def test_every_field_has_a_row_in_the_documents(begin, kind):
     text = (ROOT / "docs" / "evidence.md").read_text().partition(begin or "\n")[2]
     table = text.partition("| --- |")[2].partition("\n\n")[0]
     rows = (line.split(" | ")[0] for line in table.splitlines())
-    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    assert {field.name for field in msgspec.structs.fields(kind)} <= told
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {field.name for field in msgspec.structs.fields(kind)} <= documented
 
 
 # What is read of what others wrote.
@@ -262,7 +262,7 @@ def test_blank_lines_are_nothing(tmp_path):
     assert with_line(tmp_path, b"  ") == ([], [])
 
 
-def test_a_thing_that_cannot_be_opened_is_a_problem_and_the_rest_is_read(tmp_path):
+def test_a_file_that_cannot_be_opened_is_a_problem(tmp_path):
     journal(tmp_path).append([record()])
     (tmp_path / "folder.trials.jsonl").mkdir()
     (tmp_path / "gone.trials.jsonl").symlink_to(tmp_path / "nothing")
@@ -305,7 +305,7 @@ def test_the_checkpoint_of_another_run_is_left_alone(tmp_path):
     assert {kept.run_id for kept in reading.read(tmp_path)[0]} == {"killed", "next"}
 
 
-def test_a_run_killed_between_append_and_clean_up_counts_its_cells_once(tmp_path):
+def test_a_run_killed_after_append_counts_its_cells_once(tmp_path):
     """The finished record wins over the checkpoint, whichever file is read first."""
     run_id = record().run_id
     keeper = journal(tmp_path, run_id)
@@ -389,14 +389,14 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_line(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", FILL_DISK, TESTS, path], capture_output=True, text=True, check=True
     )
-    words = run.stdout.splitlines()
-    assert len(words) == 2
-    assert all(f"{path}: cannot be written (File too large)" in line for line in words)
+    messages = run.stdout.splitlines()
+    assert len(messages) == 2
+    assert all(f"{path}: cannot be written (File too large)" in line for line in messages)
     assert path.read_bytes() == as_line(record())
     assert reading.read(tmp_path) == ([record()], [])
 
 
-def test_a_place_that_cannot_be_written_is_known_before_anything_is_measured(tmp_path):
+def test_an_unwritable_file_is_refused_before_measuring(tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file" / "x.trials.jsonl", tmp_path, Path("/proc/x.trials.jsonl")):
         with pytest.raises(UsageError, match=r"cannot be written \(.+\).*--out") as caught:

@@ -35,15 +35,15 @@ def execution(
 
 def old(outputs: dict[str, list[str]], **changes: object) -> Evidence:
     """Return a record as schema 2 had it: compared with the output of ``default``."""
-    found = execution(outputs, DEFAULTS)
+    scope = execution(outputs, DEFAULTS)
     repeat = msgspec.structs.replace(divergence(0, 315), severity=NEAR)
-    scopes = {"repeat": repeat, "execution": found}
+    scopes = {"repeat": repeat, "execution": scope}
     return record(**{**OLD, "divergence": scopes, "severity": FAR, **changes})
 
 
 def read(folder: Path, *records: Evidence, kind: type = Evidence):
     path = folder / "old.trials.jsonl"
-    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in records))
+    path.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
     return reading.read_files([path], kind)
 
 
@@ -61,33 +61,33 @@ ALIKE = {"eager": [OWN], "graph": [OWN], "xla": [OWN]}
     ],
     ids=["always compiled", "compiled", "of many trials", "not eagerly", "like default"],
 )
-def test_it_is_what_a_run_would_have_counted_against_the_cell_s_own_output(tmp_path, outputs):
-    [found], problems = read(tmp_path, old(outputs))
+def test_counts_equal_those_against_the_cell_s_own_output(tmp_path, outputs):
+    [upgraded], problems = read(tmp_path, old(outputs))
     assert problems == []
-    counted = found.divergence["execution"]
+    counted = upgraded.divergence["execution"]
     assert msgspec.structs.replace(counted, severity=None) == execution(outputs, OWN, None)
 
 
 def test_what_no_longer_differs_has_no_severity(tmp_path):
-    [found], _ = read(tmp_path, old(ALIKE))
-    assert found.divergence["execution"].severity is None
-    assert found.severity == NEAR, "the worst of the other scopes"
+    [upgraded], _ = read(tmp_path, old(ALIKE))
+    assert upgraded.divergence["execution"].severity is None
+    assert upgraded.severity == NEAR, "the worst of the other scopes"
 
 
 def test_what_still_differs_keeps_its_severity(tmp_path):
-    [found], _ = read(tmp_path, old({"eager": [OWN], "xla": [OTHER]}))
-    assert found.divergence["execution"].severity == found.severity == FAR
+    [upgraded], _ = read(tmp_path, old({"eager": [OWN], "xla": [OTHER]}))
+    assert upgraded.divergence["execution"].severity == upgraded.severity == FAR
 
 
-def test_how_far_apart_is_unknown_where_nobody_compared_the_two(tmp_path):
-    [found], _ = read(tmp_path, old({"eager": [DEFAULTS], "xla": [DEFAULTS]}))
-    assert found.divergence["execution"].severity == found.severity == UNKNOWN
+def test_severity_is_unknown_if_the_two_were_not_compared(tmp_path):
+    [upgraded], _ = read(tmp_path, old({"eager": [DEFAULTS], "xla": [DEFAULTS]}))
+    assert upgraded.divergence["execution"].severity == upgraded.severity == UNKNOWN
 
 
 def test_where_trials_varied_all_of_them_count(tmp_path):
     outputs = {"eager": [OWN, OTHER, OTHER], "graph": [OWN, OWN, OWN]}
-    [found], _ = read(tmp_path, old(outputs))
-    counted = found.divergence["execution"]
+    [upgraded], _ = read(tmp_path, old(outputs))
+    counted = upgraded.divergence["execution"]
     assert (counted.divergent, counted.trials, counted.rate) == (3, 6, 0.5)
     assert [variant.divergent for variant in counted.variants] == [3, 0]
     assert counted.low < 0.5 < counted.high
@@ -124,8 +124,8 @@ def test_a_scope_that_means_nothing_stays_so(tmp_path):
 
 
 def test_a_cell_without_an_output_was_compared_with_nothing(tmp_path):
-    [found], problems = read(tmp_path, old(ALIKE, digest=None))
-    counted = found.divergence["execution"]
+    [upgraded], problems = read(tmp_path, old(ALIKE, digest=None))
+    counted = upgraded.divergence["execution"]
     assert problems == []
     assert (counted.divergent, counted.trials, counted.rate) == (0, 0, None)
     assert set(counted.skipped) == {"eager", "graph", "xla"}
@@ -142,11 +142,11 @@ def test_a_cell_without_an_output_was_compared_with_nothing(tmp_path):
     ],
     ids=["none", "too few", "fewer than none", "too many"],
 )
-def test_circumstances_that_do_not_add_up_are_a_problem_and_no_exception(tmp_path, variants):
+def test_variants_that_do_not_add_up_are_a_problem(tmp_path, variants):
     odd = msgspec.structs.replace(execution(ALIKE, DEFAULTS), variants=variants)
     good = record()
-    found, [problem] = read(tmp_path, old(ALIKE, divergence={"execution": odd}), good)
-    assert found == [good]
+    records, [problem] = read(tmp_path, old(ALIKE, divergence={"execution": odd}), good)
+    assert records == [good]
     assert (problem.line, "do not add up" in problem.why) == (1, True)
 
 
@@ -162,7 +162,7 @@ def test_the_page_reads_what_the_command_reads(tmp_path):
         for name in ("divergent", "trials", "rate", "low", "high", "distinct"):
             assert getattr(seen, name) == getattr(counted, name)
         assert projection.severity == full.severity
-    assert [each.divergence["execution"].partition for each in projections] == [
+    assert [projection.divergence["execution"].partition for projection in projections] == [
         "",
         "eager | graph, xla",
         "eager | graph, xla",

@@ -38,21 +38,21 @@ def run(
 ) -> Experiment:
     chosen = ["default", *names.split()]
     cells = [Cell("fake", grammar.parse(name), "CPU:0", seed=seed) for name in chosen]
-    ways = variants(CPU_FLAGS, fixed_execution=False)
-    wanted = {scope: ways[scope] for scope in scopes if scope in ways}
-    experiment = Experiment(cells, profile, factory, scopes=wanted, clock=factory.clock)
+    variants_of = variants(CPU_FLAGS, fixed_execution=False)
+    chosen_scopes = {scope: variants_of[scope] for scope in scopes if scope in variants_of}
+    experiment = Experiment(cells, profile, factory, scopes=chosen_scopes, clock=factory.clock)
     experiment.run()
     return experiment
 
 
-def batched(things: Sequence, size: int) -> list[Sequence]:
-    return [things[i : i + size] for i in range(0, len(things), size)]
+def batched(items: Sequence, size: int) -> list[Sequence]:
+    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 def rounds(factory: FakeWorkerFactory, size: int) -> list[list[int]]:
     """The workers asked for samples, a list a round."""
-    asked = [number for _, number, verb in factory.log if verb == "burst"]
-    return [list(batch) for batch in batched(asked, size)]
+    numbers = [number for _, number, method in factory.log if method == "burst"]
+    return [list(batch) for batch in batched(numbers, size)]
 
 
 # -- order of the work -------------------------------------------------------------------
@@ -74,7 +74,7 @@ def test_the_order_within_rounds_differs():
     assert len({tuple(batch) for batch in first_block}) > 3
 
 
-def test_the_seed_reproduces_the_order_and_another_seed_gives_another():
+def test_the_seed_decides_the_order():
     logs = []
     for seed in (1, 1, 2):
         factory = FakeWorkerFactory()
@@ -83,7 +83,7 @@ def test_the_seed_reproduces_the_order_and_another_seed_gives_another():
     assert logs[0] == logs[1] != logs[2]
 
 
-def test_all_workers_of_a_block_are_alive_side_by_side_and_none_is_left_behind():
+def test_workers_of_a_block_live_side_by_side_and_all_end():
     factory = FakeWorkerFactory()
     run(factory, "op_determinism threads=1 xla")
     assert factory.most_alive == 5
@@ -93,7 +93,7 @@ def test_all_workers_of_a_block_are_alive_side_by_side_and_none_is_left_behind()
 # -- when to stop ------------------------------------------------------------------------
 
 
-def test_it_stops_at_the_first_look_when_every_interval_is_narrow():
+def test_it_stops_at_the_first_look_with_narrow_intervals():
     experiment = run(FakeWorkerFactory(), profile=STANDARD)
     assert experiment.stopped_by == "width"
     assert len(experiment.arms[1].log_ratios) == 5
@@ -106,7 +106,7 @@ def test_it_goes_on_while_any_interval_is_wide():
     assert len(experiment.arms[1].log_ratios) in STANDARD.looks[1:]
 
 
-def test_what_is_narrow_already_leaves_the_later_blocks_to_the_others():
+def test_a_narrow_setting_leaves_later_blocks_to_the_others():
     """Its processes still count for divergence; only the turns it does not need are saved."""
     factory = FakeWorkerFactory({SLOWER: Behaviour(spread=0.1)})
     patient = msgspec.structs.replace(STANDARD, seconds=1e9)
@@ -123,7 +123,7 @@ def test_it_stops_after_the_last_look_however_wide():
     )
 
 
-def test_the_time_cap_ends_the_blocks_and_not_the_fixed_number_of_processes():
+def test_the_time_cap_ends_the_blocks_and_no_trials():
     factory = FakeWorkerFactory({SLOWER: Behaviour(spread=0.5)}, start_seconds=10)
     experiment = run(factory, profile=STANDARD)
     assert experiment.stopped_by == "time"
@@ -142,8 +142,8 @@ def test_trial_counts_are_fixed_in_advance_whatever_diverges():
     for flips in (0.0, 0.5, 1.0):
         varies = FakeWorkerFactory({SLOWER: Behaviour(flips=flips, process_flips=flips)})
         arm = run(varies, profile=STANDARD).arms[1]
-        found = arm.divergence()
-        counts.add((found["repeat"].trials, found["process"].trials))
+        divergence = arm.divergence()
+        counts.add((divergence["repeat"].trials, divergence["process"].trials))
     every_process = (STANDARD.calls - 1) * (STANDARD.processes + 1)
     assert counts == {(every_process, STANDARD.processes)}
     assert every_process >= STANDARD.repeats >= 300
@@ -165,7 +165,7 @@ def test_default_against_itself_covers_1_as_often_as_promised(noise: str):
     assert 0.90 <= covered / runs <= 0.99
 
 
-def test_a_known_cost_of_one_and_a_half_is_found_within_3_percent():
+def test_a_known_cost_is_found_within_3_percent():
     behaviour = {name: Behaviour(spread=0.01, noise=NOISES["normal"]) for name in ("default",)}
     slower = Behaviour(seconds=0.0075, spread=0.01, noise=NOISES["normal"])
     factory = FakeWorkerFactory({**behaviour, SLOWER: slower}, seed=4)
@@ -175,7 +175,7 @@ def test_a_known_cost_of_one_and_a_half_is_found_within_3_percent():
     assert cost.verdict == "costs"
 
 
-def test_linear_drift_of_the_machine_does_no_harm_to_the_paired_ratio():
+def test_linear_drift_of_the_machine_keeps_the_paired_ratio():
     """5 % slower from begin to end: the paired ratio stays within 0.5 %, unpaired ones do not."""
     still = FakeWorkerFactory()
     run(still, scopes=("repeat",))
@@ -192,29 +192,31 @@ def test_a_known_rate_is_inside_the_interval_in_nine_runs_of_ten(probability: fl
     for seed in range(runs):
         factory = FakeWorkerFactory({SLOWER: Behaviour(flips=probability)}, seed=seed)
         experiment = run(factory, seed=seed, scopes=("repeat",))
-        found = experiment.arms[1].divergence()["repeat"]
-        inside += found.low <= probability <= found.high
+        repeat = experiment.arms[1].divergence()["repeat"]
+        inside += repeat.low <= probability <= repeat.high
     assert inside >= 0.9 * runs
 
 
-def test_processes_are_compared_with_the_first_and_repeats_with_their_own_process():
+def test_repeats_are_compared_with_their_own_process():
     factory = FakeWorkerFactory({SLOWER: Behaviour(process_flips=1.0)})
     arm = run(factory).arms[1]
-    found = arm.divergence()
-    assert found["process"].divergent == found["process"].trials == QUICK.processes
-    assert found["repeat"].divergent == 0
+    divergence = arm.divergence()
+    assert divergence["process"].divergent == divergence["process"].trials == QUICK.processes
+    assert divergence["repeat"].divergent == 0
 
 
 def test_the_worst_severity_is_asked_once_a_worker():
     factory = FakeWorkerFactory({SLOWER: Behaviour(flips=1.0)})
     arm = run(factory).arms[1]
-    asked = [number for name, number, verb in factory.log if verb == "severity" and name == SLOWER]
-    assert len(asked) == len(set(asked)) > 0
+    numbers = [
+        number for name, number, method in factory.log if method == "severity" and name == SLOWER
+    ]
+    assert len(numbers) == len(set(numbers)) > 0
     assert arm.severity is not None
     assert arm.severity.max_ulp == 1
 
 
-def test_both_workers_of_default_are_what_the_others_are_compared_with():
+def test_both_workers_of_default_are_the_baseline():
     """Noise of one of the two shows in the ratio by half; by one alone it would show whole."""
 
     def spread(of_both: bool) -> float:
@@ -260,36 +262,36 @@ def test_the_first_step_after_idleness_is_a_figure_of_its_own():
 def test_state_is_no_race_its_sequence_repeats():
     factory = FakeWorkerFactory({SLOWER: Behaviour(state=True)})
     arm = run(factory, profile=STANDARD).arms[1]
-    found = arm.divergence()
+    divergence = arm.divergence()
     assert arm.sequences.carries_state
-    assert (found["repeat"].divergent, found["process"].divergent) == (0, 0)
-    assert found["repeat"].trials == STANDARD.repeats
+    assert (divergence["repeat"].divergent, divergence["process"].divergent) == (0, 0)
+    assert divergence["repeat"].trials == STANDARD.repeats
 
 
 def test_the_same_with_entropy_diverges():
     factory = FakeWorkerFactory({SLOWER: Behaviour(state=True, process_flips=1.0)})
     arm = run(factory, profile=STANDARD).arms[1]
-    found = arm.divergence()
+    divergence = arm.divergence()
     assert not arm.sequences.carries_state
-    assert found["repeat"].divergent == found["repeat"].trials
-    assert found["process"].divergent == found["process"].trials
+    assert divergence["repeat"].divergent == divergence["repeat"].trials
+    assert divergence["process"].divergent == divergence["process"].trials
 
 
 def test_a_sequence_that_parts_tells_the_call():
     factory = FakeWorkerFactory({SLOWER: Behaviour(state=True, flips=0.02)}, seed=3)
     arm = run(factory, profile=STANDARD).arms[1]
-    found = arm.divergence()
+    divergence = arm.divergence()
     assert arm.sequences.carries_state
-    assert 0 < found["repeat"].divergent < found["repeat"].trials
-    assert 2 <= found["repeat"].first_call <= STANDARD.calls
+    assert 0 < divergence["repeat"].divergent < divergence["repeat"].trials
+    assert 2 <= divergence["repeat"].first_call <= STANDARD.calls
 
 
-def test_a_scope_that_moves_only_later_outputs_is_seen_in_a_step_with_state():
+def test_with_state_a_scope_is_compared_in_later_calls_too():
     """A training's first loss is the same with other threads; the second is not."""
     moved = Behaviour(state=True, output=lambda c: "moved" if c.pool_size == 3 else "output")
     arm = run(FakeWorkerFactory({SLOWER: moved}), scopes=("repeat", "process", "threads")).arms[1]
-    found = arm.divergence()["threads"]
-    assert (found.divergent, found.trials) == (1, 6)
+    threads = arm.divergence()["threads"]
+    assert (threads.divergent, threads.trials) == (1, 6)
 
 
 def test_workers_come_from_every_python_equally_often():
@@ -301,17 +303,17 @@ def test_workers_come_from_every_python_equally_often():
         assert max(counts.values()) - min(counts.values()) <= 2 + (setting == "default") * 5
 
 
-def test_what_hangs_on_the_python_differs_by_process_and_not_by_repeat():
+def test_outputs_of_a_python_differ_by_process_alone():
     factory = FakeWorkerFactory({SLOWER: Behaviour(python_output=str)})
-    found = run(factory, profile=STANDARD).arms[1].divergence()
-    assert found["repeat"].divergent == 0
-    assert found["process"].divergent == pytest.approx(STANDARD.processes * 2 / 3, abs=1)
+    divergence = run(factory, profile=STANDARD).arms[1].divergence()
+    assert divergence["repeat"].divergent == 0
+    assert divergence["process"].divergent == pytest.approx(STANDARD.processes * 2 / 3, abs=1)
 
 
 def test_scopes_other_than_process_keep_to_one_python():
     factory = FakeWorkerFactory({SLOWER: Behaviour(python_output=str)})
-    found = run(factory, scopes=("repeat", "process", "threads")).arms[1].divergence()
-    assert found["threads"].divergent == 0
+    divergence = run(factory, scopes=("repeat", "process", "threads")).arms[1].divergence()
+    assert divergence["threads"].divergent == 0
 
 
 # -- same bits as default ----------------------------------------------------------------
@@ -329,21 +331,21 @@ def test_same_bits_as_default_is_yes_no_or_default_varies():
 # -- losses ------------------------------------------------------------------------------
 
 
-def lose(verb: str, *workers_lost: int, status: str = "crashed"):
-    """Lose the n-th workers of a setting at a verb."""
-    seen: list[int] = []
+def lose(method: str, *workers_lost: int, status: str = "crashed"):
+    """Lose the n-th workers of a setting at a method."""
+    numbers: list[int] = []
 
-    def errors(asked: str, number: int) -> CellError | None:
-        if number not in seen:
-            seen.append(number)
-        if asked == verb and seen.index(number) in workers_lost:
+    def errors(request: str, number: int) -> CellError | None:
+        if number not in numbers:
+            numbers.append(number)
+        if request == method and numbers.index(number) in workers_lost:
             return WorkerLost(status, "killed by SIGKILL")
         return None
 
     return errors
 
 
-def test_a_worker_lost_in_a_block_is_replaced_and_the_block_completed():
+def test_a_worker_lost_in_a_block_is_replaced():
     factory = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
     experiment = run(factory)
     assert experiment.arms[1].status == "ok"
@@ -352,20 +354,20 @@ def test_a_worker_lost_in_a_block_is_replaced_and_the_block_completed():
     assert [len(arm.log_ratios) for arm in (experiment.arms[1], experiment.aa_arm)] == [blocks] * 2
 
 
-def test_a_replacement_gives_its_first_outputs_before_it_is_timed():
+def test_a_replacement_gives_its_outputs_before_it_is_timed():
     factory = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
     run(factory, scopes=("repeat",))
-    asked: dict[int, list[str]] = {}
-    for _, number, verb in factory.log:
-        asked.setdefault(number, []).append(verb)
-    timed = [verbs for verbs in asked.values() if "burst" in verbs]
-    assert all(verbs.index("repeat") < verbs.index("burst") for verbs in timed)
+    requests: dict[int, list[str]] = {}
+    for _, number, method in factory.log:
+        requests.setdefault(number, []).append(method)
+    timed = [methods for methods in requests.values() if "burst" in methods]
+    assert all(methods.index("repeat") < methods.index("burst") for methods in timed)
 
 
-@pytest.mark.parametrize("verb", ["build", "burst", "repeat"])
-def test_a_cell_that_keeps_losing_workers_is_given_up_and_no_other_is(verb: str):
+@pytest.mark.parametrize("method", ["build", "burst", "repeat"])
+def test_only_a_cell_that_keeps_losing_workers_is_given_up(method: str):
     factory = FakeWorkerFactory(
-        {SLOWER: Behaviour(errors=lose(verb, *range(100), status="timed_out"))}
+        {SLOWER: Behaviour(errors=lose(method, *range(100), status="timed_out"))}
     )
     more = msgspec.structs.replace(QUICK, processes=12)
     experiment = run(factory, "op_determinism threads=1", profile=more)
@@ -375,7 +377,7 @@ def test_a_cell_that_keeps_losing_workers_is_given_up_and_no_other_is(verb: str)
     assert (other.status, other.divergence()["process"].trials) == ("ok", more.processes)
 
 
-def test_what_was_measured_of_a_cell_before_it_was_given_up_is_kept():
+def test_results_from_before_a_cell_is_given_up_are_kept():
     factory = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", *range(3, 100)))})
     arm = run(factory).arms[1]
     assert arm.status == "crashed"
@@ -384,8 +386,8 @@ def test_what_was_measured_of_a_cell_before_it_was_given_up_is_kept():
 
 
 def test_an_error_of_the_scenario_itself_is_not_tried_again():
-    def errors(verb: str, number: int) -> CellError | None:
-        return CellError("unimplemented", "no kernel") if verb == "build" else None
+    def errors(method: str, number: int) -> CellError | None:
+        return CellError("unimplemented", "no kernel") if method == "build" else None
 
     factory = FakeWorkerFactory({SLOWER: Behaviour(errors=errors)})
     arm = run(factory).arms[1]
@@ -393,7 +395,7 @@ def test_an_error_of_the_scenario_itself_is_not_tried_again():
     assert sum(name == SLOWER for name, _, _ in factory.log) == 1
 
 
-def test_without_a_default_there_is_no_cost_but_divergence_is_still_measured():
+def test_without_default_there_is_divergence_but_no_cost():
     factory = FakeWorkerFactory({"default": Behaviour(errors=lose("burst", *range(100)))})
     experiment = run(factory)
     arm = experiment.arms[1]
@@ -405,8 +407,8 @@ def test_without_a_default_there_is_no_cost_but_divergence_is_still_measured():
 def test_where_memory_is_short_settings_take_turns_two_at_a_time():
     factory = FakeWorkerFactory()
 
-    def too_many(verb: str, number: int) -> CellError | None:
-        short = verb == "build" and factory.alive.total() > 2
+    def too_many(method: str, number: int) -> CellError | None:
+        short = method == "build" and factory.alive.total() > 2
         return CellError("out_of_memory", "device memory is short") if short else None
 
     names = ("default", SLOWER, "threads=1")
@@ -422,7 +424,7 @@ def test_where_memory_is_short_settings_take_turns_two_at_a_time():
 # -- the run can show that it sees -------------------------------------------------------
 
 
-def test_pooling_rounds_as_if_independent_would_break_the_promise():
+def test_rounds_pooled_as_if_independent_miss_1_too_often():
     """The test of coverage can fail: the same figures, wrongly pooled, miss 1 far too often."""
     runs, missed = 100, 0
     for seed in range(runs):

@@ -42,7 +42,7 @@ def run(
     return experiment
 
 
-def test_real_runs_of_default_against_itself_cover_1_under_a_cpu_burner(factory, cpu_burner):
+def test_real_a_a_comparisons_cover_1_beside_a_busy_process(factory, cpu_burner):
     """Twenty real runs: coverage must not be shown to lie outside [90 %, 99 %]."""
     runs = 20
     covered = sum(
@@ -86,10 +86,10 @@ def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(factory, name, prob
 )
 def test_real_trials_of_a_scope_count_flips_at_their_rate(factory, scope, name, probability):
     """Fresh processes whose first output has a bit flipped; one run in a thousand may miss."""
-    ways = variants(cpu_flags=(), fixed_execution=False)
+    variants_of = variants(cpu_flags=(), fixed_execution=False)
     experiment = run(
         *(factory, name),
-        scopes={scope: ways[scope]},
+        scopes={scope: variants_of[scope]},
         looks=(1,),
         rounds=1,
         trials=48,

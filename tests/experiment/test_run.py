@@ -26,9 +26,9 @@ pytestmark = pytest.mark.tensorflow
 
 def start_run(out: Path, *scenarios: str) -> subprocess.Popen[bytes]:
     command = "import sys; from detcost.cli.main import main; main()"
-    words = ["measure", *scenarios, "-s", "default,op_determinism", "-d", "CPU:0"]
+    options = ["measure", *scenarios, "-s", "default,op_determinism", "-d", "CPU:0"]
     return subprocess.Popen(
-        [sys.executable, "-c", command, *words, "--profile", "quick", "--out", str(out)],
+        [sys.executable, "-c", command, *options, "--profile", "quick", "--out", str(out)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -76,7 +76,7 @@ def test_kill_9_of_the_whole_run_loses_nothing_already_measured(tmp_path):
     assert psutil.wait_procs(family, timeout=10)[1] == [], "processes were left behind"
 
 
-def test_kill_9_of_a_worker_mid_way_loses_nothing_and_is_recorded(tmp_path):
+def test_kill_9_of_a_worker_loses_nothing_and_is_recorded(tmp_path):
     out = tmp_path / "run.trials.jsonl"
     run = start_run(out, f"{USER_SCENARIOS}:slow")
     try:
@@ -109,7 +109,7 @@ def test_an_interrupt_keeps_what_was_measured_and_exits_with_130(tmp_path):
 def test_a_run_finds_what_varies_and_what_cures_it():
     """FACTS.md: two gradients vary by default and not under op determinism; ``tf.data`` with
     random ops varies with one thread too."""
-    found = detcost.measure(
+    records = detcost.measure(
         ["embedding_gradient_dup100", "crop_and_resize_gradient", "map_random_parallel"],
         ["op_determinism", "single_thread"],
         ["CPU:0"],
@@ -117,7 +117,7 @@ def test_a_run_finds_what_varies_and_what_cures_it():
     )
     divergent = {
         (record.scenario, record.setting): max(d.divergent for d in record.divergence.values())
-        for record in found
+        for record in records
     }
     for gradient in ("embedding_gradient_dup100", "crop_and_resize_gradient"):
         assert divergent[gradient, "default"] > 0
@@ -128,10 +128,10 @@ def test_a_run_finds_what_varies_and_what_cures_it():
     assert divergent["map_random_parallel", "op_determinism"] == 0
 
 
-def test_op_determinism_does_not_survive_other_pool_sizes_and_one_thread_does():
+def test_one_thread_survives_pool_sizes_op_determinism_does_not():
     """FACTS.md: stable from run to run, and other bits for other thread counts."""
     scenarios = ("conv2d_backward", "bias_gradient", "reduce_sum_large")
-    found = detcost.measure(
+    records = detcost.measure(
         scenarios,
         ["op_determinism", "op_determinism+threads=1"],
         ["CPU:0"],
@@ -139,7 +139,7 @@ def test_op_determinism_does_not_survive_other_pool_sizes_and_one_thread_does():
         profile="quick",
     )
     threads = {}
-    for record in found:
+    for record in records:
         assert record.divergence["repeat"].divergent == 0
         assert record.divergence["process"].divergent == 0
         threads[record.scenario, record.setting] = record.divergence["threads"]
@@ -153,15 +153,15 @@ def test_op_determinism_does_not_survive_other_pool_sizes_and_one_thread_does():
 
 
 def test_every_scope_is_measured_and_the_error_of_every_setting():
-    found = detcost.measure(
+    records = detcost.measure(
         "matmul_square", ["op_determinism", "xla"], ["CPU:0"], scopes=SCOPES, profile="quick"
     )
     caps = instruction_sets.caps(machine.describe()["cpu_flags"])
-    for record in found:
+    for record in records:
         assert list(record.divergence) == list(SCOPES)
         assert 1e-9 < record.accuracy < 1e-6
         assert record.divergence["isa"].skipped == {}
-    default, _, compiled = (record.divergence for record in found)
+    default, _, compiled = (record.divergence for record in records)
     capped = [cap.label for cap in caps if cap.library == "oneDNN"]
     assert [v.label for v in default["isa"].variants] == capped
     assert [v.label for v in compiled["isa"].variants] == [cap.label for cap in caps]
@@ -196,9 +196,9 @@ def test_a_run_killed_beside_a_busy_neighbour_leaves_none_behind(tmp_path):
     assert psutil.wait_procs(family, timeout=10)[1] == []
 
 
-def test_a_lever_that_means_nothing_to_a_scenario_is_told_and_not_measured():
-    found = detcost.measure("batch_unordered", ["threads=1+xla"], ["CPU:0"], profile="quick")
-    measured, excused = found.records
+def test_a_lever_that_does_not_apply_is_not_measured():
+    evidence = detcost.measure("batch_unordered", ["threads=1+xla"], ["CPU:0"], profile="quick")
+    measured, excused = evidence.records
     assert measured.status == "ok"
     assert (excused.status, excused.reason) == (
         "not_applicable",
@@ -215,9 +215,9 @@ def test_the_controls_show_that_the_run_can_see():
 
 
 def test_evidence_turns_into_a_pandas_frame():
-    found = detcost.measure("control_stable", ["op_determinism"], ["CPU:0"], profile="quick")
-    assert found.factors()[0].levers == ("op_determinism",)
-    frame = found.to_frame()
+    evidence = detcost.measure("control_stable", ["op_determinism"], ["CPU:0"], profile="quick")
+    assert evidence.factors()[0].levers == ("op_determinism",)
+    frame = evidence.to_frame()
     assert list(frame["setting"]) == ["default", "op_determinism"]
     assert (frame["divergence.process.trials"] == 6).all()
     assert frame["cost.ratio"].between(0.2, 5).all()

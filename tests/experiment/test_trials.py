@@ -37,9 +37,9 @@ def run(
 ) -> Experiment:
     chosen = ["default", *names.split()]
     cells = [Cell("fake", grammar.parse(name), "CPU:0", seed=seed) for name in chosen]
-    ways = variants(cpu_flags, fixed_execution)
-    wanted = {scope: ways[scope] for scope in scopes if scope in ways}
-    experiment = Experiment(cells, profile, factory, scopes=wanted, clock=factory.clock)
+    variants_of = variants(cpu_flags, fixed_execution)
+    chosen_scopes = {scope: variants_of[scope] for scope in scopes if scope in variants_of}
+    experiment = Experiment(cells, profile, factory, scopes=chosen_scopes, clock=factory.clock)
     experiment.run()
     return experiment
 
@@ -66,26 +66,26 @@ def test_a_scope_changes_one_thing_and_nothing_else():
 
 def test_every_variant_of_a_scope_is_tried_equally_often():
     factory = FakeWorkerFactory()
-    found = run(factory).arms[0].divergence()
-    assert {v.label: v.trials for v in found["threads"].variants} == {
+    divergence = run(factory).arms[0].divergence()
+    assert {v.label: v.trials for v in divergence["threads"].variants} == {
         str(size): 1 for size in POOL_SIZES
     }
-    assert {v.label: v.trials for v in found["load"].variants} == dict.fromkeys(NEIGHBOURS, 3)
-    assert {v.label: v.trials for v in found["execution"].variants} == dict.fromkeys(
+    assert {v.label: v.trials for v in divergence["load"].variants} == dict.fromkeys(NEIGHBOURS, 3)
+    assert {v.label: v.trials for v in divergence["execution"].variants} == dict.fromkeys(
         ("eager", "graph", "xla"), 2
     )
-    assert len({v.trials for v in found["isa"].variants}) == 1
-    assert found["isa"].trials >= SHORT.trials
+    assert len({v.trials for v in divergence["isa"].variants}) == 1
+    assert divergence["isa"].trials >= SHORT.trials
 
 
-def test_variants_are_told_in_their_own_order_whatever_order_they_were_tried_in():
+def test_variants_keep_their_own_order_in_the_summary():
     for seed in range(5):
         arm = run(FakeWorkerFactory(), seed=seed).arms[0]
         labels = [variant.label for variant in seen(arm, "threads").variants]
         assert labels == [str(size) for size in POOL_SIZES]
 
 
-def test_trials_under_load_run_beside_that_neighbour_and_all_others_beside_none():
+def test_only_trials_under_load_run_beside_a_neighbour():
     factory = FakeWorkerFactory()
     run(factory)
     assert {(c.neighbour or "") == beside for _, c, beside in factory.conditions} == {True}
@@ -93,8 +93,8 @@ def test_trials_under_load_run_beside_that_neighbour_and_all_others_beside_none(
 
 
 def test_a_setting_that_was_given_up_has_no_trials():
-    def errors(verb: str, number: int) -> CellError | None:
-        return CellError("unimplemented", "no kernel") if verb == "build" else None
+    def errors(method: str, number: int) -> CellError | None:
+        return CellError("unimplemented", "no kernel") if method == "build" else None
 
     factory = FakeWorkerFactory({"xla": Behaviour(errors=errors)})
     experiment = run(factory, "xla")
@@ -156,9 +156,9 @@ def test_a_known_rate_is_found_in_every_scope(scope, probability):
         arm = run(factory, profile=profile, scopes=(scope,), seed=seed).arms[0]
         # Where the reference itself is the odd one out, all others differ from it, as they should.
         if arm.sequences.reference[0] == "output" or probability == 1:
-            found = seen(arm, scope)
-            assert found.trials >= 300
-            held.append(found.low <= probability <= found.high)
+            comparison = seen(arm, scope)
+            assert comparison.trials >= 300
+            held.append(comparison.low <= probability <= comparison.high)
     assert binomtest(sum(held), len(held)).proportion_ci(0.95).high >= 0.90
 
 
@@ -172,19 +172,22 @@ def test_a_scope_that_means_nothing_says_why():
     assert (seen(arm, "isa").trials, seen(arm, "isa").rate) == (0, None)
 
 
-def test_a_variant_that_cannot_run_is_skipped_with_its_reason_and_no_other_is():
+def test_only_a_variant_that_cannot_run_is_skipped():
     def refuses(conditions: Conditions) -> CellError | None:
         compiled = conditions.execution == "xla"
         return CellError("unimplemented", "XLA has no such op") if compiled else None
 
     arm = run(FakeWorkerFactory({"default": Behaviour(refuses=refuses)})).arms[0]
-    found = seen(arm, "execution")
+    execution = seen(arm, "execution")
     assert arm.status == "ok"
-    assert found.skipped == {"xla": "XLA has no such op"}
-    assert {variant.label: variant.trials for variant in found.variants} == {"eager": 2, "graph": 2}
+    assert execution.skipped == {"xla": "XLA has no such op"}
+    assert {variant.label: variant.trials for variant in execution.variants} == {
+        "eager": 2,
+        "graph": 2,
+    }
 
 
-def test_a_variant_that_keeps_losing_workers_is_given_up_and_the_cell_is_not():
+def test_a_variant_that_keeps_losing_workers_is_skipped():
     attempts = []
 
     def refuses(conditions: Conditions) -> CellError | None:
@@ -203,16 +206,16 @@ def test_a_variant_that_keeps_losing_workers_is_given_up_and_the_cell_is_not():
 def test_trials_whose_neighbour_was_lost_do_not_count():
     factory = FakeWorkerFactory(lost_neighbours={"busy_cores"})
     arm = run(factory).arms[0]
-    found = seen(arm, "load")
-    assert [variant.label for variant in found.variants] == ["memory_bandwidth"]
-    assert found.skipped == {"busy_cores": "a busy_cores neighbour was killed by SIGKILL"}
+    load = seen(arm, "load")
+    assert [variant.label for variant in load.variants] == ["memory_bandwidth"]
+    assert load.skipped == {"busy_cores": "a busy_cores neighbour was killed by SIGKILL"}
     assert "busy_cores" in seen(arm, "process").skipped
     assert "busy_cores" not in {variant.label for variant in seen(arm, "repeat").variants}
 
 
-def test_without_an_output_of_default_execution_is_compared_all_the_same():
-    def errors(verb: str, number: int) -> CellError | None:
-        return CellError("failed", "no") if verb == "build" else None
+def test_execution_is_compared_without_an_output_of_default():
+    def errors(method: str, number: int) -> CellError | None:
+        return CellError("failed", "no") if method == "build" else None
 
     factory = FakeWorkerFactory({"default": Behaviour(errors=errors)})
     default, xla = run(factory, "xla").arms
@@ -223,7 +226,7 @@ def test_without_an_output_of_default_execution_is_compared_all_the_same():
 # -- perturbations -------------------------------------------------------------------
 
 
-def test_perturbed_trials_count_for_process_and_repeat_under_their_own_label():
+def test_perturbed_trials_count_under_their_own_label():
     arm = run(FakeWorkerFactory(), scopes=("repeat", "process")).arms[0]
     for scope in ("process", "repeat"):
         labels = Counter(variant.label.partition("=")[0] for variant in seen(arm, scope).variants)
@@ -239,22 +242,22 @@ def test_a_perturbed_worker_is_never_timed():
     run(factory)
     perturbed = {n for n, (_, c, _) in enumerate(factory.conditions) if c != UNPERTURBED}
     assert perturbed
-    assert not {n for _, n, verb in factory.log if verb == "burst"} & perturbed
+    assert not {n for _, n, method in factory.log if method == "burst"} & perturbed
 
 
-def test_a_divergence_that_only_a_perturbation_provokes_is_found_and_told():
+def test_a_divergence_of_a_perturbation_alone_is_found():
     factory = FakeWorkerFactory(
         {"default": Behaviour(output=lambda c: f"with {bool(c.busy_threads)}")}, seed=3
     )
-    found = seen(run(factory).arms[0], "process")
-    divergent = {v.label.partition("=")[0] for v in found.variants if v.divergent}
+    process = seen(run(factory).arms[0], "process")
+    divergent = {v.label.partition("=")[0] for v in process.variants if v.divergent}
     assert divergent == {"oversubscription"}
-    assert found.divergent == 1
+    assert process.divergent == 1
 
 
-def test_a_plan_has_every_kind_equally_often_and_the_seed_reproduces_it():
+def test_a_plan_has_every_kind_equally_often_by_the_seed():
     plan = perturbations.plan(3 * len(perturbations.KINDS), seed=7)
-    kinds = Counter(each.label.partition("=")[0] for each in plan)
+    kinds = Counter(conditions.label.partition("=")[0] for conditions in plan)
     assert kinds == dict.fromkeys(perturbations.KINDS, 3)
     assert plan == perturbations.plan(len(plan), seed=7)
     assert plan != perturbations.plan(len(plan), seed=8)
@@ -262,12 +265,12 @@ def test_a_plan_has_every_kind_equally_often_and_the_seed_reproduces_it():
 
 def test_a_run_starts_one_more_python_for_a_kind_at_most():
     """Each set of variables costs TensorFlow's import; too few trials for all kinds start none."""
-    environments = {each.environment for each in perturbations.plan(60, seed=7)}
+    environments = {conditions.environment for conditions in perturbations.plan(60, seed=7)}
     assert len(environments - {()}) == 1
-    assert {each.environment for each in perturbations.plan(2, seed=7)} == {()}
+    assert {conditions.environment for conditions in perturbations.plan(2, seed=7)} == {()}
 
 
-def test_an_affinity_leaves_out_a_core_and_an_offset_stays_in_a_cache_line(monkeypatch):
+def test_affinities_and_offsets_stay_in_their_ranges(monkeypatch):
     monkeypatch.setattr(perturbations, "usable_core_numbers", lambda: [2, 3, 5, 7])
     for number in range(50):
         cores = perturbations.draw("cpu_affinity", 1, number).cores

@@ -54,13 +54,13 @@ def test_a_step_that_began_within_the_head_is_discarded_whole():
     assert independent.step_seconds([0.0, 0.2, 0.3], discarded=0.12) == pytest.approx(0.1)
 
 
-def test_the_interval_is_students_over_pairs_and_agrees_with_the_engines():
+def test_the_interval_is_student_s_as_detcost_s_own_is():
     logs = [0.4, 0.5, 0.45, 0.52, 0.38, 0.47]
-    found, engines = independent.from_log_ratios(logs), ratio(logs)
-    assert (found.ratio, found.low, found.high) == pytest.approx(
+    estimate, engines = independent.from_log_ratios(logs), ratio(logs)
+    assert (estimate.ratio, estimate.low, estimate.high) == pytest.approx(
         (engines.ratio, engines.low, engines.high)
     )
-    assert found.low < found.ratio < found.high
+    assert estimate.low < estimate.ratio < estimate.high
 
 
 def test_a_bias_is_a_share_and_a_number_of_standard_errors():
@@ -79,7 +79,7 @@ def test_a_plan_that_gives_no_figure_is_refused(plan):
 
 
 @pytest.mark.parametrize(("program", "setting"), [("lstm", "xla"), ("conv", "threads=2")])
-def test_an_unknown_program_or_setting_is_refused_before_anything_starts(program, setting):
+def test_an_unknown_program_or_setting_is_refused(program, setting):
     with pytest.raises(ValueError, match=f"{program} under .*: one of"):
         independent.estimate(program, setting)
 
@@ -125,21 +125,17 @@ def assert_ended(noted: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "message"),
     [(DIES, "ended with exit code 1: the kernel is not there"), (DIES_AT_ONCE, "no such op")],
 )
-def test_a_program_that_dies_is_told_in_its_own_words_and_the_other_is_ended(
-    commands, tmp_path, code, words
-):
+def test_a_death_is_reported_and_the_other_program_ended(commands, tmp_path, code, message):
     commands(default=STEADY, xla=code)
-    with pytest.raises(ProgramDied, match=words):
+    with pytest.raises(ProgramDied, match=message):
         independent.estimate("conv", "xla", TWO_TURNS)
     assert_ended(tmp_path / "default")
 
 
-def test_both_programs_are_ended_when_the_measurement_is_interrupted(
-    commands, tmp_path, monkeypatch
-):
+def test_an_interrupt_ends_both_programs(commands, tmp_path, monkeypatch):
     def interrupt(*_: object) -> float:
         raise KeyboardInterrupt
 
@@ -151,7 +147,7 @@ def test_both_programs_are_ended_when_the_measurement_is_interrupted(
     assert_ended(tmp_path / "xla")
 
 
-def test_programs_that_take_equally_long_have_a_ratio_of_1_and_are_ended(commands, tmp_path):
+def test_equal_programs_have_a_ratio_of_1_and_are_ended(commands, tmp_path):
     commands(default=STEADY, xla=STEADY)
     assert independent.estimate("conv", "xla", TWO_TURNS) == IndependentEstimate(1.0, 1.0, 1.0, 0.0)
     assert_ended(tmp_path / "default")
@@ -181,6 +177,6 @@ def test_the_engine_finds_the_same_program_as_a_scenario(program):
 
 @pytest.mark.tensorflow
 def test_real_programs_give_a_ratio_with_an_interval():
-    found = independent.estimate("mlp", "xla", Plan(2, turns=2, burst=0.03, discarded=0.01))
-    assert 0 < found.low <= found.ratio <= found.high < math.inf
-    assert math.isfinite(found.standard_error)
+    estimate = independent.estimate("mlp", "xla", Plan(2, turns=2, burst=0.03, discarded=0.01))
+    assert 0 < estimate.low <= estimate.ratio <= estimate.high < math.inf
+    assert math.isfinite(estimate.standard_error)

@@ -9,7 +9,7 @@ from detcost.selfbench import synthetic
 from detcost.settings.grammar import parse
 
 
-def test_settings_are_as_detcost_spells_them_and_default_is_first():
+def test_settings_are_spelled_as_in_detcost_default_first():
     settings = synthetic.settings(50)
     assert [parse(setting).name for setting in settings] == settings
     assert len(set(settings)) == 50

@@ -35,7 +35,7 @@ def test_where_nothing_is_found_there_is_no_wait():
     assert math.isnan(detection.trials_to_first)
 
 
-def test_every_worker_is_a_fresh_one_and_no_kind_has_a_stretch_of_time_to_itself():
+def test_fresh_workers_of_all_kinds_take_turns():
     factory = FakeWorkerFactory()
     time_to_detection.measure(factory, ["fake"], workers=4, most=1)
     kinds = [conditions.label.partition("=")[0] for _, conditions, _ in factory.conditions]
