@@ -90,7 +90,7 @@ def test_without_tensorflow_one_line_says_what_to_install(without_tensorflow, wo
     assert run.stdout == ""
 
 
-def test_a_tensorflow_that_does_not_load_speaks_for_itself(tmp_path):
+def test_the_error_of_a_tensorflow_that_does_not_load_is_shown(tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise ImportError('libcuda.so.1: no such file')")
     path = os.pathsep.join([str(tmp_path), *sys.path])
     run = python(MAIN, "measure", "matmul_square", PYTHONPATH=path)
@@ -105,7 +105,7 @@ def test_the_version_is_the_distribution_s():
 
 
 @pytest.mark.parametrize("package", ["pandas", "scipy"])
-def test_what_we_require_leaves_the_numpy_of_tensorflow_2_16_alone(package):
+def test_requirements_keep_the_numpy_of_tensorflow_2_16(package):
     """One that wants NumPy 2 would replace it, and that TensorFlow could not be imported."""
     wanted = [Requirement(text) for text in importlib.metadata.requires(package) or []]
     applies = [r for r in wanted if r.name == "numpy" and (not r.marker or r.marker.evaluate())]
@@ -113,7 +113,7 @@ def test_what_we_require_leaves_the_numpy_of_tensorflow_2_16_alone(package):
     assert all(requirement.specifier.contains("1.26.4") for requirement in applies)
 
 
-def test_type_checkers_are_told_that_the_package_is_typed():
+def test_the_package_is_marked_as_typed():
     assert (Path(detcost.__file__).parent / "py.typed").exists()
 
 

@@ -68,13 +68,13 @@ def test_letters_start_again_in_every_row():
     ) == [["A", "B"], ["A", "A"]]
 
 
-def test_what_races_has_no_letter_since_its_digest_says_nothing():
+def test_a_cell_that_races_has_no_letter():
     assert letters(on("amd", digest="1"), on("intel", digest="1", divergence=RACES)) == [
         ["A", "races"]
     ]
 
 
-def test_a_cell_without_bits_has_the_word_that_says_why():
+def test_a_cell_without_bits_has_its_status():
     never_ran = failed(machine={"name": "intel"}, setting="xla", status="unimplemented")
     assert letters(on("amd"), on("intel"), on("intel", setting=CURE), never_ran) == [
         ["A", "A", "unimplemented", "A"]
@@ -130,7 +130,7 @@ def test_a_short_sequence_hides_no_difference_of_longer_ones():
     ) == [["A", "A", "B"]]
 
 
-def test_the_same_first_output_is_no_agreement_where_one_alone_moves_on():
+def test_a_cell_with_state_never_equals_one_without():
     still = on("amd", digest="1", carries_state=False)
     assert letters(still, of_state("intel", "1", "2")) == [["A", "B"]]
 
@@ -142,7 +142,7 @@ def columns(*records: Evidence, **asked) -> list[str]:
     return [str(column) for column in agreement.compare(records, **asked).columns]
 
 
-def test_the_usual_settings_and_all_that_cap_the_instruction_set_are_compared():
+def test_by_default_usual_settings_and_isa_caps_are_compared():
     measured = ["xla", "threads=1", CURE, "isa=SSE41", "default", "op_determinism"]
     assert columns(*(on("amd", setting=name) for name in measured)) == [
         "amd default",
@@ -161,7 +161,7 @@ def test_settings_may_be_named_in_any_spelling():
     ]
 
 
-def test_evidence_without_a_usual_setting_is_shown_all_the_same():
+def test_evidence_without_a_usual_setting_is_shown_too():
     assert columns(on("amd", setting="seeding=tf")) == ["amd seeding=tf"]
 
 
@@ -213,13 +213,13 @@ def test_the_headline_has_the_best_pair_and_the_defaults():
     ]
 
 
-def test_the_defaults_are_told_once_where_nothing_is_better():
+def test_the_defaults_are_listed_once_if_nothing_is_better():
     assert headline(on("amd"), on("intel"), on("intel", setting="xla", digest="other")) == [
         "amd default = intel default in 1 of 1 scenario"
     ]
 
 
-def test_pairs_that_differ_least_come_first_then_those_that_agree_most():
+def test_pairs_that_differ_least_come_first():
     found = agreement.compare(two_machines()).pairs
     assert [(str(p.left), str(p.right), p.equal, p.comparable) for p in found] == [
         ("amd default", f"intel {CURE}", 2, 2),
@@ -227,7 +227,7 @@ def test_pairs_that_differ_least_come_first_then_those_that_agree_most():
     ]
 
 
-def test_a_scenario_is_equal_where_all_its_rows_are():
+def test_a_scenario_is_equal_if_all_its_rows_are():
     small = {"size": "small", "digest": "2"}
     assert headline(on("amd"), on("intel"), on("amd", **small), on("intel", **small)) == [
         "amd default = intel default in 1 of 1 scenario"
@@ -246,18 +246,18 @@ def test_every_pair_of_machines_has_a_line():
     ]
 
 
-def test_a_farm_s_headline_stays_short():
+def test_the_headline_of_many_machines_stays_short():
     lines = headline(*(on(f"box{i}") for i in range(7)))
     assert len(lines) == agreement.LISTED + 1
     assert lines[-1] == "and 9 more pairs of machines, which --json prints"
 
 
-def test_one_machine_alone_is_told_what_it_lacks():
+def test_the_headline_of_one_machine_asks_for_another():
     [line] = headline(on("amd"), on("amd", setting="xla"))
     assert "one machine, amd; add another" in line
 
 
-def test_machines_without_a_scenario_in_common_are_not_called_equal():
+def test_machines_without_a_common_scenario_are_not_equal():
     assert headline(on("amd"), on("intel", scenario="conv")) == [
         "no scenario has bits to compare on two machines"
     ]
@@ -287,14 +287,14 @@ def test_what_differs_between_rows_has_a_column():
     assert re.search(r" scenario .* size ", shown(on("amd"), on("amd", size="small")))
 
 
-def test_unlike_packages_are_told_since_they_may_change_bits_too():
+def test_packages_with_unlike_versions_are_listed():
     unlike = {"versions": {"tensorflow": "2.21.0", "numpy": "2.4.6"}}
     older = {"versions": {"tensorflow": "2.21.0", "numpy": "1.26.0"}}
     assert "numpy 1.26.0, 2.4.6" in shown(on("amd", **unlike), on("intel", **older))
     assert "Versions differ" not in shown(on("amd", **unlike), on("intel", **unlike))
 
 
-def test_a_stranger_s_words_are_neither_markup_nor_links_nor_steer_the_terminal():
+def test_untrusted_text_stays_text():
     evil = "<b>x</b>|[y](http://z)`[bold]\x1b[2J\n"
     records = [on(evil, scenario=evil), on("amd", scenario=evil)]
     text = agreement_tables.markdown(agreement.compare(records))
@@ -321,7 +321,7 @@ def results(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("format_", [[], ["--markdown"], ["--json"]])
-def test_the_command_tells_who_agrees(detcost, results, format_):
+def test_the_command_prints_the_headline(detcost, results, format_):
     code, out, err = detcost("agreement", *format_)
     assert (code, err) == (0, "")
     assert f"amd default = intel {CURE} in 2 of 2 scenarios" in out

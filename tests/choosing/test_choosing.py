@@ -107,7 +107,7 @@ def test_the_cheapest_setting_that_survives_is_chosen():
     assert named(found, "threads=1").cost.ratio == pytest.approx(1.6, rel=1e-3)
 
 
-def test_one_divergence_in_thousands_is_one_too_many_at_whatever_rate():
+def test_one_divergence_is_too_many_at_any_rate():
     """A high tolerable rate is for bounds on what nobody has seen."""
     rare = cell("xla", 0.2, scopes={"repeat": divergence(1, 6100, 0.0, 0.0009)})
     found = choose(cell(), rare, max_rate=1.0)
@@ -123,7 +123,7 @@ def test_only_scopes_asked_about_count():
 
 
 @pytest.mark.parametrize("status", ["unimplemented", "timed_out", "crashed", "failed"])
-def test_a_cell_that_could_not_be_measured_never_qualifies_and_says_why(status):
+def test_a_cell_that_failed_never_qualifies(status):
     found = choose(cell(ratio=1.0), failed(setting="xla", status=status, reason="no XLA here"))
     assert found.best == "default"
     [reason] = named(found, "xla").reasons
@@ -138,7 +138,7 @@ def test_a_setting_without_a_cost_is_never_the_cheapest():
     assert named(found, "xla").cost is None
 
 
-def test_none_qualifies_where_each_has_something_against_it():
+def test_none_qualifies_if_each_is_disqualified():
     found = choose(races(), races("xla", 0.5), failed(setting="threads=1", reason="ValueError: no"))
     assert found.best is None
     assert found.snippets is None
@@ -166,7 +166,7 @@ def test_none_qualifies_where_each_has_something_against_it():
         ("threads", 6, 0.1, "39 %; --profile full would bound it at 4.9 %"),
     ],
 )
-def test_a_bound_above_the_rate_asked_for_will_not_do(scope, trials, max_rate, advice):
+def test_a_bound_above_the_highest_rate_disqualifies(scope, trials, max_rate, advice):
     found = choose(cell(scopes={scope: clean(trials)}), survive=(scope,), max_rate=max_rate)
     if advice is None:
         assert found.best == "default"
@@ -178,24 +178,24 @@ def test_a_bound_above_the_rate_asked_for_will_not_do(scope, trials, max_rate, a
 
 
 @pytest.mark.parametrize("profile", profiles.PROFILES.values(), ids=lambda profile: profile.name)
-def test_a_profile_keeps_what_is_promised_of_it(profile):
+def test_a_profile_gives_the_bound_that_advice_names(profile):
     """A cell measured with a profile has the bound that the advice named."""
     bound = upper_bound_of_zero(profile.processes)
     measured = cell(scopes={"process": clean(profile.processes)})
     assert choose(measured, survive=("process",), max_rate=bound).best == "default"
 
 
-def test_without_a_rate_any_bound_will_do():
+def test_without_a_rate_any_bound_is_accepted():
     assert choose(cell(scopes={"process": clean(1)}), survive=("process",)).best == "default"
 
 
-def test_a_bound_nobody_knows_is_not_below_any():
+def test_an_unknown_bound_is_below_no_rate():
     unknown = cell(scopes={"process": divergence(0, 20, 0.0, None)})
     assert choose(unknown).best == "default"
     assert choose(unknown, max_rate=1.0).best is None
 
 
-def test_what_was_seen_to_diverge_is_told_before_what_is_not_bounded():
+def test_divergences_come_before_bounds_that_are_too_high():
     found = choose(cell(scopes={"repeat": clean(63), "process": seen(3)}), max_rate=0.01)
     first, second = found.candidates[0].reasons
     assert first == "matmul_square, process: 3 of 20 differed"
@@ -205,7 +205,7 @@ def test_what_was_seen_to_diverge_is_told_before_what_is_not_bounded():
 # Scopes that were not compared, or mean nothing.
 
 
-def test_a_scope_nobody_measured_is_not_survived():
+def test_a_scope_that_was_not_measured_is_not_survived():
     found = choose(cell(), survive=("repeat", "isa"))
     assert found.best is None
     assert found.candidates[0].reasons == ("matmul_square, isa: not measured",)
@@ -219,7 +219,7 @@ def test_a_scope_of_which_nothing_could_be_tried_is_not_survived():
     assert reason == "matmul_square, isa: not measured (oneDNN=SSE41 could not be tried)"
 
 
-def test_a_scope_that_means_nothing_to_a_scenario_stands_against_nothing():
+def test_a_scope_that_does_not_apply_disqualifies_nothing():
     found = choose(cell(scopes={"execution": meaningless()}), survive=("process", "execution"))
     assert found.best == "default"
     finding = found.candidates[0].findings[1]
@@ -228,7 +228,7 @@ def test_a_scope_that_means_nothing_to_a_scenario_stands_against_nothing():
     assert "| n/a |" in choice_tables.markdown(found)
 
 
-def test_what_a_setting_survives_beyond_what_was_asked_is_told():
+def test_other_scopes_that_a_setting_survives_are_listed():
     more = {"threads": clean(6), "load": seen(1, 4), "isa": meaningless(), "execution": clean(3)}
     found = choose(cell(scopes=more))
     assert found.candidates[0].also_survives == ("threads", "execution")
@@ -245,7 +245,7 @@ def stateful(**changes):
     return cell(carries_state=True, sequence=["a", "b", "c"], **changes)
 
 
-def test_a_cell_that_carries_state_is_kept_and_says_so():
+def test_a_cell_that_carries_state_qualifies_with_a_note():
     found = choose(stateful())
     assert found.best == "default"
     repeat, process = found.candidates[0].findings
@@ -258,20 +258,20 @@ def test_a_cell_that_carries_state_is_kept_and_says_so():
     assert said in choice_tables.markdown(listed)
 
 
-def test_of_several_scenarios_it_is_told_how_many_carry_state():
+def test_scenarios_that_carry_state_are_counted():
     found = choose(stateful(scenario="a"), cell(scenario="b"))
     said = "repeat: carries state, its sequence repeats in 1 of 2 scenarios"
     assert said in choice_tables.markdown(found)
 
 
-def test_a_setting_that_fails_elsewhere_carries_state_all_the_same():
+def test_a_setting_that_does_not_qualify_keeps_its_note():
     found = choose(stateful(scopes={"threads": seen(6, 6)}), survive=THREE)
     assert "6 of 6 differed; repeat: carries state, its sequence repeats" in choice_tables.markdown(
         found
     )
 
 
-def test_a_sequence_that_differs_says_where_it_first_does():
+def test_the_first_call_that_differs_is_named():
     parted = msgspec.structs.replace(seen(4, 6), first_call=7)
     found = choose(stateful(scopes={"threads": parted, "repeat": parted}), survive=THREE)
     assert found.best is None
@@ -290,7 +290,7 @@ def test_a_sequence_that_differs_says_where_it_first_does():
     ],
 )
 @pytest.mark.parametrize("scope", ["threads", "load", "isa", "execution"])
-def test_what_differs_anyway_stands_against_a_setting_and_blames_no_scope(scopes, already, scope):
+def test_a_race_disqualifies_but_no_scope_is_its_cause(scopes, already, scope):
     found = choose(cell(divergence={**scopes, scope: seen(6, 6)}), survive=(scope,))
     assert found.best is None
     assert found.candidates[0].reasons == (f"matmul_square, {scope}: differs in {already} already",)
@@ -301,19 +301,19 @@ def test_what_differs_anyway_stands_against_a_setting_and_blames_no_scope(scopes
         assert "(k/n): the bits differ in repeat or process already" in " ".join(shown.split())
 
 
-def test_what_differs_nowhere_else_is_no_race():
+def test_a_difference_in_one_scope_is_no_race():
     found = choose(cell(scopes={"threads": seen(6, 6)}), survive=THREE)
     assert found.candidates[0].reasons == ("matmul_square, threads: 6 of 6 differed",)
     assert "(k/n)" not in choice_tables.markdown(found)
 
 
-def test_a_racing_cell_keeps_the_counts_of_its_own_scopes_and_of_what_stayed():
+def test_a_racing_cell_keeps_its_other_counts():
     found = choose(cell(divergence=racing(threads=clean(6))), survive=THREE)
     *_, row = rows(choice_tables.markdown(found))
     assert row[2:5] == ["300/315", "20/20", "0/6 ≤ 39 %"]
 
 
-def test_of_several_scenarios_a_count_that_blames_stands_out():
+def test_of_several_scenarios_the_worst_count_is_shown():
     evidence = [
         cell(scenario="a", divergence=racing(threads=seen(6, 6))),
         cell(scenario="b", scopes={"threads": seen(1, 6)}),
@@ -327,7 +327,7 @@ def test_of_several_scenarios_a_count_that_blames_stands_out():
 COLD = "cost: of steps after idleness, as detcost measured before schema 3"
 
 
-def test_costs_of_cold_steps_are_told():
+def test_costs_of_cold_steps_have_a_note():
     found = choose(cell(), cell("xla", 0.5, schema=2))
     listed = decision.choose_each([cell(schema=2)], Question())
     assert found.source.cold
@@ -341,7 +341,7 @@ def test_costs_of_cold_steps_are_told():
 # Ties.
 
 
-def test_of_settings_the_noise_cannot_tell_apart_the_simplest_is_best():
+def test_of_tied_settings_the_simplest_is_best():
     found = choose(
         races(),
         cell("op_determinism+threads=1+xla", 1.00, NOISY),
@@ -365,7 +365,7 @@ def test_of_as_many_levers_the_cheaper_is_best():
 
 
 @pytest.mark.parametrize("same_run", [True, False])
-def test_within_a_run_a_clear_difference_is_none_of_noise(same_run):
+def test_within_a_run_noise_hides_no_clear_difference(same_run):
     """Blocks strayed by 20 %, alike for both: the two intervals overlap, the paired one is clear.
 
     Of two runs the same figures tell nothing.
@@ -388,7 +388,7 @@ def test_a_difference_within_the_free_band_is_none(ratio, best):
     assert found.best == best
 
 
-def test_tied_is_what_cannot_be_told_from_the_cheapest_not_from_the_best():
+def test_ties_are_with_the_cheapest_not_with_the_best():
     found = choose(
         races(),
         cell("op_determinism+threads=1+xla", 1.0),
@@ -403,14 +403,14 @@ def test_what_does_not_qualify_is_tied_with_nothing():
     assert tied(choose(races(ratio=1.0), cell("xla", 1.0))) == {"xla"}
 
 
-def test_one_block_tells_nothing_apart():
+def test_with_one_block_everything_is_tied():
     found = choose(cell(noise=(1.0,)), cell("xla", 0.3, (1.0,)))
     assert found.best == "default"
     assert tied(found) == {"default", "xla"}
     assert named(found, "xla").cost.low is None
 
 
-def test_the_default_that_is_free_wins_over_what_only_seems_faster():
+def test_default_wins_over_a_setting_that_only_seems_faster():
     assert choose(cell(), cell("xla", 0.98, NOISY)).best == "default"
     assert choose(cell(), cell("xla", 0.9)).best == "xla"
 
@@ -424,7 +424,7 @@ def two(setting, first, second, **changes):
     return [cell(setting, first, **a), cell(setting, second, **b)]
 
 
-def test_one_setting_for_all_is_the_one_with_the_least_geometric_mean():
+def test_one_setting_for_all_has_the_least_geometric_mean():
     found = choose(*two("default", 1, 1), *two("xla", 2.0, 0.25), *two("threads=1", 0.9, 0.9))
     assert found.scenarios == ("a", "b")
     assert found.best == "xla"
@@ -494,7 +494,7 @@ def pipeline(*levers, **changes):
     ]
 
 
-def test_a_lever_that_means_nothing_to_a_scenario_is_looked_through():
+def test_a_lever_that_does_not_apply_is_looked_through():
     found = choose(
         *two("default", 1, 1),
         *two("op_determinism", 1.2, 1.4),
@@ -510,7 +510,7 @@ def test_a_lever_that_means_nothing_to_a_scenario_is_looked_through():
     assert found.commands == ()
 
 
-def test_what_stands_against_the_setting_without_the_lever_stands_against_it():
+def test_a_simpler_setting_disqualifies_the_one_it_stands_for():
     found = choose(
         cell(scenario="a"), races(scenario="b"), cell("xla", 0.5, scenario="a"), *pipeline("xla")
     )
@@ -523,13 +523,13 @@ def test_settings_that_only_stand_for_others_are_not_listed():
     assert order(choose(*evidence)) == ["default", "op_determinism"]
 
 
-def test_what_is_known_to_mean_nothing_only_together_is_looked_through_by_nobody():
+def test_levers_that_only_together_do_not_apply_stay():
     found = choose(cell(scenario="b"), means_nothing("op_determinism+xla", scenario="b"))
     [reason] = named(found, "op_determinism+xla").reasons
     assert reason == "b: not applicable (op_determinism+xla means nothing to it)"
 
 
-def test_what_is_left_without_the_lever_may_have_failed():
+def test_a_simpler_setting_may_have_failed():
     found = choose(
         *two("default", 1, 1),
         cell("tf32=off+xla", 0.5, scenario="a"),
@@ -540,7 +540,7 @@ def test_what_is_left_without_the_lever_may_have_failed():
     assert named(found, "tf32=off+xla").reasons == ("b: failed (no)",)
 
 
-def test_a_lever_nobody_implemented_is_not_looked_through():
+def test_an_unimplemented_lever_is_not_looked_through():
     lost = [
         failed(setting=name, status="unimplemented", reason="no gradient")
         for name in ("xla", "op_determinism+xla")
@@ -581,7 +581,7 @@ def parsed(command):
     return asked
 
 
-def test_what_was_not_measured_is_told_as_the_command_that_would():
+def test_a_missing_cell_has_a_command_that_measures_it():
     found = decision.choose(
         [
             cell(scopes={"threads": clean(6)}),
@@ -620,7 +620,7 @@ def test_each_scenario_that_lacks_something_has_a_command():
     "more",
     [[], [failed(setting="xla")], [means_nothing("xla")], [races("threads=1")]],
 )
-def test_where_all_was_tried_there_is_no_command(more):
+def test_without_a_missing_cell_there_is_no_command(more):
     assert choose(cell(), *more).commands == ()
 
 
@@ -635,7 +635,7 @@ def test_the_newest_record_of_a_cell_counts():
     assert len(found.candidates) == 2
 
 
-def test_of_several_machines_the_one_measured_last_counts_unless_another_is_named():
+def test_the_machine_measured_last_is_taken_by_default():
     evidence = [cell(machine={"name": "here"}, **OLD), races(machine={"name": "there"})]
     assert choose(*evidence).source.machine == "there"
     assert choose(*reversed(evidence)).source.machine == "there"
@@ -644,7 +644,7 @@ def test_of_several_machines_the_one_measured_last_counts_unless_another_is_name
     assert (there.best, there.source.machine) == (None, "there")
 
 
-def test_of_tensorflow_s_versions_the_one_measured_last_is_taken():
+def test_the_newest_tensorflow_is_taken_by_default():
     older = {"versions": {"tensorflow": "2.20.0"}, **OLD}
     both = [cell(**older), cell("xla", 0.5, **older), cell(scenario="b", **older)]
     both += [cell(), cell("xla", 1.5)]
@@ -661,7 +661,7 @@ def test_of_tensorflow_s_versions_the_one_measured_last_is_taken():
 @pytest.mark.parametrize(
     ("field", "usual", "other"), [("size", "medium", "large"), ("dtype", "float32", "bfloat16")]
 )
-def test_the_usual_size_and_type_are_taken_where_none_is_named(field, usual, other):
+def test_the_usual_size_and_type_are_taken_by_default(field, usual, other):
     evidence = [cell(**{field: usual}), races(**{field: other})]
     assert getattr(choose(*evidence), field) == usual
     named_one = choose(*evidence, **{field: other})
@@ -707,7 +707,7 @@ def test_many_names_are_not_all_listed():
         choose(*evidence, scenarios=("qqqq",))
 
 
-def test_without_evidence_it_is_said_how_to_get_some():
+def test_without_evidence_the_message_says_how_to_get_some():
     with pytest.raises(UsageError, match="detcost measure --out"):
         choose()
 
@@ -727,7 +727,7 @@ def test_python_users_give_a_folder_a_file_or_records(tmp_path):
 # What it rests on, and what to paste.
 
 
-def test_the_source_of_an_answer_is_told():
+def test_an_answer_has_its_source():
     wide = Controls(cost(1.0, 0.9, 1.1), Control(20, 20, True), Control(0, 20, True))
     found = choose(cell(**OLD), cell("xla", controls=wide), cell("threads=1", scenario="b"))
     source = found.source
@@ -742,7 +742,7 @@ def test_the_source_of_an_answer_is_told():
 FAILING = Controls(cost(1.2, 1.1, 1.3), Control(3, 20, False), Control(1, 20, False))
 
 
-def test_failed_controls_are_shouted():
+def test_failed_controls_are_a_warning():
     found = choose(cell(), cell("xla", 0.5, controls=FAILING))
     assert len(found.source.failed_controls) == 3
     for shown in (plain(terminal(found)), choice_tables.markdown(found)):
@@ -752,7 +752,7 @@ def test_failed_controls_are_shouted():
     assert "CONTROLS" not in plain(terminal(choose(cell())))
 
 
-def test_what_is_to_be_pasted_is_what_was_measured():
+def test_the_code_to_paste_is_the_code_that_was_measured():
     setting = grammar.parse("deterministic_ops_env+threads=1")
     found = choose(races(seed=7), cell(setting.name, 1.5, seed=7)).snippets
     assert found.python == setting.snippet(7)
@@ -799,7 +799,7 @@ def outside_code(markdown: str) -> str:
     return re.sub(r"^```.*?^```$|`[^`\n]*`", "", markdown, flags=re.DOTALL | re.MULTILINE)
 
 
-def test_a_table_tells_of_every_setting_what_it_costs_and_buys():
+def test_a_table_has_the_cost_and_result_of_every_setting():
     found = choose(
         races(),
         cell("op_determinism", 1.3, scopes={"threads": clean(6)}),
@@ -881,7 +881,7 @@ def answered(text, survive):
 
 @pytest.mark.parametrize("survive", [("process",), ("process", "isa")])
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_stranger_s_words_are_nothing_but_words(text, survive):
+def test_untrusted_text_stays_text(text, survive):
     for found, harmless in zip(answered(text, survive), answered("x", survive), strict=True):
         shown = terminal(found)
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", plain(shown))
@@ -894,7 +894,7 @@ def test_a_stranger_s_words_are_nothing_but_words(text, survive):
         assert not re.search(r"[<>]|(?<!\\)[\[\]]", prose), "HTML or a link"
 
 
-def test_a_stranger_s_name_in_a_command_is_one_word_of_it():
+def test_an_untrusted_name_is_one_word_of_a_command():
     name = "a b; touch /tmp/x $(id) `id` '\""
     [command] = choose(cell(scenario=name, divergence={})).commands
     assert shlex.split(command)[:4] == ["detcost", "measure", name, "--settings"]
@@ -931,26 +931,26 @@ def test_a_scope_named_twice_counts_once():
 
 
 @pytest.mark.parametrize("cpu", [5, ["x"], {"a": 1}])
-def test_json_is_read_again_whatever_the_processor_is_called(cpu):
+def test_json_is_read_again_with_any_name_of_a_processor(cpu):
     found = choose(cell(machine={"name": "box", "cpu": cpu}))
     assert msgspec.json.decode(choice_tables.json_text(found), type=Choice) == found
 
 
 @pytest.mark.parametrize("field", ["scenario", "device", "size", "dtype"])
-def test_a_mistake_is_one_harmless_line_whatever_the_evidence_is_called(field):
+def test_a_message_with_untrusted_names_is_one_line(field):
     asked = {"scenarios": ("q",)} if field == "scenario" else {field: "q"}
     with pytest.raises(UsageError) as mistake:
         choose(cell(**{field: "q\x1b[2J\nb"}), **asked)
     assert str(mistake.value).isprintable()
 
 
-def test_failed_controls_are_shouted_under_a_table_of_answers():
+def test_failed_controls_are_a_warning_under_a_table_too():
     found = decision.choose_each([cell(controls=FAILING)], Question())
     for shown in (plain(terminal(found)), choice_tables.markdown(found)):
         assert "CONTROLS FAILED" in shown
 
 
-def test_default_costs_1_where_its_second_worker_was_lost():
+def test_default_costs_1_if_its_second_worker_was_lost():
     assert choose(cell(cost=None), cell("xla", 0.5)).best == "xla"
 
 
@@ -963,7 +963,7 @@ def test_a_bare_address_is_no_link_in_markdown():
     assert "https://" not in outside_code(choice_tables.markdown(found))
 
 
-def test_the_advice_on_a_bound_is_told_whole():
+def test_the_advice_on_a_bound_is_not_shortened():
     name = "crop_and_resize_gradient"
     shown = choice_tables.markdown(choose(cell(scenario=name), survive=("process",), max_rate=0.05))
     assert "would bound it at 4.9 %" in shown

@@ -33,7 +33,7 @@ def meaningless() -> Divergence:
     return msgspec.structs.replace(divergence(0, 0), high=None, reason="it means nothing")
 
 
-def test_the_cost_is_the_geometric_mean_and_the_range_over_scenarios():
+def test_the_cost_is_a_geometric_mean_with_a_range():
     records = [cell("default", name) for name in "abc"]
     records += [cell("xla", "a", 2.0), cell("xla", "b", 0.5), cell("xla", "c", 1.0)]
     cost = summary_of("xla", *records).cost
@@ -42,7 +42,7 @@ def test_the_cost_is_the_geometric_mean_and_the_range_over_scenarios():
     assert cost.scenarios == 3
 
 
-def test_the_cost_of_default_is_1_whatever_its_a_a_comparison_gave():
+def test_the_cost_of_default_is_1():
     cost = summary_of("default", cell("default", "a", 1.1)).cost
     assert cost is not None
     assert (cost.mean, cost.low, cost.high) == (1, 1, 1)
@@ -59,7 +59,7 @@ def test_a_scenario_without_a_result_is_left_out_and_counted():
     assert summary.shares["repeat"] == Share(1, 1)
 
 
-def test_a_setting_that_nowhere_has_a_cost_has_none():
+def test_a_setting_without_a_cost_in_any_scenario_has_none():
     summary = summary_of("xla", cell("default", "a"), failed(setting="xla", scenario="a"))
     assert (summary.cost, summary.left_out) == (None, {"failed": 1})
     assert summary.shares["repeat"] == Share(0, 0)
@@ -79,12 +79,12 @@ def test_the_bits_stay_where_no_comparison_differed():
     assert shares["isa"] == Share(0, 0)
 
 
-def test_a_scope_that_nowhere_means_anything_is_known_as_such():
+def test_a_scope_that_applies_to_no_scenario_is_marked():
     records = [cell("default", name, divergence={"execution": meaningless()}) for name in "ab"]
     assert summary_of("default", *records).shares["execution"] == Share(0, 0, applies=False)
 
 
-def test_a_lever_that_means_nothing_to_a_scenario_is_looked_through():
+def test_a_lever_that_does_not_apply_is_looked_through():
     nothing = failed(setting="xla", scenario="b", status="not_applicable")
     records = [cell("default", name) for name in "ab"]
     summary = summary_of("xla", *records, cell("xla", "a", 4.0), nothing)
@@ -116,6 +116,6 @@ def test_cells_are_judged_as_a_choice_judges_them():
             assert shares[scope] == Share(sum(bool(c.survives) for c in checks), len(checks))
 
 
-def test_without_evidence_it_is_said_how_to_get_some():
+def test_without_evidence_the_message_says_how_to_get_some():
     with pytest.raises(UsageError, match="detcost measure --out"):
         summarise([], Question())

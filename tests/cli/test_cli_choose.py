@@ -61,7 +61,7 @@ def test_an_answer_for_each_scenario_is_success(detcost, results, words):
 
 @pytest.mark.parametrize("words", [[], ["--json"], ["--markdown"]])
 @pytest.mark.parametrize("asked", [[], ["--scenario", "all"], ["--scenario", "hopeless"]])
-def test_no_answer_is_exit_code_1_and_says_why(detcost, hopeless, asked, words):
+def test_no_answer_is_exit_code_1_with_the_reason(detcost, hopeless, asked, words):
     code, out, err = detcost("choose", *asked, *words)
     assert (code, err) == (1, "")
     assert "310 of 315 differed" in out
@@ -103,7 +103,7 @@ def test_a_command_cut_short_ends_with_2_and_shows_its_usage(detcost, results, w
     assert "--help" in err
 
 
-def test_an_empty_folder_says_what_to_do(detcost, tmp_path):
+def test_for_an_empty_folder_the_message_has_a_remedy(detcost, tmp_path):
     code, out, err = detcost("choose", "--results", str(tmp_path))
     assert (code, out) == (2, "")
     assert "detcost measure --out" in err
@@ -155,7 +155,7 @@ def test_scopes_to_survive_add_up_however_they_are_given(detcost, results, given
 
 
 @pytest.mark.parametrize("other", [["--markdown"], ["--write", "page.md"]])
-def test_json_goes_with_no_other_format(detcost, results, other):
+def test_json_excludes_other_formats(detcost, results, other):
     Path("page.md").write_text("".join(readme.marks("choose")))
     code, out, err = detcost("choose", "--json", *other)
     assert (code, out) == (2, "")
@@ -163,7 +163,7 @@ def test_json_goes_with_no_other_format(detcost, results, other):
     assert Path("page.md").read_text() == "".join(readme.marks("choose"))
 
 
-def test_a_rate_and_scopes_are_heeded(detcost, results):
+def test_a_rate_and_scopes_are_used(detcost, results):
     asked = ["--scenario", "matmul", "--survive", "repeat"]
     code, out, _ = detcost("choose", *asked, "--max-rate", "0.05")
     assert code == 0
@@ -181,7 +181,7 @@ def test_markdown_is_for_a_page(detcost, results):
     assert "\n```python\nimport tensorflow as tf\n" in out
 
 
-def test_what_is_missing_goes_beside_the_rest(detcost, results):
+def test_missing_cells_are_written_beside_the_rest(detcost, results):
     asked = ["--scenario", "scatter", "--survive", "isa", "--json"]
     for where, file in (
         ("results", "results/more.trials.jsonl"),
@@ -193,7 +193,7 @@ def test_what_is_missing_goes_beside_the_rest(detcost, results):
         assert shlex.split(command)[-2:] == ["--out", file]
 
 
-def test_a_line_it_cannot_read_is_told_and_the_rest_still_answered(detcost, results):
+def test_an_unreadable_line_is_reported_and_the_rest_is_used(detcost, results):
     whole = detcost("choose", "--json")
     path = results / "box" / "x.trials.jsonl"
     path.write_bytes(path.read_bytes() + b'{"schema": 99}\n{"half')
@@ -204,7 +204,7 @@ def test_a_line_it_cannot_read_is_told_and_the_rest_still_answered(detcost, resu
     assert half.startswith("skipped results/box/x.trials.jsonl:8: ")
 
 
-def test_failed_controls_are_shouted(detcost, results):
+def test_failed_controls_are_a_warning(detcost, results):
     controls = Controls(None, Control(3, 20, False), None)
     Journal(results / "late.trials.jsonl", "run").append(
         [record(setting="threads=1", controls=controls)]
@@ -213,7 +213,7 @@ def test_failed_controls_are_shouted(detcost, results):
     assert "CONTROLS FAILED: the scenario known to vary was not seen to" in out
 
 
-def test_the_answer_says_which_of_several_machines_it_is_of(detcost, results):
+def test_the_answer_names_its_machine(detcost, results):
     later = {"measured_at": "2026-09-09T00:00:00+00:00"}
     there = Journal(results / "there" / "x.trials.jsonl", "run")
     there.append([record(run_id="there", machine={"name": "there"}, divergence=RACES, **later)])

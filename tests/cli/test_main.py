@@ -128,7 +128,7 @@ def test_a_file_that_gives_no_scenario_is_one_line(stand_in, mistake, reference,
     assert remedy in line
 
 
-def test_two_scenarios_that_results_would_call_the_same_are_refused(stand_in, mistake):
+def test_two_scenarios_with_one_name_in_results_are_refused(stand_in, mistake):
     """The evidence of one would stand for both."""
     for folder in ("a", "b"):
         Path(folder).mkdir()
@@ -137,7 +137,7 @@ def test_two_scenarios_that_results_would_call_the_same_are_refused(stand_in, mi
     assert "a/fine.py:mine and b/fine.py:mine are both called fine.py:mine" in line
 
 
-def test_scenarios_of_two_folders_each_import_their_own_neighbours(stand_in, mistake):
+def test_scenarios_import_the_modules_of_their_own_folder(stand_in, mistake):
     """Both have a model.py: the second must not be given the first's."""
     for folder, name in (("a", "Wide"), ("b", "Deep")):
         Path(folder).mkdir()
@@ -240,7 +240,7 @@ def test_a_measurement_gets_all_the_words(detcost, monkeypatch):
         (["show", "--results", "a", "--results", "b"], "--results"),
     ],
 )
-def test_a_second_value_where_one_counts_is_refused(mistake, words, option):
+def test_a_second_value_of_a_single_option_is_refused(mistake, words, option):
     """The first would be dropped without a word."""
     assert f"{option} is given 2 times" in mistake(*words)
 
@@ -341,7 +341,7 @@ def test_show_writes_into_no_file_without_marks(mistake, results, tmp_path):
     assert (tmp_path / "README.md").read_text() == "mine"
 
 
-def test_show_skips_a_line_it_cannot_read_and_says_which(detcost, results):
+def test_show_skips_and_reports_a_line_it_cannot_read(detcost, results):
     path = results / "box" / "x.trials.jsonl"
     path.write_bytes(path.read_bytes() + b"\n" * 95 + b'{"schema": 99}\n{"half')
     code, out, err = detcost("show", "--results", str(results))
@@ -354,18 +354,18 @@ def test_show_skips_a_line_it_cannot_read_and_says_which(detcost, results):
     assert half.startswith(f"skipped {path}:101: ")
 
 
-def test_show_of_an_empty_folder_says_what_to_do(mistake, tmp_path):
+def test_show_of_an_empty_folder_has_a_remedy(mistake, tmp_path):
     assert "detcost measure --out" in mistake("show", "--results", str(tmp_path))
 
 
-def test_scenarios_are_listed_whole_where_there_is_no_terminal(detcost):
+def test_without_a_terminal_scenarios_are_not_cut_off(detcost):
     code, out, err = detcost("list", "scenarios")
     assert (code, err) == (0, "")
     assert re.search(r"matmul_square .*matmul .*yes .*float32 bfloat16", out)
     assert "…" not in out
 
 
-def test_the_code_to_paste_is_listed_whole(detcost):
+def test_the_code_to_paste_is_not_cut_off(detcost):
     code, out, err = detcost("list", "settings")
     assert (code, err) == (0, "")
     assert "…" not in out
@@ -433,7 +433,7 @@ def bad(tmp_path_factory):
 
 
 @pytest.mark.tensorflow
-def test_one_s_own_scenario_is_measured_by_path_and_by_module(good):
+def test_own_scenarios_are_measured_by_path_and_by_module(good):
     run, records, problems = good
     assert (run.returncode, run.stderr) == (0, "")
     assert problems == []
@@ -486,7 +486,7 @@ def test_a_scenario_that_misbehaves_is_a_row_with_the_reason(bad, name, status, 
 
 
 @pytest.mark.tensorflow
-def test_a_failed_cell_is_exit_code_1_and_costs_nothing_measured_before(bad):
+def test_a_failed_cell_is_exit_code_1_and_loses_no_other(bad):
     run, records, problems = bad
     assert (run.returncode, run.stderr, problems) == (1, "", [])
     assert len(records) == 8

@@ -52,7 +52,7 @@ def test_doing_it_again_changes_nothing(tmp_path):
     assert path.read_bytes() == once
 
 
-def test_the_section_says_what_it_was_measured_on():
+def test_the_section_has_the_machine_and_versions():
     sentence = readme.overview(
         [
             record(controls=Controls(cost(1.03, 1.0, 1.06), None, None)),
@@ -71,7 +71,7 @@ def test_the_section_says_what_it_was_measured_on():
         assert words in sentence
 
 
-def test_what_is_unknown_of_a_machine_is_not_called_none():
+def test_an_unknown_machine_is_not_called_none():
     assert "None" not in readme.overview([record(machine={}, versions={})])
 
 
@@ -84,18 +84,18 @@ def test_a_file_without_both_marks_is_left_as_it_is(tmp_path, text):
     assert path.read_text() == text
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path):
+def test_a_missing_file_is_a_message(tmp_path):
     with pytest.raises(UsageError, match=r"README\.md: No such file"):
         replace(tmp_path / "README.md")
 
 
-def test_a_file_that_is_no_text_is_said(tmp_path):
+def test_a_file_that_is_no_text_is_a_message(tmp_path):
     (tmp_path / "README.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match=r"README\.md"):
         replace(tmp_path / "README.md")
 
 
-def test_a_file_that_cannot_be_written_is_said(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_written_is_a_message(tmp_path, monkeypatch):
     path = readme_file(tmp_path, f"{BEGIN}{END}")
 
     def full(*words, **options):
@@ -130,7 +130,7 @@ def test_the_document_has_the_table_of_results():
     assert section in text, "docs/results.md is old: make readme"
 
 
-def test_the_readme_answers_what_the_command_answers():
+def test_the_readme_has_the_answer_of_the_command():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     records, _ = reading.read(ROOT / "results")
     survive = ("repeat", "process", "threads")

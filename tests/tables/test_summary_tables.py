@@ -63,7 +63,7 @@ def test_the_terminal_has_the_same():
     assert re.search(r"xla .*1.00 \[0.50–2.00\].*2 of 2 .*1 of 2 .*n/a .*1 unimplemented", text)
 
 
-def test_the_notes_have_the_machine_the_noise_floor_and_what_a_mean_is():
+def test_the_notes_have_the_machine_and_the_noise_floor():
     controls = Controls(cost(1.03, 1.0, 1.06), Control(20, 20, True), Control(0, 20, True))
     noisy = msgspec.structs.replace(EVIDENCE[0], controls=controls)
     *_, notes = markdown(noisy, *EVIDENCE[1:]).splitlines()

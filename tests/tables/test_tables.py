@@ -48,7 +48,7 @@ def words_of(text: str) -> str:
         (None, "–"),
     ],
 )
-def test_a_cost_is_told_with_its_interval(kept, text):
+def test_a_cost_has_its_interval(kept, text):
     assert evidence_tables.cost_text(kept) == text
 
 
@@ -64,15 +64,15 @@ def test_a_cost_is_told_with_its_interval(kept, text):
         (None, "–"),
     ],
 )
-def test_a_divergence_is_told_as_a_count_with_its_bound(found, text):
+def test_a_divergence_is_a_count_with_its_bound(found, text):
     assert evidence_tables.divergence_text(found) == text
 
 
-def test_a_count_of_zero_never_goes_without_its_bound():
+def test_a_count_of_zero_has_its_bound():
     assert "≤ 0.95 %" in terminal(record())
 
 
-def test_the_table_says_what_was_seen():
+def test_the_table_has_costs_counts_and_notes():
     threads = divergence(3, 6, 0.1, 0.9)
     threads.variants.extend(map(variant, "1248", "abcc"))
     shown = plain(
@@ -107,13 +107,13 @@ def test_the_table_says_what_was_seen():
         ((), "", ""),
     ],
 )
-def test_a_partition_is_told_as_ranges_of_what_agrees(labels, digests, text):
+def test_a_partition_has_ranges_of_variants_that_agree(labels, digests, text):
     found = divergence(1, 6, 0.0, 1.0)
     found.variants.extend(map(variant, labels, digests))
     assert partitions.partition_text(found.variants) == text
 
 
-def test_where_the_bits_race_nothing_is_said_of_which_variants_agree():
+def test_a_cell_that_races_has_no_partition():
     """Every trial differs there: equal bits would be chance, and different ones no news."""
     threads = divergence(3, 3, 0.3, 1.0)
     threads.variants.extend(map(variant, "123", "abc"))
@@ -125,7 +125,7 @@ def test_where_the_bits_race_nothing_is_said_of_which_variants_agree():
 ANYWAY = "(k/n): the bits differ in repeat or process already, so this count is no evidence"
 
 
-def test_what_differs_anyway_is_in_parentheses_and_blames_nothing():
+def test_the_count_of_a_cell_that_races_is_in_parentheses():
     racy = record(divergence=racing(threads=divergence(6, 6), load=divergence(0, 4, 0.0, 0.53)))
     shown, (*_, row) = terminal(racy), rows(evidence_tables.markdown_overview([racy]))[:3]
     assert re.search(r"\x1b\[2m *\(6/6\)", shown), "dim"
@@ -135,7 +135,7 @@ def test_what_differs_anyway_is_in_parentheses_and_blames_nothing():
         assert words.count(ANYWAY) == 1
 
 
-def test_without_a_race_a_count_is_blame():
+def test_without_a_race_a_count_stands_out():
     steady = record(divergence={"repeat": divergence(0, 315), "threads": divergence(6, 6)})
     assert re.search(r"\x1b\[31m *6/6", terminal(steady))
     assert "**6/6**" in evidence_tables.markdown_overview([steady])
@@ -143,7 +143,7 @@ def test_without_a_race_a_count_is_blame():
         assert ANYWAY not in words
 
 
-def test_a_cell_that_carries_state_says_so_and_is_no_race():
+def test_a_cell_that_carries_state_has_a_note():
     kept = record(carries_state=True, sequence=["a", "b"])
     words = "carries state, its sequence repeats"
     assert words in plain(terminal(kept))
@@ -153,7 +153,7 @@ def test_a_cell_that_carries_state_says_so_and_is_no_race():
         assert words not in evidence_tables.markdown_overview([other])
 
 
-def test_a_sequence_that_differs_says_at_which_call():
+def test_the_first_call_that_differs_is_named():
     parted = msgspec.structs.replace(divergence(4, 6), first_call=7)
     steady = {"repeat": divergence(0, 315), "load": parted}
     assert "load first differs at call 7" in plain(
@@ -174,13 +174,13 @@ def test_whether_a_setting_gives_the_bits_of_default_is_a_column(same):
 
 
 @pytest.mark.parametrize("kept", [record, failed])
-def test_what_was_left_out_of_the_program_is_told(kept):
+def test_code_left_out_of_the_program_is_listed(kept):
     line = "mine.py:3: enable_op_determinism()"
     assert f"left out of the program: {line}" in plain(terminal(kept(overridden=[line])))
     assert "left out" not in plain(terminal(kept()))
 
 
-def test_costs_of_cold_steps_are_told_below_the_table():
+def test_costs_of_cold_steps_have_a_note_below_the_table():
     words = "cost: of steps after idleness, as detcost measured before schema 3"
     for old in (record(schema=2), record(schema=1)):
         assert words in words_of(plain(terminal(old)))
@@ -201,7 +201,7 @@ def test_each_lever_s_own_effect_stands_below_the_table():
     assert "each lever's own effect: op_determinism ×1.11" in words_of(plain(shown))
 
 
-def test_a_scope_that_means_nothing_to_a_setting_is_told_apart_from_one_not_measured():
+def test_a_scope_that_does_not_apply_is_not_a_missing_one():
     nothing = msgspec.structs.replace(divergence(0, 0), reason="the scenario itself says")
     assert evidence_tables.divergence_text(nothing) == "n/a"
     assert "n/a" in plain(terminal(record(divergence={"execution": nothing})))
@@ -216,7 +216,7 @@ def test_a_scope_that_means_nothing_to_a_setting_is_told_apart_from_one_not_meas
         (Controls(Cost(None, None, None, 0, [], "costs"), None, None), "default against itself"),
     ],
 )
-def test_failed_controls_are_shouted(controls, words):
+def test_failed_controls_are_a_warning(controls, words):
     shown = plain(terminal(record(controls=controls)))
     assert "CONTROLS FAILED" in shown
     assert words in words_of(shown)
@@ -258,7 +258,7 @@ def test_machines_have_tables_of_their_own():
     ],
     ids=["growing", "of two trainings, one blown up", "the last step"],
 )
-def test_a_note_tells_where_trainings_part(trajectory, text):
+def test_a_note_has_the_step_at_which_trainings_diverge(trajectory, text):
     assert text in plain(terminal(record(severity=Severity(3, 0.25, 1e-7, trajectory))))
 
 
@@ -275,7 +275,7 @@ def test_a_note_tells_where_trainings_part(trajectory, text):
     ],
     ids=["one output", "of several two", "whole numbers", "nothing known"],
 )
-def test_a_note_tells_how_far_which_outputs_differ(severity, text):
+def test_a_note_has_the_outputs_that_differ(severity, text):
     assert evidence_tables.severity_text(severity) == text
     shown = plain(terminal(record(severity=severity)))
     assert text in shown
@@ -291,7 +291,7 @@ def test_a_note_of_many_outputs_is_cut_off():
 
 
 @pytest.mark.parametrize("text", ["[red]x[/red]", "a\x1b[2J", "<b>", "a\nb"])
-def test_a_stranger_s_key_is_shown_as_it_is(text):
+def test_an_untrusted_key_is_shown_unchanged(text):
     shown = terminal(record(severity=Severity(3, 0.25, 1e-7, outputs=[f"step()[{text!r}]", "b"])))
     assert f"step()[{text!r}], b" in plain(shown)
 
@@ -354,7 +354,7 @@ MARKUP = [
 
 
 @pytest.mark.parametrize("field", ["scenario", "setting", "device", "size", "dtype", "reason"])
-def test_markup_in_a_record_is_shown_as_it_is(field):
+def test_markup_in_a_record_is_shown_unchanged(field):
     for text in MARKUP:
         shown = terminal(failed(**{field: text}))
         assert text in plain(shown)
@@ -362,7 +362,7 @@ def test_markup_in_a_record_is_shown_as_it_is(field):
 
 
 @pytest.mark.parametrize("field", ["scenario", "setting", "device", "size", "dtype", "reason"])
-def test_a_record_cannot_steer_the_terminal(field):
+def test_a_record_cannot_control_the_terminal(field):
     """Only the escape codes that are there anyway are there."""
     shown = terminal(failed(**{field: "a\x1b[2J\x1b]0;title\x07\rb\x9b"}))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", plain(shown))
@@ -377,7 +377,7 @@ BREAKERS = ["a|b", "a\nb", "a\r\n| b |", "a`b<b>c", "`|`", "a\\|b", "a\\", "x\n\
 
 
 @pytest.mark.parametrize("field", ["scenario", "device", "size", "dtype", "reason"])
-def test_a_stranger_s_text_leaves_the_overview_a_table(field):
+def test_untrusted_text_leaves_the_overview_a_table(field):
     for text in [*MARKUP, *HTML, *BREAKERS]:
         markdown = evidence_tables.markdown_overview(
             [failed(**{field: text}), record(scenario="next")]
@@ -390,7 +390,7 @@ def test_a_stranger_s_text_leaves_the_overview_a_table(field):
             assert "<" not in "".join(row[1:]).replace("<br>", "")
 
 
-def test_a_stranger_s_label_leaves_the_overview_a_table():
+def test_an_untrusted_label_leaves_the_overview_a_table():
     for text in [*MARKUP, *HTML, *BREAKERS]:
         threads = divergence(1, 2, 0.0, 1.0)
         threads.variants.extend([variant("1", "a"), variant(text, "b")])
@@ -408,7 +408,7 @@ def section(each: Evidence) -> str:
 
 
 @pytest.mark.parametrize("key", ["cpu", "virtualisation", "tensorflow", "profile", "measured_at"])
-def test_a_stranger_s_machine_cannot_write_into_the_readme(key):
+def test_an_untrusted_machine_cannot_write_into_the_readme(key):
     length = len(section(record()).splitlines())
     for text in [*HTML, *BREAKERS, BEGIN, END, "[x](javascript:y)"]:
         changes = {

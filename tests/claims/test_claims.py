@@ -46,24 +46,24 @@ def seen(divergent: int, scope: str = "repeat") -> Evidence:
 
 
 @pytest.mark.parametrize(("divergent", "stays"), [(0, True), (1, False), (20, False)])
-def test_bits_stay_where_no_comparison_differed_and_vary_where_one_did(divergent, stays):
+def test_bits_stay_if_no_comparison_differed_else_they_vary(divergent, stays):
     assert evaluate(Stays(*CELL, "repeat"), seen(divergent)).holds is stays
     assert evaluate(Varies(*CELL, "repeat"), seen(divergent)).holds is not stays
 
 
 @pytest.mark.parametrize("hypothesis", [Stays(*CELL, "process"), Varies(*CELL, "process")])
 @pytest.mark.parametrize("records", [[], [seen(0)], [failed()]], ids=["none", "scope", "failed"])
-def test_what_was_not_measured_is_no_answer(hypothesis, records):
+def test_a_missing_cell_decides_nothing(hypothesis, records):
     assert evaluate(hypothesis, *records).holds is None
 
 
-def test_a_reason_for_no_answer_is_told():
+def test_the_status_of_a_cell_is_the_reason_for_no_outcome():
     answer = evaluate(Stays(*CELL, "repeat"), failed(status="unimplemented", reason="no kernel"))
     assert "unimplemented (no kernel)" in answer.text
 
 
 @pytest.mark.parametrize("scope", ["threads", "execution"])
-def test_what_differs_anyway_does_not_stay_and_blames_no_scope(scope):
+def test_a_race_does_not_stay_and_no_scope_is_its_cause(scope):
     racy = record(divergence=racing(**{scope: divergence(6, 6)}))
     assert evaluate(Stays(*CELL, scope), racy).holds is False
     answer = evaluate(Varies(*CELL, scope), racy)
@@ -72,25 +72,25 @@ def test_what_differs_anyway_does_not_stay_and_blames_no_scope(scope):
     assert evaluate(Varies(*CELL, "process"), racy).holds is True
 
 
-def test_a_cell_that_carries_state_stays_and_its_words_say_so():
+def test_a_cell_that_carries_state_stays_with_a_note():
     answer = evaluate(Stays(*CELL, "repeat"), record(carries_state=True))
     assert answer.holds is True
     assert answer.text.endswith("0 of 315 differed (carries state, its sequence repeats)")
 
 
-def test_a_sequence_that_varies_says_from_which_call():
+def test_the_first_call_that_differs_is_named():
     parted = msgspec.structs.replace(divergence(4, 20), first_call=7)
     answer = evaluate(Varies(*CELL, "process"), record(divergence={"process": parted}))
     assert answer.text.endswith("4 of 20 differed; first differs at call 7")
 
 
-def test_costs_of_cold_steps_are_told_with_what_verdicts_rest_on():
+def test_costs_of_cold_steps_have_a_note():
     words = "cost: of steps after idleness"
     assert words in verdicts.source([record(), record(schema=2)])
     assert words not in verdicts.source([record(), failed(schema=2)])
 
 
-def test_two_cells_are_the_same_where_their_digests_are():
+def test_two_cells_are_the_same_if_their_digests_are():
     one, same, other = record(), record(scenario="b"), record(scenario="c", digest="ff")
     for scenario, equal in (("b", True), ("c", False)):
         hypothesis = (CELL, (scenario, "default"))
@@ -99,7 +99,7 @@ def test_two_cells_are_the_same_where_their_digests_are():
     assert evaluate(Same(CELL, ("d", "default")), one).holds is None
 
 
-def test_versions_are_compared_where_there_are_two():
+def test_versions_are_compared_if_there_are_two():
     hypothesis = AcrossVersions(*CELL, same=False)
     old = record(versions={"tensorflow": "2.20.0"})
     assert evaluate(hypothesis, record()).holds is None
@@ -107,7 +107,7 @@ def test_versions_are_compared_where_there_are_two():
     assert evaluate(hypothesis, record(), msgspec.structs.replace(old, digest="ff")).holds is True
 
 
-def test_the_newest_tensorflow_counts_whenever_it_was_measured():
+def test_the_newest_tensorflow_counts():
     new = record(versions={"tensorflow": "2.21.0"}, divergence={"repeat": divergence(0, 9)})
     old = record(
         versions={"tensorflow": "2.9.0"},
@@ -120,13 +120,13 @@ def test_the_newest_tensorflow_counts_whenever_it_was_measured():
 @pytest.mark.parametrize(
     ("verdict", "holds"), [("costs", True), ("free", False), ("faster", False), ("ambiguous", None)]
 )
-def test_a_cost_is_one_where_the_whole_interval_says_so(verdict, holds):
+def test_a_setting_costs_if_the_whole_interval_does(verdict, holds):
     cost = Cost(1.3, 1.2, 1.4, 5, [1.3] * 5, verdict)
     assert evaluate(Costs(*CELL), record(cost=cost)).holds is holds
 
 
 @pytest.mark.parametrize(("last", "grows"), [(1e-3, True), (1.1e-8, False), (1e-9, False)])
-def test_a_difference_grows_where_it_ends_much_larger(last, grows):
+def test_a_difference_grows_if_it_ends_much_larger(last, grows):
     path = Trajectory(3, [3, 9], [1e-8, last])
     found = msgspec.structs.replace(divergence(1, 2), severity=Severity(1, 0.5, 1e-7, path))
     assert evaluate(Grows(*CELL, "process"), record(divergence={"process": found})).holds is grows
@@ -146,7 +146,7 @@ def test_a_difference_grows_where_it_ends_much_larger(last, grows):
         ([None, None], "not testable here"),
     ],
 )
-def test_a_verdict_follows_from_what_was_seen(answers, word):
+def test_a_verdict_follows_from_the_outcomes(answers, word):
     claim = Claim("x", "y", ("z",), ())
     found = judge(claim, [Outcome(answer, str(i)) for i, answer in enumerate(answers)])
     assert found.word == word
@@ -161,13 +161,13 @@ def test_without_evidence_nothing_is_judged():
 # -- the catalogue -----------------------------------------------------------------------------
 
 
-def test_every_claim_has_a_source_and_asks_for_something():
+def test_every_claim_has_sources_and_hypotheses():
     assert len({claim.name for claim in CLAIMS}) == len(CLAIMS) >= 25
     assert all(claim.sources and claim.hypotheses for claim in CLAIMS)
     assert len({source for claim in CLAIMS for source in claim.sources}) == 5
 
 
-def test_what_claims_ask_about_exists():
+def test_the_cells_of_every_hypothesis_exist():
     for claim in CLAIMS:
         for hypothesis in claim.hypotheses:
             for scenario, setting in hypothesis.cells:
@@ -175,7 +175,7 @@ def test_what_claims_ask_about_exists():
                 parse(setting)
 
 
-def test_everything_asked_is_measured():
+def test_every_hypothesis_is_measured():
     """Every cell and scope of every claim that needs no device of its own."""
     cells = {
         (scenario, setting.name, scope)
@@ -191,7 +191,7 @@ def test_everything_asked_is_measured():
                 assert (scenario, parse(setting).name, scope) in cells
 
 
-def test_intervals_are_made_where_a_claim_is_about_cost():
+def test_hypotheses_about_cost_get_intervals():
     costs = {
         hypothesis.scenario
         for claim in CLAIMS
@@ -220,7 +220,7 @@ def test_every_claim_that_needs_no_gpu_has_a_verdict(committed):
         assert (found.word == "not testable here") is gpu, found
 
 
-def test_the_document_says_what_the_evidence_says(committed):
+def test_the_document_has_the_verdicts(committed):
     text = (ROOT / "docs" / "folklore.md").read_text()
     table = formatting.markdown_table(verdicts.verdicts(committed), verdicts.source(committed))
     assert table in text, "docs/folklore.md is old: make readme"
@@ -245,11 +245,11 @@ def test_every_example_of_the_pages_is_mapped_to_scenarios():
         assert set(named) <= built_in().keys(), row
 
 
-def test_claims_evidence_is_not_chosen_by():
+def test_no_setting_is_chosen_by_evidence_for_claims():
     files, _ = reading.files(ROOT / "results")
     assert not [file for file in files if file.name.endswith(schema.FOLKLORE)]
 
 
-def test_json_holds_all_that_was_seen(committed):
+def test_json_has_every_claim(committed):
     found = json.loads(formatting.json_text(verdicts.verdicts(committed)))
     assert [each["claim"] for each in found] == [claim.name for claim in CLAIMS]
