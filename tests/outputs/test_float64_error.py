@@ -1,4 +1,4 @@
-"""The relative error of outputs against float64 is what its definition says, or unknown."""
+"""The relative error of outputs against float64 agrees with its definition, or is unknown."""
 
 import math
 import tracemalloc
@@ -11,7 +11,7 @@ from detcost.outputs import digests, float64_error
 from detcost.outputs.digests import leaves, load, save
 
 
-def relative_error(reference, outputs):
+def relative_error(reference: object, outputs: object) -> float | None:
     return float64_error.relative_error(leaves(reference), leaves(outputs))
 
 
@@ -27,7 +27,7 @@ TYPES = [
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_it_is_the_norm_of_the_difference_over_the_norm_of_the_reference(dtype):
+def test_the_error_is_a_quotient_of_norms(dtype):
     rounded = EXACT.astype(dtype)
     norm = np.linalg.norm
     expected = norm(rounded.astype(np.float64) - EXACT) / norm(EXACT)
@@ -36,12 +36,12 @@ def test_it_is_the_norm_of_the_difference_over_the_norm_of_the_reference(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
-def test_a_complex_number_counts_with_its_absolute_value(dtype):
+def test_the_error_of_complex_numbers_uses_absolute_values(dtype):
     exact = np.array([3 + 4j, 0, 12j])
     assert relative_error(exact, (exact + np.array([0, 5j, 12])).astype(dtype)) == 1
 
 
-def test_the_worst_output_counts_however_small_it_is():
+def test_the_greatest_error_counts_even_of_a_small_output():
     large, small = np.ones(10_000), np.ones(1)
     assert relative_error([large, small], [large, small * 1.5]) == 0.5
     assert relative_error([small, large], [small * 1.5, large]) == 0.5
@@ -52,7 +52,7 @@ def test_the_error_is_relative_to_the_reference():
     assert relative_error(np.float64(2), np.float32(1)) == 0.5
 
 
-def test_zeros_for_zeros_are_exact_and_anything_else_for_them_is_unknown():
+def test_zeros_are_exact_only_against_zeros():
     zeros = np.zeros(3)
     assert relative_error(zeros, -zeros.astype(np.float32)) == 0
     assert relative_error(zeros, zeros + 1e-300) is None
@@ -61,22 +61,22 @@ def test_zeros_for_zeros_are_exact_and_anything_else_for_them_is_unknown():
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e200, 1e307])
-def test_squares_neither_overflow_nor_vanish(scale):
+def test_squares_neither_overflow_nor_underflow(scale):
     exact = np.array([3, 4, 0]) * scale
-    expected = 1.0 if scale > 1e-300 else pytest.approx(1, rel=1e-2)  # few digits so near zero
+    expected = 1.0 if scale > 1e-300 else pytest.approx(1, rel=1e-2)  # subnormals have few digits
     assert relative_error(exact, np.array([3, 4, 5]) * scale) == expected
 
 
 # -- what is not compared --------------------------------------------------------------
 
 
-def test_outputs_that_are_no_floats_are_ignored():
-    exact, found = [EXACT, 1, "text", True], [EXACT * 1.5, 2, "other", False]
-    assert relative_error(exact, found) == pytest.approx(0.5)
+def test_outputs_of_other_types_are_ignored():
+    exact, outputs = [EXACT, 1, "text", True], [EXACT * 1.5, 2, "other", False]
+    assert relative_error(exact, outputs) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
-    ("exact", "found"),
+    ("exact", "outputs"),
     [
         ([1, "text"], [1, "text"]),
         (1.0, [1.0, 1.0]),
@@ -88,12 +88,12 @@ def test_outputs_that_are_no_floats_are_ignored():
     ],
     ids=["no_float", "number", "shape", "to_int", "from_int", "to_complex", "from_complex"],
 )
-def test_outputs_that_do_not_correspond_have_no_error(exact, found):
-    assert relative_error(exact, found) is None
+def test_outputs_that_do_not_correspond_have_no_error(exact, outputs):
+    assert relative_error(exact, outputs) is None
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
-def test_one_number_that_is_not_finite_leaves_the_error_unknown(odd):
+def test_the_error_is_unknown_if_any_number_is_not_finite(odd):
     for a, b in ((odd, 1), (1, odd), (odd, odd)):
         assert relative_error(np.array([1.0, a]), np.array([1.0, b], np.float32)) is None
         assert relative_error([1.0, a], [1.5, b]) is None
@@ -106,15 +106,15 @@ def test_one_number_that_is_not_finite_leaves_the_error_unknown(odd):
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 91])
-def test_pieces_give_the_same_error_as_the_whole(monkeypatch, chunk):
+def test_chunks_give_the_same_error_as_the_whole(monkeypatch, chunk):
     rounded = EXACT.astype(np.float16)
     whole = relative_error(EXACT, rounded)
     monkeypatch.setattr(digests, "CHUNK", chunk)
     assert relative_error(EXACT, rounded) == pytest.approx(whole, rel=1e-14)
 
 
-def test_memory_stays_under_256_mb_however_large_the_outputs(tmp_path):
-    def peak(elements):
+def test_memory_stays_under_256_mb_for_outputs_of_any_size(tmp_path):
+    def peak(elements: int) -> int:
         ones = np.ones(elements, np.complex128)
         save(leaves(ones), tmp_path / "reference")
         reference, outputs = load(tmp_path / "reference"), leaves(ones.astype(np.complex64))

@@ -1,4 +1,4 @@
-"""Distances between outputs are what their definitions say, for every type and any size."""
+"""Distances between outputs agree with their definitions, for every type and size."""
 
 import itertools
 import math
@@ -7,6 +7,7 @@ import tracemalloc
 import ml_dtypes
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from detcost.outputs import digests, severity
@@ -25,28 +26,28 @@ DTYPES = {
 DTYPES |= {name: np.dtype(name) for name in ("float16", "float32", "float64")}
 
 
-def compare(reference, outputs):
+def compare(reference: object, outputs: object) -> Severity:
     return severity.compare(leaves(reference), leaves(outputs))
 
 
-def floats(*values, dtype=np.float32):
+def floats(*values: float, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
     return np.array(values, np.float64).astype(dtype)
 
 
-def codes(dtype):
-    """All the floats of a type of one byte, NaN included, in the order of their bits."""
+def codes(dtype: np.dtype) -> np.ndarray:
+    """Return all floats of a type of one byte, NaN included, in the order of their bits."""
     return np.arange(1 << ml_dtypes.finfo(dtype).bits, dtype=np.uint8).view(dtype)
 
 
-def by_definition(a, b):
-    """What ``compare`` should find for two arrays of a real type, element by element."""
+def by_definition(a: np.ndarray, b: np.ndarray) -> Severity:
+    """Return the expected result of ``compare`` for two real arrays, element by element."""
     sign = 1 << (ml_dtypes.finfo(a.dtype).bits - 1)
     words = [x.view(f"u{x.itemsize}").tolist() for x in (a, b)]
-    places = [[sign - w if w >= sign else w for w in x] for x in words]  # among all floats
+    ranks = [[sign - w if w >= sign else w for w in x] for x in words]  # among all floats
     with np.errstate(invalid="ignore"):
         numbers = [x.astype(np.float64).tolist() for x in (a, b)]
     ulps, errors = [0], []
-    for i, j, x, y in zip(*places, *numbers, strict=True):
+    for i, j, x, y in zip(*ranks, *numbers, strict=True):
         nans = math.isnan(x) + math.isnan(y)
         ulps.append([abs(i - j), None, 0][nans])
         if nans == 2 or x == y:
@@ -63,27 +64,27 @@ def by_definition(a, b):
     )
 
 
-def assert_as_defined(a, b):
-    found, expected = compare(a, b), by_definition(a, b)
-    assert found.max_ulp == expected.max_ulp
-    assert found.fraction_differing == expected.fraction_differing
-    assert (found.mean_relative is None) == (expected.mean_relative is None)
+def assert_as_defined(a: np.ndarray, b: np.ndarray) -> None:
+    result, expected = compare(a, b), by_definition(a, b)
+    assert result.max_ulp == expected.max_ulp
+    assert result.fraction_differing == expected.fraction_differing
+    assert (result.mean_relative is None) == (expected.mean_relative is None)
     if expected.mean_relative is not None:
         precision = 1e-14 if a.dtype == np.float64 else 2e-7
-        assert found.mean_relative == pytest.approx(expected.mean_relative, rel=precision)
+        assert result.mean_relative == pytest.approx(expected.mean_relative, rel=precision)
 
 
 # -- units in the last place -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", DTYPES)
-def test_equal_outputs_are_nothing_apart(name):
+def test_equal_outputs_have_distance_zero(name):
     array = floats(0, -1, 1.5, 2, dtype=DTYPES[name])
     assert compare(array, array) == Severity(max_ulp=0, fraction_differing=0, mean_relative=0)
 
 
 @pytest.mark.parametrize("name", DTYPES)
-def test_neighbouring_floats_are_one_unit_apart_on_either_side_of_zero(name):
+def test_adjacent_floats_are_one_unit_apart(name):
     dtype = DTYPES[name]
     for start in (-2.0, 1.0, 1.5, 0.0):
         one = floats(start, dtype=dtype)
@@ -93,38 +94,38 @@ def test_neighbouring_floats_are_one_unit_apart_on_either_side_of_zero(name):
 
 
 @pytest.mark.parametrize("name", [n for n in DTYPES if DTYPES[n].itemsize == 1])
-def test_distances_of_all_pairs_of_a_small_type_count_the_numbers_between(name):
+def test_distances_of_a_small_type_count_the_numbers_between(name):
     dtype = DTYPES[name]
     every = codes(dtype)
     every = every[~np.isnan(every)]
     numbers = every.astype(np.float64)
-    rank = {value: place for place, value in enumerate(sorted(set(numbers)))}  # −0 equals 0
+    rank = {value: position for position, value in enumerate(sorted(set(numbers)))}  # −0 equals 0
     for a, b in itertools.combinations(range(0, len(every), 5), 2):
         expected = abs(rank[numbers[a]] - rank[numbers[b]])
         assert compare(every[[a]], every[[b]]).max_ulp == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_distances_agree_with_walking_from_float_to_float(dtype):
-    start = dtype(-3e-7)  # from a subnormal half across zero
-    walked = start
+def test_distances_agree_with_repeated_nextafter(dtype):
+    start = dtype(-3e-7)  # float16: a subnormal, from which 40 steps cross zero
+    end = start
     for _ in range(40):
-        walked = np.nextafter(walked, dtype(1))
-    assert compare(np.array([start]), np.array([walked])).max_ulp == 40
+        end = np.nextafter(end, dtype(1))
+    assert compare(np.array([start]), np.array([end])).max_ulp == 40
 
 
 def test_the_greatest_distance_of_doubles_does_not_overflow():
-    found = compare(floats(-math.inf, dtype=float), floats(math.inf, dtype=float))
-    assert found.max_ulp == 2 * 0x7FF0 << 48
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Severity) == found
+    result = compare(floats(-math.inf, dtype=float), floats(math.inf, dtype=float))
+    assert result.max_ulp == 2 * 0x7FF0 << 48
+    assert msgspec.json.decode(msgspec.json.encode(result), type=Severity) == result
 
 
-def test_zeros_of_either_sign_are_no_distance_apart_yet_differ():
-    found = compare(floats(0.0, 1.0), floats(-0.0, 1.0))
-    assert found == Severity(max_ulp=0, fraction_differing=0.5, mean_relative=0)
+def test_zeros_of_other_signs_differ_but_have_distance_zero():
+    result = compare(floats(0.0, 1.0), floats(-0.0, 1.0))
+    assert result == Severity(max_ulp=0, fraction_differing=0.5, mean_relative=0)
 
 
-def test_infinity_is_one_beyond_the_greatest_number():
+def test_infinity_is_one_unit_after_the_greatest_number():
     greatest = np.array([np.finfo(np.float32).max])
     assert compare(greatest, floats(math.inf)).max_ulp == 1
 
@@ -139,7 +140,7 @@ def test_complex_numbers_are_two_floats():
     assert compare(wide, wide.conj()).fraction_differing == 1
 
 
-def test_the_worst_of_all_outputs_is_reported_wherever_it_is():
+def test_the_greatest_distance_of_all_outputs_is_reported():
     ones = floats(1, 1, 1)
     off = ones.copy()
     off.view(np.uint32)[2] += 5
@@ -152,93 +153,93 @@ def test_the_worst_of_all_outputs_is_reported_wherever_it_is():
 
 def test_a_nan_against_a_number_has_no_distance():
     for a, b in ((math.nan, 1), (1, math.nan)):
-        found = compare(floats(a, 1, 1, 1), floats(b, 1, 1, 9))
-        assert found == Severity(max_ulp=None, fraction_differing=0.5, mean_relative=None)
+        result = compare(floats(a, 1, 1, 1), floats(b, 1, 1, 9))
+        assert result == Severity(max_ulp=None, fraction_differing=0.5, mean_relative=None)
 
 
-def test_a_nan_met_once_is_not_forgotten_by_later_outputs():
+def test_a_nan_counts_in_any_output():
     assert compare([floats(math.nan), floats(1)], [floats(1), floats(2)]).max_ulp is None
     assert compare([floats(1), floats(math.nan)], [floats(2), floats(1)]).max_ulp is None
 
 
-def test_two_nans_are_equal_but_for_their_bytes():
+def test_two_nans_are_equal_except_for_their_bytes():
     nans = np.array([0x7FC00000, 0x7FC00001], np.uint32).view(np.float32)
-    found = compare(nans[:1], nans[1:])
-    assert found == Severity(max_ulp=0, fraction_differing=1, mean_relative=0)
+    result = compare(nans[:1], nans[1:])
+    assert result == Severity(max_ulp=0, fraction_differing=1, mean_relative=0)
 
 
 @pytest.mark.parametrize("name", [n for n in DTYPES if DTYPES[n].itemsize == 1])
 def test_every_nan_code_of_a_small_type_is_a_nan(name):
-    every = codes(DTYPES[name])
-    numbers, nans = every[~np.isnan(every)], every[np.isnan(every)]
+    all_codes = codes(DTYPES[name])
+    numbers, nans = all_codes[~np.isnan(all_codes)], all_codes[np.isnan(all_codes)]
     assert len(nans) == (0 if name == "float4_e2m1fn" else 1 if "fnuz" in name else len(nans))
     for nan in nans:
-        same = np.full(len(nans), nan, every.dtype)
+        same = np.full(len(nans), nan, all_codes.dtype)
         assert compare(same, nans).max_ulp == 0
         assert compare(same, nans).mean_relative == 0
         for number in numbers[::7]:
             for pair in ((number, nan), (nan, number)):
-                found = compare(*(np.array([x], every.dtype) for x in pair))
-                assert found == Severity(None, 1, None)
+                result = compare(*(np.array([x], all_codes.dtype) for x in pair))
+                assert result == Severity(None, 1, None)
 
 
 # -- V_c and V_ermv --------------------------------------------------------------------
 
 
-def test_fraction_and_mean_relative_are_what_shanmugavelu_et_al_define():
+def test_fraction_and_mean_follow_shanmugavelu_et_al():
     rng = np.random.default_rng(0)
     a = rng.standard_normal(1000)
     b = np.where(rng.random(1000) < 0.3, a * (1 + 1e-9), a)
-    found = compare(a, b)
-    assert found.fraction_differing == np.mean(a != b)
-    assert found.mean_relative == pytest.approx(np.mean(np.abs(a - b) / np.abs(a)), rel=1e-12)
+    result = compare(a, b)
+    assert result.fraction_differing == np.mean(a != b)
+    assert result.mean_relative == pytest.approx(np.mean(np.abs(a - b) / np.abs(a)), rel=1e-12)
 
 
-def test_a_mean_relative_error_is_of_the_reference():
+def test_errors_are_relative_to_the_reference():
     assert compare(floats(1), floats(2)).mean_relative == 1
     assert compare(floats(2), floats(1)).mean_relative == 0.5
 
 
-def test_elements_where_only_the_reference_is_zero_have_no_relative_error():
-    found = compare(floats(0, 1, 0), floats(1e-9, 1.5, 0))
-    assert found.mean_relative == 0.25  # the mean of 0.5 and of 0 against 0
-    assert found.fraction_differing == pytest.approx(2 / 3)
-    assert found.max_ulp > 1e8
+def test_zeros_of_the_reference_have_no_relative_error():
+    result = compare(floats(0, 1, 0), floats(1e-9, 1.5, 0))
+    assert result.mean_relative == 0.25  # the mean of 0.5 and of 0 against 0
+    assert result.fraction_differing == pytest.approx(2 / 3)
+    assert result.max_ulp > 1e8
     assert compare(floats(0), floats(1)).mean_relative is None
 
 
 @pytest.mark.parametrize(("a", "b"), [(math.inf, 1), (1, math.inf), (math.inf, -math.inf)])
-def test_a_number_against_infinity_leaves_the_mean_unknown(a, b):
-    found = compare(floats(a, 1), floats(b, 1))
-    assert found.mean_relative is None
-    assert found.max_ulp > 0
+def test_the_mean_is_unknown_if_infinity_meets_a_number(a, b):
+    result = compare(floats(a, 1), floats(b, 1))
+    assert result.mean_relative is None
+    assert result.max_ulp > 0
     assert compare(floats(math.inf), floats(math.inf)).mean_relative == 0
 
 
-def test_outputs_are_weighed_by_their_elements():
-    found = compare([floats(1, 1, 1), floats(1)], [floats(1, 1, 1), floats(2)])
-    assert (found.fraction_differing, found.mean_relative) == (0.25, 0.25)
+def test_outputs_are_weighted_by_their_elements():
+    result = compare([floats(1, 1, 1), floats(1)], [floats(1, 1, 1), floats(2)])
+    assert (result.fraction_differing, result.mean_relative) == (0.25, 0.25)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.complex64])
-def test_errors_beyond_the_range_of_the_type_itself_are_found(dtype):
+def test_errors_beyond_the_range_of_the_type_are_computed(dtype):
     greatest, least = (float(x) for x in (np.finfo(dtype).max, np.finfo(dtype).smallest_subnormal))
     a, b = floats(greatest, least, dtype=dtype), floats(-greatest, greatest, dtype=dtype)
     assert compare(a[:1], b[:1]).mean_relative == 2
     assert compare(a[1:], b[1:]).mean_relative == pytest.approx(greatest / least)
 
 
-def test_equal_zeros_and_infinities_are_no_errors_among_many_elements():
+def test_equal_zeros_and_infinities_have_no_error():
     a = np.resize(floats(0, math.inf, 2, -1, -math.inf, math.nan), 600)
     b = np.where(a == 2, np.float32(3), a)
     assert compare(a, b) == Severity(1 << 22, pytest.approx(1 / 6), pytest.approx(0.5 / 6))
 
 
-def test_the_relative_error_of_a_complex_number_is_of_its_absolute_value():
+def test_errors_of_complex_numbers_use_absolute_values():
     for dtype in (np.complex64, np.complex128):
         a = np.array([3 + 4j, 1j, 0, 2, 0], dtype)
         b = np.array([3 + 9j, 1j, 0, 2j, 1], dtype)
-        expected = (1 + 0 + 0 + math.sqrt(2)) / 4  # 1 against 0 has none
+        expected = (1 + 0 + 0 + math.sqrt(2)) / 4  # the last element has none
         assert compare(a, b).mean_relative == pytest.approx(expected, rel=1e-6)
         nan = np.array([complex(math.nan, 1), 1], dtype)
         other = np.array([complex(math.nan, 2), 1], dtype)
@@ -248,20 +249,20 @@ def test_the_relative_error_of_a_complex_number_is_of_its_absolute_value():
 
 @pytest.mark.parametrize("share", [0.02, 1])
 @pytest.mark.parametrize(("dtype", "precision"), [(np.complex64, 2e-7), (np.complex128, 1e-14)])
-def test_figures_of_complex_numbers_are_as_defined(dtype, precision, share):
+def test_results_for_complex_numbers_follow_the_definition(dtype, precision, share):
     rng = np.random.default_rng(0)
     parts = rng.standard_normal((400, 2)).astype(dtype(0).real.dtype)
-    moved = np.where(rng.random(parts.shape) < share, parts * parts.dtype.type(1.01), parts)
-    a, b = parts.view(dtype).ravel(), moved.view(dtype).ravel()
+    changed = np.where(rng.random(parts.shape) < share, parts * parts.dtype.type(1.01), parts)
+    a, b = parts.view(dtype).ravel(), changed.view(dtype).ravel()
     exact, close = a.astype(np.complex128), b.astype(np.complex128)
-    found = compare(a, b)
-    assert found.max_ulp == by_definition(parts.ravel(), moved.ravel()).max_ulp
-    assert found.fraction_differing == np.mean(a != b)
+    result = compare(a, b)
+    assert result.max_ulp == by_definition(parts.ravel(), changed.ravel()).max_ulp
+    assert result.fraction_differing == np.mean(a != b)
     expected = np.mean(np.abs(exact - close) / np.abs(exact))
-    assert found.mean_relative == pytest.approx(expected, rel=precision)
+    assert result.mean_relative == pytest.approx(expected, rel=precision)
 
 
-# -- every type against its definition -------------------------------------------------
+# -- every type against the definition -------------------------------------------------
 
 SPECIAL = {"none": (), "zeros": (0.0, -0.0), "all": (0.0, -0.0, math.inf, -math.inf, math.nan)}
 
@@ -269,26 +270,26 @@ SPECIAL = {"none": (), "zeros": (0.0, -0.0), "all": (0.0, -0.0, math.inf, -math.
 @pytest.mark.parametrize("special", SPECIAL)
 @pytest.mark.parametrize("share", [0.02, 0.6, 1])
 @pytest.mark.parametrize("name", DTYPES)
-def test_figures_are_as_defined_whatever_the_share_that_differs(name, share, special):
+def test_results_follow_the_definition_for_any_differing_share(name, share, special):
     rng = np.random.default_rng(0)
     a = rng.standard_normal(400).astype(DTYPES[name])
     differ = rng.random(a.size) < share
     for value in SPECIAL[special]:
-        a[places := rng.random(a.size) < 0.1] = floats(value, dtype=a.dtype)[0]
-        differ &= ~places
+        a[positions := rng.random(a.size) < 0.1] = floats(value, dtype=a.dtype)[0]
+        differ &= ~positions
     word = a.view(f"u{a.itemsize}")
-    assert_as_defined(a, (word ^ differ).view(a.dtype))  # specials only against their equals
+    assert_as_defined(a, (word ^ differ).view(a.dtype))  # special values meet only their equals
     crossed = np.where(rng.random(a.size) < share, word[::-1], word).view(a.dtype)
-    assert_as_defined(a, crossed)  # against anything
+    assert_as_defined(a, crossed)  # special values meet any value
 
 
 @pytest.mark.parametrize("name", [n for n in DTYPES if DTYPES[n].itemsize == 1])
-def test_figures_of_all_pairs_of_a_small_type_are_as_defined(name):
-    every = codes(DTYPES[name])
-    numbers = every[~np.isnan(every)]
+def test_results_for_pairs_of_a_small_type_follow_the_definition(name):
+    all_codes = codes(DTYPES[name])
+    numbers = all_codes[~np.isnan(all_codes)]
     for shift in (1, 3, len(numbers) // 2, len(numbers) - 1):
         assert_as_defined(numbers, np.roll(numbers, shift))
-        assert_as_defined(every, np.roll(every, shift))
+        assert_as_defined(all_codes, np.roll(all_codes, shift))
 
 
 # -- other types -----------------------------------------------------------------------
@@ -296,8 +297,8 @@ def test_figures_of_all_pairs_of_a_small_type_are_as_defined(name):
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, ml_dtypes.int4])
 def test_integers_and_bools_have_a_fraction_only(dtype):
-    found = compare(np.array([0, 1, 1, 1]).astype(dtype), np.array([0, 1, 1, 0]).astype(dtype))
-    assert found == Severity(max_ulp=None, fraction_differing=0.25, mean_relative=None)
+    result = compare(np.array([0, 1, 1, 1]).astype(dtype), np.array([0, 1, 1, 0]).astype(dtype))
+    assert result == Severity(max_ulp=None, fraction_differing=0.25, mean_relative=None)
 
 
 def test_strings_have_a_fraction_only():
@@ -306,23 +307,23 @@ def test_strings_have_a_fraction_only():
 
 
 def test_integers_beside_floats_do_not_hide_the_distance():
-    found = compare([floats(1), 7], [floats(1), 8])
-    assert found == Severity(0, 0.5, 0, outputs=["step()[1]"])
+    result = compare([floats(1), 7], [floats(1), 8])
+    assert result == Severity(0, 0.5, 0, outputs=["step()[1]"])
 
 
-def test_outputs_without_elements_have_nothing_to_tell():
+def test_outputs_without_elements_are_unknown():
     assert compare(floats(), floats()) == UNKNOWN
 
 
 @pytest.mark.parametrize("other", [[1.0, 2.0], np.float32(1), np.ones(1), "text"])
-def test_outputs_of_another_type_or_shape_cannot_be_compared(other):
+def test_outputs_of_another_type_or_shape_are_unknown(other):
     assert compare(1.0, other) == UNKNOWN
 
 
-# -- which outputs ----------------------------------------------------------------------
+# -- differing outputs -----------------------------------------------------------------
 
 
-def test_the_outputs_that_differ_are_named_in_the_order_in_which_they_are_returned():
+def test_differing_outputs_are_named_in_the_returned_order():
     reference = ["text", {"loss": floats(1), "accuracy": 2}, *(floats(i) for i in range(2, 12))]
     outputs = [*reference]
     outputs[11], outputs[3], outputs[0] = floats(7), floats(8), "texts"
@@ -332,36 +333,36 @@ def test_the_outputs_that_differ_are_named_in_the_order_in_which_they_are_return
     assert compare(reference, reference).outputs == []
 
 
-def test_of_one_output_alone_there_is_nothing_to_name():
+def test_a_single_output_is_not_named():
     assert compare(floats(1), floats(2)).outputs == []
 
 
-def test_an_output_that_differs_only_in_the_sign_of_zero_is_named():
+def test_an_output_with_another_sign_of_zero_is_named():
     assert compare([floats(0), 1], [floats(-0.0), 1]).outputs == ["step()[0]"]
 
 
-def test_an_output_that_changed_its_type_or_shape_is_named_with_those_whose_bytes_differ():
+def test_outputs_of_another_type_or_shape_are_named():
     reference = [floats(1, 2), floats(3), 4, 5]
-    found = compare(reference, [floats(1), floats(3), 4.0, 6])
-    assert found == Severity(None, None, None, outputs=["step()[0]", "step()[2]", "step()[3]"])
+    result = compare(reference, [floats(1), floats(3), 4.0, 6])
+    assert result == Severity(None, None, None, outputs=["step()[0]", "step()[2]", "step()[3]"])
 
 
-def test_an_output_that_only_one_of_two_calls_returned_is_named():
+def test_an_output_of_only_one_of_two_calls_is_named():
     one, other = {"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}
-    for found in (compare(one, other), compare(other, one)):
-        assert found == Severity(None, None, None, outputs=["step()['c']"])
+    for result in (compare(one, other), compare(other, one)):
+        assert result == Severity(None, None, None, outputs=["step()['c']"])
 
 
-def test_an_output_under_another_key_is_no_other_output():
-    """Names such as dense_1 and dense_2 count how many layers were made before."""
+def test_an_output_under_another_key_is_the_same_output():
+    """Keras numbers layers by creation, so keys such as dense_1 may change."""
     one, other = {"dense_1": 1, "kernel": 2}, {"dense_2": 1, "kernel": 3}
     assert compare(one, other).outputs == ["step()['kernel']"]
 
 
-def test_outputs_are_named_where_the_reference_comes_from_a_file(tmp_path):
+def test_outputs_are_named_if_the_reference_is_a_file(tmp_path):
     save(leaves([floats(1), floats(2)]), tmp_path / "reference")
-    found = severity.compare(load(tmp_path / "reference"), leaves([floats(1), floats(3)]))
-    assert found.outputs == ["step()[1]"]
+    result = severity.compare(load(tmp_path / "reference"), leaves([floats(1), floats(3)]))
+    assert result.outputs == ["step()[1]"]
 
 
 @pytest.mark.tensorflow
@@ -372,8 +373,8 @@ def test_a_composite_tensor_is_one_output():
     assert compare([one, one], [one, other]).outputs == ["step()[1]"]
 
 
-def test_of_thousands_of_outputs_the_first_are_named_and_the_others_counted():
-    def named(*changed):
+def test_the_first_of_many_outputs_are_named_and_others_counted():
+    def named(*changed: int) -> list[str]:
         return compare([0] * 2000, [int(i in changed) for i in range(2000)]).outputs
 
     first = [f"step()[{i}]" for i in range(20)]
@@ -382,7 +383,7 @@ def test_of_thousands_of_outputs_the_first_are_named_and_the_others_counted():
     assert named(*range(2000)) == [*first, "and at least 1980 more"]
 
 
-def test_evidence_without_outputs_still_reads():
+def test_evidence_without_outputs_is_still_read():
     older = b'{"max_ulp":3,"fraction_differing":0.25,"mean_relative":1e-7}'
     assert msgspec.json.decode(older, type=Severity, strict=True).outputs == []
 
@@ -403,25 +404,25 @@ SAMPLES = [
 ]
 
 
-def test_the_worst_takes_the_greater_of_each_figure():
+def test_the_worst_has_the_greater_value_of_each_field():
     assert worst(Severity(3, 0.1, 1e-7), Severity(1, 0.5, 1e-9)) == Severity(3, 0.5, 1e-7)
 
 
-def test_no_divergence_gives_way_and_an_unknown_figure_stays_unknown():
+def test_an_unknown_field_stays_unknown_but_none_is_dropped():
     known = Severity(3, 0.1, 1e-7)
     assert worst(None, None) is None
     assert worst(None, known) == known == worst(known, None)
     assert worst(known, Severity(None, 0.2, None)) == Severity(None, 0.2, None)
 
 
-def test_the_worst_of_trainings_tells_where_the_first_of_them_parts():
+def test_the_worst_trajectory_has_the_earliest_first_step():
     early = Severity(1, 0.5, 1e-9, Trajectory(2, [2, 9], [1e-8, 1e-6]))
     far = Severity(1, 0.5, 1e-9, Trajectory(5, [5, 9], [1e-9, 1e-3]))
     assert worst(early, far).trajectory == Trajectory(2, [5, 9], [1e-9, 1e-3])
     assert worst(early, Severity(1, 0.5, 1e-9)).trajectory == early.trajectory
 
 
-def test_merging_names_every_output_that_ever_differed_once_and_in_order():
+def test_merging_names_each_differing_output_once_in_order():
     one = Severity(1, 0.5, 1e-9, outputs=["step()[2]", "step()[10]"])
     other = Severity(1, 0.5, 1e-9, outputs=["step()[0]", "step()[2]"])
     expected = ["step()[0]", "step()[2]", "step()[10]"]
@@ -429,16 +430,16 @@ def test_merging_names_every_output_that_ever_differed_once_and_in_order():
     assert worst(worst(one, other), one).outputs == expected
 
 
-def test_merging_never_forgets_that_outputs_went_unnamed():
+def test_merging_keeps_the_count_of_unnamed_outputs():
     first, others = ([f"step()[{i}]" for i in some] for some in (range(20), range(20, 25)))
-    found = worst(Severity(1, 1, 1, outputs=first), Severity(1, 1, 1, outputs=others))
-    assert found.outputs == [*first, "and at least 1 more"]
+    result = worst(Severity(1, 1, 1, outputs=first), Severity(1, 1, 1, outputs=others))
+    assert result.outputs == [*first, "and at least 1 more"]
     many = Severity(1, 1, 1, outputs=[*others, "and at least 9 more"])
-    assert worst(found, many).outputs[:20] == first
-    assert worst(found, many).outputs[20:] == ["and at least 1 more"]
+    assert worst(result, many).outputs[:20] == first
+    assert worst(result, many).outputs[20:] == ["and at least 1 more"]
 
 
-def test_it_does_not_matter_in_which_order_severities_are_merged():
+def test_the_order_of_merging_severities_does_not_matter():
     for a, b, c in itertools.product(SAMPLES, repeat=3):
         assert worst(a, b) == worst(b, a)
         assert worst(worst(a, b), c) == worst(a, worst(b, c))
@@ -447,7 +448,7 @@ def test_it_does_not_matter_in_which_order_severities_are_merged():
 # -- size ------------------------------------------------------------------------------
 
 
-def test_chunks_give_the_same_figures_as_the_whole(monkeypatch):
+def test_chunks_give_the_same_results_as_the_whole(monkeypatch):
     rng = np.random.default_rng(0)
     a = rng.standard_normal((10, 103)).astype(np.float32)
     b = (a + rng.choice([0, 1e-6], a.shape)).astype(np.float32)
@@ -461,20 +462,20 @@ def test_chunks_give_the_same_figures_as_the_whole(monkeypatch):
 
 @pytest.mark.parametrize("dtype", [np.int8, ml_dtypes.bfloat16, np.float32, np.complex128])
 @pytest.mark.parametrize("beyond", [-1, 0, 1, digests.CHUNK])
-def test_no_element_is_lost_at_a_chunks_end(dtype, beyond):
+def test_no_element_is_lost_at_the_end_of_a_chunk(dtype, beyond):
     a = np.ones(digests.CHUNK + beyond, dtype)
-    for place in {0, digests.CHUNK - 1, digests.CHUNK, a.size - 1} & set(range(a.size)):
+    for position in {0, digests.CHUNK - 1, digests.CHUNK, a.size - 1} & set(range(a.size)):
         b = a.copy()
-        b[place] = 3
-        found = compare(a, b)
-        assert found.fraction_differing == 1 / a.size
-        assert found.mean_relative == (None if dtype == np.int8 else pytest.approx(2 / a.size))
+        b[position] = 3
+        result = compare(a, b)
+        assert result.fraction_differing == 1 / a.size
+        assert result.mean_relative == (None if dtype == np.int8 else pytest.approx(2 / a.size))
     assert compare(a, a).fraction_differing == 0
     assert compare(a, a + a).fraction_differing == 1
 
 
-def test_memory_stays_under_256_mb_however_large_the_outputs(tmp_path):
-    def peak(elements):
+def test_memory_stays_under_256_mb_for_outputs_of_any_size(tmp_path):
+    def peak(elements: int) -> int:
         ones = np.ones(elements, np.complex128)  # the widest type, and every element differs
         save(leaves(ones), tmp_path / "reference")
         ones += 1

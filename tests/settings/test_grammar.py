@@ -1,4 +1,4 @@
-"""Settings: one name for one meaning, a remedy for each mistake, code that can be pasted."""
+"""Settings: unique names, errors with remedies, and code to paste."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from detcost.errors import UsageError
 from detcost.host import machine
 from detcost.settings import grammar, instruction_sets
-from detcost.settings.grammar import parse
+from detcost.settings.grammar import Setting, parse
 from detcost.settings.levers import LEVERS
 from detcost.settings.snippets import snippets
 
-#: Every word of every lever as a user may write it.
+#: The words of every lever, as users may write them.
 WORDS_OF = {lever.name: [word.replace("=N", "=2") for word in lever.spellings] for lever in LEVERS}
 WORDS = list(itertools.chain(*WORDS_OF.values()))
 STRATEGIES = [word for word in WORDS if word.startswith("seeding=")]
-#: What a user may have in XLA_FLAGS.
+#: A user's own XLA_FLAGS.
 OWN_FLAGS = "--xla_cpu_enable_fast_math=false"
 
 
-def compatible_settings():
-    """Every combination of levers that can be set together."""
+def compatible_settings() -> Iterator[Setting]:
+    """Yield every combination of levers without conflicts."""
     for switches in itertools.product((False, True), repeat=len(LEVERS)):
         chosen = list(itertools.compress(LEVERS, switches))
         controls = [thing for lever in chosen for thing in lever.controls]
@@ -45,7 +46,7 @@ def refusal(text: str) -> str:
         parse(text)
     message = str(caught.value)
     assert "\n" not in message
-    assert text in message, "which setting was meant?"
+    assert text in message, "the message must contain the setting"
     return message
 
 
@@ -63,11 +64,11 @@ def test_the_order_of_levers_makes_no_difference(words):
         ("tf32=off+isa=SSE4+xla+threads=1", "threads=1+xla+isa=SSE4+tf32=off"),
     ],
 )
-def test_an_instruction_set_is_named_after_the_library_that_it_caps(text, name):
+def test_the_instruction_set_follows_onednn_in_a_name(text, name):
     assert parse(text).name == name
 
 
-def test_an_alias_is_the_same_setting_as_what_it_stands_for():
+def test_an_alias_equals_the_setting_it_stands_for():
     alias, plain = parse("xla+single_thread"), parse("threads=1+xla")
     assert alias == plain
     assert hash(alias) == hash(plain)
@@ -75,27 +76,27 @@ def test_an_alias_is_the_same_setting_as_what_it_stands_for():
 
 
 @pytest.mark.parametrize("text", [" default ", "xla + threads=1", "threads=01"])
-def test_spaces_and_leading_zeros_are_forgiven(text):
+def test_spaces_and_leading_zeros_are_ignored(text):
     assert parse(text) == parse(text.replace(" ", "").replace("=01", "=1"))
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_every_lever_is_read_from_its_spelling(word):
+def test_every_lever_is_parsed_from_its_spelling(word):
     assert parse(word).name == word
 
 
-def test_every_setting_reads_its_own_name():
+def test_every_setting_is_parsed_from_its_own_name():
     assert len({setting.name for setting in ALL}) == len(ALL) > 100
     assert all(parse(setting.name) == setting for setting in ALL)
 
 
-def test_equals_are_kept_once_and_the_first_comes_first():
+def test_duplicates_are_dropped_in_order():
     texts = ["xla", "single_thread+xla", "default", "xla+threads=1", "xla"]
     assert [s.name for s in grammar.parse_all(texts)] == ["xla", "threads=1+xla", "default"]
 
 
 @pytest.mark.parametrize(
-    ("text", "near"),
+    ("text", "suggestion"),
     [
         ("op_determinsm", "op_determinism"),
         ("xla+singel_thread", "single_thread"),
@@ -105,42 +106,42 @@ def test_equals_are_kept_once_and_the_first_comes_first():
         ("XLA", "xla"),
     ],
 )
-def test_an_unknown_lever_is_told_its_nearest_neighbour(text, near):
-    assert f'did you mean "{near}"?' in refusal(text)
+def test_the_error_of_a_misspelt_lever_suggests_a_word(text, suggestion):
+    assert f'did you mean "{suggestion}"?' in refusal(text)
 
 
 @pytest.mark.parametrize("text", ["", "+", "xla+", "quux", "xla++threads=1"])
-def test_a_word_near_nothing_is_told_where_to_look(text):
+def test_the_error_of_another_unknown_word_names_the_list(text):
     assert "detcost list settings" in refusal(text)
 
 
 @pytest.mark.parametrize("value", ["", "=", "=0", "=-1", "=x", "=1.5", "=+1", "=4097", "=²", "=٣"])
-def test_a_number_of_threads_must_be_one(value):
+def test_a_number_of_threads_must_be_a_number(value):
     assert "a number from 1 to 4096, as threads=1" in refusal(f"threads{value}")
 
 
-def test_a_number_too_long_for_python_is_refused_like_any_other():
+def test_a_number_too_long_for_python_is_refused_too():
     assert "a number from 1 to 4096" in refusal("threads=" + "9" * 5000)
 
 
 @pytest.mark.parametrize("text", ["onednn=on", "onednn", "tf32=", "data_order=STRICT"])
-def test_a_lever_of_one_value_says_which(text):
+def test_the_error_of_a_lever_with_one_word_names_it(text):
     name = text.partition("=")[0]
     assert f'write "{name}={"strict" if name == "data_order" else "off"}"' in refusal(text)
 
 
 @pytest.mark.parametrize("text", ["seeding", "seeding=", "seeding=TF", "seeding=tf|numpy"])
-def test_a_lever_of_several_words_shows_them_all(text):
+def test_the_error_of_a_lever_with_several_words_lists_all(text):
     words = "tf|tf_numpy|per_op|numpy|generator|stateless"
     assert f'seeding takes a word; write "seeding={words}"' in refusal(text)
 
 
 @pytest.mark.parametrize("text", ["isa", "isa=", "isa=AVX3", "isa=AVX512_CORE", "isa=avx2"])
-def test_an_instruction_set_is_one_that_both_libraries_know(text):
+def test_an_instruction_set_must_be_known_to_both_libraries(text):
     assert 'isa takes a word; write "isa=SSE4|AVX|AVX2|AVX512"' in refusal(text)
 
 
-def test_a_word_misspelt_is_told_its_nearest_neighbour():
+def test_the_error_of_a_misspelt_value_suggests_a_word():
     assert 'did you mean "seeding=stateless"?' in refusal("xla+seeding=statelss")
     assert 'did you mean "seeding=generator"?' in refusal("seed=generator")
     assert 'did you mean "isa=AVX2"?' in refusal("onednn=off+isa=avx2")
@@ -162,12 +163,12 @@ def test_a_switch_takes_no_value(text):
         "isa=AVX+isa=AVX2",
     ],
 )
-def test_a_lever_may_be_given_once(text):
+def test_a_lever_may_be_given_only_once(text):
     assert "given twice" in refusal(text)
 
 
-def test_default_cannot_be_joined_to_a_lever():
-    assert 'did you mean "default"?' not in refusal("default+xla")
+def test_default_cannot_be_combined_with_a_lever():
+    assert "default is not a lever; leave it out" in refusal("default+xla")
 
 
 @pytest.mark.parametrize(
@@ -179,15 +180,15 @@ def test_default_cannot_be_joined_to_a_lever():
         ("unseeded+seeding=tf", "seed"),
     ],
 )
-def test_levers_that_set_the_same_thing_conflict(text, thing):
+def test_levers_that_control_the_same_thing_conflict(text, thing):
     assert f"both set {thing}" in refusal(text)
 
 
-def test_levers_that_set_different_things_do_not_conflict():
+def test_levers_that_control_different_things_are_compatible():
     assert parse("intra=1+inter=4").name == "intra=1+inter=4"
 
 
-def test_the_default_grid_is_the_whole_factorial_with_default_first():
+def test_the_default_grid_is_a_factorial_with_default_first():
     grid = grammar.default_grid()
     assert grid[0] == grammar.DEFAULT
     switches = [tuple(s.has(x) for x in ("op_determinism", "threads", "xla")) for s in grid]
@@ -196,14 +197,14 @@ def test_the_default_grid_is_the_whole_factorial_with_default_first():
     assert {value for s in grid for name, value in s.values if name == "threads"} == {1}
 
 
-def test_a_snippet_is_whole_python():
+def test_a_snippet_is_valid_python():
     for setting in ALL:
         ast.parse(setting.python(seed=1))
         ast.parse(setting.snippet())
 
 
 @pytest.mark.parametrize("own", [{}, {"XLA_FLAGS": OWN_FLAGS}])
-def test_a_snippet_sets_the_environment_before_it_imports_tensorflow(own, monkeypatch):
+def test_a_snippet_sets_variables_before_importing_tensorflow(own, monkeypatch):
     for setting in ALL:
         before, _, after = setting.snippet().partition("import tensorflow")
         monkeypatch.setattr(os, "environ", dict(own))
@@ -222,9 +223,7 @@ def test_a_snippet_sets_the_environment_before_it_imports_tensorflow(own, monkey
         ("AVX512", "AVX512_CORE", "AVX512"),
     ],
 )
-def test_an_instruction_set_goes_to_both_libraries_in_their_own_words(
-    word, onednn, xla, monkeypatch
-):
+def test_both_libraries_get_an_instruction_set_in_their_words(word, onednn, xla, monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     assert parse(f"isa={word}").environment == {
         "ONEDNN_MAX_CPU_ISA": onednn,
@@ -232,7 +231,7 @@ def test_an_instruction_set_goes_to_both_libraries_in_their_own_words(
     }
 
 
-def test_the_users_own_flags_are_kept_and_the_cap_follows_them(monkeypatch):
+def test_the_users_own_flags_are_kept_before_the_cap(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", OWN_FLAGS)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
     assert parse("isa=AVX2").environment == {
@@ -243,7 +242,7 @@ def test_the_users_own_flags_are_kept_and_the_cap_follows_them(monkeypatch):
 
 @pytest.mark.parametrize("own", ["", OWN_FLAGS])
 @pytest.mark.parametrize("text", ["isa=AVX2", "onednn=off+isa=SSE4", "deterministic_ops_env"])
-def test_lines_for_a_shell_set_what_the_worker_is_given(text, own, monkeypatch):
+def test_lines_for_a_shell_set_the_variables_of_workers(text, own, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", own)
     setting = parse(text)
     script = f"{snippets(setting).environment}\n{sys.executable} -c '{SHOW_ENVIRONMENT}'"
@@ -256,10 +255,10 @@ SHOW_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("word", ["SSE4", "AVX2"])
-def test_a_pasted_instruction_set_is_in_force_in_both_libraries(word, tmp_path):
-    look = "from detcost.host.isa import *; print(onednn_in_force(), XlaProbe().shown())"
+def test_a_pasted_cap_is_in_force_in_both_libraries(word, tmp_path):
+    check = "from detcost.host.isa import *; print(onednn_in_force(), XlaProbe().shown())"
     done = subprocess.run(
-        [sys.executable, "-c", f"{parse(f'onednn=off+isa={word}').snippet()}\n{look}"],
+        [sys.executable, "-c", f"{parse(f'onednn=off+isa={word}').snippet()}\n{check}"],
         env={"TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -272,21 +271,21 @@ def test_a_pasted_instruction_set_is_in_force_in_both_libraries(word, tmp_path):
         )
 
 
-def test_every_setting_is_seeded_as_it_says_and_if_it_says_nothing_throughout():
+def test_a_setting_seeds_everything_unless_it_seeds_otherwise():
     for setting in ALL:
-        says = setting.has("unseeded") or setting.strategy
+        otherwise = setting.has("unseeded") or setting.strategy
         for code in (setting.snippet(7), setting.python(7)):
-            assert ("set_random_seed(7)" in code) == (not says)
+            assert ("set_random_seed(7)" in code) == (not otherwise)
 
 
-def test_unseeded_has_no_seed_and_every_strategy_has_the_one_asked_for():
+def test_every_way_to_seed_has_the_seed_but_unseeded_has_none():
     assert "7" not in parse("unseeded").snippet(7)
     for word in STRATEGIES:
         assert "7" in parse(word).snippet(7)
         assert "7" not in parse(word).snippet(8)
 
 
-def test_what_starts_random_numbers_over_is_what_seeded_the_program():
+def test_the_seeding_code_begins_the_code_of_a_setting():
     for setting in ALL:
         assert setting.python(7).startswith(setting.seeding(7))
     assert parse("xla+seeding=tf_numpy").seeding(7).splitlines() == [
@@ -329,30 +328,29 @@ def test_a_snippet_imports_what_it_uses():
         ("seeding=stateless", "tf.random.stateless_normal(shape, seed=(42, 0))"),
     ],
 )
-def test_a_snippet_does_what_its_setting_says(word, code):
+def test_a_snippet_has_the_code_of_its_setting(word, code):
     assert code in parse(word).snippet()
     assert code not in grammar.DEFAULT.snippet()
 
 
-def test_every_lever_but_the_seeds_adds_code():
+def test_every_word_has_a_snippet_of_its_own():
     snippets = [grammar.DEFAULT.snippet(), *(parse(word).snippet() for word in WORDS)]
     assert len(set(snippets)) == len(snippets)
 
 
-def test_what_is_advised_is_what_is_measured():
-    """The worker runs the very lines that the snippet shows."""
+def test_a_snippet_contains_every_line_that_workers_run():
     for setting in ALL:
         assert set(setting.python(42).splitlines()) <= set(setting.snippet(42).splitlines())
 
 
-def test_a_lever_tells_its_word():
+def test_a_setting_returns_the_word_of_a_lever():
     setting = parse("seeding=tf+threads=2+xla+isa=AVX512")
     words = {lever.name: setting.word(lever.name) for lever in LEVERS}
-    told = {name: word for name, word in words.items() if word}
-    assert told == {"seeding": "tf", "threads": "2", "isa": "AVX512"}
+    present = {name: word for name, word in words.items() if word}
+    assert present == {"seeding": "tf", "threads": "2", "isa": "AVX512"}
 
 
-def test_what_was_set_is_expected_back():
+def test_a_setting_expects_its_values_from_tensorflow():
     assert parse("op_determinism+intra=3+inter=2+onednn=off").expects() == {
         "op_determinism": True,
         "intra": 3,
@@ -363,7 +361,7 @@ def test_what_was_set_is_expected_back():
     assert grammar.DEFAULT.expects() == {}
 
 
-def test_settings_survive_the_way_to_a_worker():
+def test_settings_can_be_pickled():
     for setting in ALL:
         assert pickle.loads(pickle.dumps(setting)) == setting
 

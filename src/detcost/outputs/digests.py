@@ -56,7 +56,7 @@ class Leaf:
         Number of elements along each axis.
     data
         The raw bytes in C order, shape (n,). May be a view of a live tensor or array, which
-        the next step overwrites; :func:`save` keeps the bytes. Strings are stored as all
+        the next step may overwrite; :func:`save` keeps the bytes. Strings are stored as all
         lengths (uint64), followed by all bytes.
     path
         Position in the return value of the step, such as ``step()[1]['loss']``. The leaves

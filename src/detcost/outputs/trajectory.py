@@ -63,7 +63,7 @@ def worst(a: Trajectory | None, b: Trajectory | None) -> Trajectory | None:
 
 
 def _from_the_end(curve: Trajectory) -> tuple[list[tuple[bool, float]], list[int]]:
-    """Return a sort key by the difference at the end. Unknown is greatest. Only equal curves tie."""
+    """Return a sort key by the last differences, unknown ones last. Only equal curves tie."""
     return [(x is None, x or 0.0) for x in reversed(curve.relative)], curve.steps
 
 
