@@ -148,7 +148,7 @@ def test_buffers_exceed_caches_but_not_an_eighth_of_free_memory(
 def test_an_error_in_the_block_takes_precedence_and_ends_all():
     processes = []
 
-    def fail():
+    def fail() -> None:
         with neighbour("memory_bandwidth"):
             processes.extend(ours())
             kill(processes[0])  # would raise NeighbourLost otherwise
@@ -220,7 +220,7 @@ def test_neighbours_outlive_the_thread_that_started_them():
 def test_a_killed_neighbour_is_an_error_and_the_others_end():
     processes = []
 
-    def lose_one():
+    def lose_one() -> None:
         with neighbour("busy_cores"):
             processes.extend(ours())
             kill(processes[0])

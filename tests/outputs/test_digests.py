@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from types import ModuleType
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -308,7 +309,7 @@ def test_tensors_without_bytes_are_unusable(tf):
     caught = []
 
     @tf.function
-    def trace():
+    def trace() -> Any:
         with pytest.raises(UnusableOutput) as refused:
             leaves({"loss": tf.constant(1.0) + 1})
         caught.append(str(refused.value))

@@ -96,13 +96,13 @@ def test_adjacent_floats_are_one_unit_apart(name):
 @pytest.mark.parametrize("name", [n for n in DTYPES if DTYPES[n].itemsize == 1])
 def test_distances_of_a_small_type_count_the_numbers_between(name):
     dtype = DTYPES[name]
-    every = codes(dtype)
-    every = every[~np.isnan(every)]
-    numbers = every.astype(np.float64)
+    floats_by_code = codes(dtype)
+    floats_by_code = floats_by_code[~np.isnan(floats_by_code)]
+    numbers = floats_by_code.astype(np.float64)
     rank = {value: position for position, value in enumerate(sorted(set(numbers)))}  # −0 equals 0
-    for a, b in itertools.combinations(range(0, len(every), 5), 2):
+    for a, b in itertools.combinations(range(0, len(floats_by_code), 5), 2):
         expected = abs(rank[numbers[a]] - rank[numbers[b]])
-        assert compare(every[[a]], every[[b]]).max_ulp == expected
+        assert compare(floats_by_code[[a]], floats_by_code[[b]]).max_ulp == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])

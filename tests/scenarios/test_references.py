@@ -131,7 +131,7 @@ def test_a_reference_has_the_same_shapes_in_float64(process, name, dtype):
 
 
 @pytest.mark.parametrize(("name", "dtype"), CELLS)
-def test_the_error_of_a_program_is_within_the_tolerance_of_its_type(process, name, dtype):
+def test_the_error_of_a_program_is_within_its_tolerance(process, name, dtype):
     narrow, wide = (process(run_in_process, name, dtype, float64) for float64 in (False, True))
     for ours, theirs in zip(narrow.outputs, wide.outputs, strict=True):
         assert relative(ours, theirs) < TOLERANCE[dtype]

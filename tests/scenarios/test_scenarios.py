@@ -25,9 +25,9 @@ def test_names_are_unique():
 
 @pytest.mark.parametrize("entry", SCENARIOS.values(), ids=SCENARIOS)
 def test_a_summary_has_the_computation_and_the_source(entry):
-    what, semicolon, source = entry.summary.partition("; ")
+    computation, semicolon, source = entry.summary.partition("; ")
     assert semicolon, "a summary has the form: computation; source of nondeterminism."
-    assert len(what.split()) >= 2
+    assert len(computation.split()) >= 2
     assert len(source.split()) >= 5
     assert source.endswith(".")
 

@@ -65,7 +65,7 @@ def test_threads_of_the_setting_are_in_force_in_a_session(factory):
     assert one == digest(factory, "session_conv_as_function", "threads=1")
 
 
-def test_a_session_under_xla_gives_the_bits_of_a_compiled_function(factory):
+def test_a_session_under_xla_equals_a_compiled_function(factory):
     plain, compiled = (digest(factory, "session_conv", setting) for setting in ("default", "xla"))
     assert compiled != plain
     assert compiled == digest(factory, "session_conv_as_function", "xla")

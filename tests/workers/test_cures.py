@@ -146,9 +146,9 @@ def test_a_layer_that_seeds_numpy_needs_a_seed():
         "*unseeds* NumPy for the rest of the program",
     )
     documented("docs/measurement.md", "It undoes `set_random_seed` for the whole program")
-    for what in ("layer that seeds itself", "NumPy after it"):
-        assert not repeats(runs(SEEDS), f"{what}, seed=None")
-        assert repeats(runs(SEEDS), f"{what}, seed=7")
+    for output in ("layer that seeds itself", "NumPy after it"):
+        assert not repeats(runs(SEEDS), f"{output}, seed=None")
+        assert repeats(runs(SEEDS), f"{output}, seed=7")
 
 
 def test_epoch_seeds_drawn_from_each_other_repeat_the_data():
@@ -171,15 +171,15 @@ def test_a_seeded_training_ends_in_the_same_bits(optimiser):
     assert repeats(runs(SEEDS), f"{optimiser}, all four seeded")
 
 
-@pytest.mark.parametrize("what", ["ImageDataGenerator", "augmentation layers", "shuffle"])
-def test_a_seed_is_enough_to_augment_and_to_shuffle(what):
+@pytest.mark.parametrize("output", ["ImageDataGenerator", "augmentation layers", "shuffle"])
+def test_a_seed_is_enough_to_augment_and_to_shuffle(output):
     documented(
         "docs/folklore.md",
         "**`augmentation_varies`: a seed is enough for it.**",
         "a seeded shuffle, and an interleave of four inputs at once, gave one order in every run",
     )
-    assert not repeats(runs(SEEDS), f"{what}, seed=None")
-    assert repeats(runs(SEEDS), f"{what}, seed=7")
+    assert not repeats(runs(SEEDS), f"{output}, seed=None")
+    assert repeats(runs(SEEDS), f"{output}, seed=7")
 
 
 # -- eager, graph, session and XLA ---------------------------------------------------------
@@ -268,22 +268,22 @@ def test_stateful_ops_repeat_under_xla_only_in_a_new_process(drawn):
 
 
 @with_two_cores
-@pytest.mark.parametrize("what", RACING)
-def test_op_determinism_cures_races_between_threads(what):
+@pytest.mark.parametrize("output", RACING)
+def test_op_determinism_cures_races_between_threads(output):
     documented(
         "docs/folklore.md",
         "**`bits_never_repeat`: they do**, under `op_determinism` even where threads raced before.",
     )
-    assert races(runs(RACES, OFTEN), what)
-    assert same(runs(OP_DETERMINISM + RACES, ONCE), what)
+    assert races(runs(RACES, OFTEN), output)
+    assert same(runs(OP_DETERMINISM + RACES, ONCE), output)
 
 
 @with_two_cores
-@pytest.mark.parametrize("what", SCATTERED)
-def test_one_thread_cures_scattered_additions(what):
+@pytest.mark.parametrize("output", SCATTERED)
+def test_one_thread_cures_scattered_additions(output):
     documented("docs/folklore.md", "Scattered additions do not, and one thread fixes those.")
-    assert races(runs(RACES, OFTEN), what)
-    assert same(runs(ONE_THREAD + RACES, ONCE, times=1), what)
+    assert races(runs(RACES, OFTEN), output)
+    assert same(runs(ONE_THREAD + RACES, ONCE, times=1), output)
 
 
 @with_two_cores
@@ -296,18 +296,18 @@ def test_one_thread_does_not_cure_a_random_parallel_map():
 
 
 @with_two_cores
-@pytest.mark.parametrize("what", RACING)
-def test_the_legacy_variable_equals_op_determinism(what):
+@pytest.mark.parametrize("output", RACING)
+def test_the_legacy_variable_equals_op_determinism(output):
     documented(
         "docs/folklore.md",
         "With `TF_DETERMINISTIC_OPS=1` and one thread, nothing that races by default raced. "
         "TensorFlow reads the variable like `enable_op_determinism()`.",
         "TF_DETERMINISTIC_OPS makes what races repeat | **holds**",
     )
-    assert races(runs(RACES, OFTEN), what)
+    assert races(runs(RACES, OFTEN), output)
     started = [start(set_up + RACES, ONCE, TF_DETERMINISTIC_OPS="1") for set_up in ("", ONE_THREAD)]
     for legacy in [run.result() for run in started]:
-        assert same([legacy], what)
+        assert same([legacy], output)
         assert same([legacy, *runs(OP_DETERMINISM + RACES, ONCE)], "unseeded op refused")
 
 
@@ -318,25 +318,25 @@ def test_xla_cures_scatter_add():
     assert same(runs(RACES, OFTEN), "scatter_add by XLA")
 
 
-@pytest.mark.parametrize("what", ["convolution", "product"])
-def test_convolutions_and_products_repeat_on_many_threads(what):
+@pytest.mark.parametrize("output", ["convolution", "product"])
+def test_convolutions_and_products_repeat_on_many_threads(output):
     documented(
         "docs/folklore.md",
         "A convolution's gradient and a matrix product repeat their bits on many threads",
     )
-    assert same(runs(RACES, OFTEN), what)
+    assert same(runs(RACES, OFTEN), output)
 
 
 @with_two_cores
-@pytest.mark.parametrize("what", ["seeded shuffle", "interleave in order"])
-def test_tf_data_keeps_its_order_by_default(what):
+@pytest.mark.parametrize("output", ["seeded shuffle", "interleave in order"])
+def test_tf_data_keeps_its_order_by_default(output):
     documented(
         "docs/folklore.md",
         "the order of `tf.data` is a promise** unless a pipeline gives it up by "
         "`deterministic=False`",
     )
     assert races(runs(RACES, OFTEN), "interleave in any order")
-    assert same(runs(RACES, OFTEN), what)
+    assert same(runs(RACES, OFTEN), output)
 
 
 @with_two_cores
@@ -364,9 +364,9 @@ def pools(*arguments: tuple[int, int]) -> list[Shown]:
 
 
 @with_chosen_cores
-@pytest.mark.parametrize("what", ["convolution", "bias", "total"])
+@pytest.mark.parametrize("output", ["convolution", "bias", "total"])
 @pytest.mark.parametrize("how", ["", ", op determinism"])
-def test_one_thread_sums_alike_on_any_number_of_cores(what, how):
+def test_one_thread_sums_alike_on_any_number_of_cores(output, how):
     documented(
         "README.md",
         "With `threads=1` the pools have one thread on every machine. So it survives `threads` "
@@ -377,7 +377,7 @@ def test_one_thread_sums_alike_on_any_number_of_cores(what, how):
         "never differed between runs or processes, under `op_determinism` or not. They differ with "
         "the size of the thread pools, because threads split the sums. One thread prevents that.",
     )
-    program = f"{what}{how}"
+    program = f"{output}{how}"
     by_size = pools((1, 0), (2, 0), (3, 0))
     assert all(same([shown], program) for shown in by_size)
     assert not same(by_size, program)

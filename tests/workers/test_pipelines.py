@@ -52,7 +52,7 @@ def test_a_shuffle_repeats_its_order_unless_it_reshuffles(outputs):
         assert sorted(order) == list(range(100))
 
 
-def test_an_interleave_alternates_between_the_sources_of_its_cycle(outputs):
+def test_an_interleave_alternates_between_sources_of_its_cycle(outputs):
     (one,), (four,) = outputs("interleave_cycle_1"), outputs("interleave_cycle_4")
     assert list(one) == list(range(32))
     assert list(four[:8]) == [0, 4, 8, 12, 1, 5, 9, 13]  # eight sources of four numbers each
@@ -82,6 +82,6 @@ def test_an_augmentation_makes_distinct_images(outputs, name):
     assert images.max() <= 1 + 1e-6
 
 
-def test_op_determinism_stops_the_race_of_layers_in_a_parallel_map(distinct):
+def test_op_determinism_stops_a_race_of_layers_in_a_map(distinct):
     assert distinct("augment_keras_layers_in_tf_data") > 1
     assert distinct("augment_keras_layers_in_tf_data", "op_determinism") == 1

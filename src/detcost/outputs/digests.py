@@ -243,6 +243,6 @@ def _encode_strings(array: npt.NDArray[Any], path: str) -> npt.NDArray[np.uint8]
     return np.frombuffer(lengths.tobytes() + b"".join(texts), np.uint8)
 
 
-def _unusable(what: str, path: str) -> UnusableOutput:
+def _unusable(value: str, path: str) -> UnusableOutput:
     verb = "returned" if path == STEP else "is"
-    return UnusableOutput(f"{path} {verb} {what}, which cannot be compared; return tensors")
+    return UnusableOutput(f"{path} {verb} {value}, which cannot be compared; return tensors")

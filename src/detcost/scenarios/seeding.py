@@ -32,11 +32,11 @@ class Drawing:
     def __init__(self, seed: int):
         self.seed = seed
 
-    def op_seed(self, what: str) -> int | None:
-        """Return the argument ``seed=`` of a stateful op. ``what`` names the op in errors."""
+    def op_seed(self, op_name: str) -> int | None:
+        """Return the argument ``seed=`` of a stateful op. ``op_name`` is for error messages."""
         return None
 
-    def layer_seed(self, what: str) -> int | None:
+    def layer_seed(self, op_name: str) -> int | None:
         """Return the argument ``seed=`` of a Keras layer or initialiser."""
         return None
 
@@ -71,11 +71,11 @@ class PerOp(Drawing):
         super().__init__(seed)
         self._seeds = _seeds(seed)
 
-    def op_seed(self, what: str) -> int:
+    def op_seed(self, op_name: str) -> int:
         """Return the next seed derived from the program's."""
         return next(self._seeds)
 
-    def layer_seed(self, what: str) -> int:
+    def layer_seed(self, op_name: str) -> int:
         """Return the next seed derived from the program's."""
         return next(self._seeds)
 
@@ -112,9 +112,9 @@ class FromGenerator(Drawing):
         super().__init__(seed)
         self._generator = tf.random.Generator.from_seed(seed)
 
-    def op_seed(self, what: str) -> int | None:
+    def op_seed(self, op_name: str) -> int | None:
         """Raise :class:`NotApplicable`."""
-        raise NotApplicable(f"{what} takes a seed, but not a tf.random.Generator")
+        raise NotApplicable(f"{op_name} takes a seed, but not a tf.random.Generator")
 
     layer_seed = op_seed
 
@@ -143,11 +143,11 @@ class Stateless(Drawing):
         self._pairs = zip(itertools.repeat(seed), itertools.count())
         self._layer_seeds = _seeds(seed)
 
-    def op_seed(self, what: str) -> int | None:
+    def op_seed(self, op_name: str) -> int | None:
         """Raise :class:`NotApplicable`."""
-        raise NotApplicable(f"{what} keeps a state and has no stateless counterpart")
+        raise NotApplicable(f"{op_name} keeps a state and has no stateless counterpart")
 
-    def layer_seed(self, what: str) -> int:
+    def layer_seed(self, op_name: str) -> int:
         """Return the next seed derived from the program's. Keras itself uses stateless ops."""
         return next(self._layer_seeds)
 

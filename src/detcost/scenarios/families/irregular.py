@@ -73,8 +73,8 @@ def unsorted_segment_sum(bench: Bench) -> Callable[[], Any]:
 def sparse_dense_matmul(bench: Bench) -> Callable[[], Any]:
     """Sparse by dense product, 1 % filled; GPUs add the terms of a row atomically."""
     n, width = bench.sized((500, 64), (2_000, 64), (10_000, 256))
-    places = np.unique(bench.integers((n * n // 100, 2), high=n), axis=0).astype(np.int64)
-    sparse = tf.SparseTensor(places, bench.normal((len(places),)), (n, n))
+    positions = np.unique(bench.integers((n * n // 100, 2), high=n), axis=0).astype(np.int64)
+    sparse = tf.SparseTensor(positions, bench.normal((len(positions),)), (n, n))
 
     def product(dense: Any) -> Any:
         return tf.sparse.sparse_dense_matmul(sparse, dense)

@@ -147,7 +147,7 @@ LOOPS: dict[str, tuple[str, Callable[[Training], Callable[[], Any]]]] = {
 
 
 def _combination(model: str, loop: str, optimizer: str) -> Build:
-    what, source, make = MODELS[model]
+    network, source, make = MODELS[model]
     how, train = LOOPS[loop]
     rule, make_optimizer = OPTIMIZERS[optimizer]
 
@@ -155,7 +155,7 @@ def _combination(model: str, loop: str, optimizer: str) -> Build:
         return train(make(bench, make_optimizer()))
 
     build.__name__ = f"{model}_{loop}_{optimizer}"
-    build.__doc__ = f"{what} trained {how} with {rule}; {source}, step after step."
+    build.__doc__ = f"{network} trained {how} with {rule}; {source}, step after step."
     return scenario(family="training", trajectory=True, draws=True)(build)
 
 
