@@ -226,7 +226,7 @@ def apply_lever(how, setting):
     digests = work()
     log("<probe>")
     ODD.get(how, lambda: None)()
-    in_force = [onednn, probe.shown()]
+    in_force = [onednn, probe.in_force()]
     log("<end>")
     return in_force, digests, os.environ["XLA_FLAGS"]
 

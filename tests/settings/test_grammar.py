@@ -256,7 +256,7 @@ SHOW_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("word", ["SSE4", "AVX2"])
 def test_a_pasted_cap_is_in_force_in_both_libraries(word, tmp_path):
-    check = "from detcost.host.isa import *; print(onednn_in_force(), XlaProbe().shown())"
+    check = "from detcost.host.isa import *; print(onednn_in_force(), XlaProbe().in_force())"
     done = subprocess.run(
         [sys.executable, "-c", f"{parse(f'onednn=off+isa={word}').snippet()}\n{check}"],
         env={"TMPDIR": str(tmp_path)},

@@ -35,7 +35,7 @@ def apply(cap: Cap) -> str | None:
         report a set, for example if it was used before or is not in this build.
     """
     os.environ[cap.variable.name] = cap.variable.value
-    return onednn_in_force() if cap.library == "oneDNN" else XlaProbe().shown()
+    return onednn_in_force() if cap.library == "oneDNN" else XlaProbe().in_force()
 
 
 def onednn_in_force() -> str | None:
@@ -71,12 +71,12 @@ class XlaProbe:
     """
 
     def __init__(self) -> None:
-        # shown() creates the directory, so that a process killed earlier leaves none behind.
+        # in_force() creates the directory, so that a process killed earlier leaves none behind.
         self._dump = Path(tempfile.gettempdir(), f"detcost-isa-{secrets.token_hex(8)}")
         flags = f"--xla_dump_to={self._dump} --xla_dump_hlo_module_re={_detcost_isa_probe.__name__}"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
 
-    def shown(self) -> str | None:
+    def in_force(self) -> str | None:
         """Return the set in the words of XLA's flag; ``None`` if unknown."""
         self._dump.mkdir(mode=0o700)
         try:

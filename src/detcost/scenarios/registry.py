@@ -157,8 +157,8 @@ def load(reference: str) -> Scenario:
     Raises
     ------
     UsageError
-        If the file, the module or the scenario does not exist, if the file cannot be run as
-        Python, or if the scenario has properties reserved for built-in scenarios.
+        If the file, the module or the scenario does not exist, or cannot be loaded. Also if the
+        scenario has properties of built-in scenarios.
     """
     if not is_external(reference):
         return find_built_in(reference)

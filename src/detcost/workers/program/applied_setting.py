@@ -123,7 +123,7 @@ class AppliedSetting:
                 "XLA compiled nothing: the program runs no tf.function that XLA can compile",
             )
         if self._xla_probe:
-            conditions.check_cap(self._xla_cap, self._xla_probe.shown())
+            conditions.check_cap(self._xla_cap, self._xla_probe.in_force())
 
     def _check_execution(self) -> None:
         wanted = self._conditions.execution
