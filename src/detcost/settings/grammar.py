@@ -46,7 +46,7 @@ class Setting:
         return self.name
 
     def has(self, lever: str) -> bool:
-        """Whether the setting contains the named lever."""
+        """Return whether the setting contains the named lever."""
         return any(name == lever for name, _ in self.values)
 
     @property
