@@ -1,4 +1,4 @@
-"""Importing detcost is light, and says what is missing."""
+"""The import of detcost is fast, and a missing TensorFlow is one line."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def python(code: str, *words: str, **environment: str) -> subprocess.CompletedPr
 
 
 def imported_after(code: str) -> set[str]:
-    """Return the packages a fresh interpreter has imported once it ran the code."""
+    """Return the packages that a new interpreter has imported after it ran the code."""
     run = python(f"import atexit, sys\natexit.register(lambda: print(*sys.modules))\n{code}")
     assert run.returncode == 0, run.stderr
     return {name.partition(".")[0] for name in run.stdout.splitlines()[-1].split()}
 
 
 @pytest.fixture
-def without_tensorflow(tmp_path, monkeypatch):
-    """Make every new interpreter one in which TensorFlow is not installed."""
+def without_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make TensorFlow missing in every new interpreter."""
     (tmp_path / "tensorflow.py").write_text(MISSING)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
 
@@ -106,7 +106,7 @@ def test_the_version_is_the_distribution_s():
 
 @pytest.mark.parametrize("package", ["pandas", "scipy"])
 def test_requirements_keep_the_numpy_of_tensorflow_2_16(package):
-    """One that wants NumPy 2 would replace it, and that TensorFlow could not be imported."""
+    """A release that needs NumPy 2 would replace NumPy, which TensorFlow 2.16 cannot import."""
     wanted = [Requirement(text) for text in importlib.metadata.requires(package) or []]
     applies = [r for r in wanted if r.name == "numpy" and (not r.marker or r.marker.evaluate())]
     assert applies

@@ -1,10 +1,11 @@
-"""Which settings give the same bits on which machines: a letter for the same bits in a row."""
+"""Agreement: the same letter in a row means the same bits, and pairs count such rows."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -22,24 +23,24 @@ RACES = {"repeat": divergence(310, 315, 0.9, 1.0), "process": divergence(20, 20,
 CURE = "onednn=off+isa=AVX2"
 
 
-def on(machine: str, **changes) -> Evidence:
-    """Return a record of a machine, whose name is the prefix of its run."""
+def on(machine: str, **changes: Any) -> Evidence:
+    """Return a record of a machine, whose run has the machine's name."""
     return record(run_id=machine, machine={"name": machine, "cpu": f"CPU of {machine}"}, **changes)
 
 
-def of_state(machine: str, *digests: str, **changes) -> Evidence:
+def of_state(machine: str, *digests: str, **changes: Any) -> Evidence:
     """Return a record of a cell that carries state, with the outputs of its first calls."""
     sequence = list(digests)
     return on(machine, digest=digests[0], carries_state=True, sequence=sequence, **changes)
 
 
-def letters(*records: Evidence, **asked) -> list[list[str]]:
-    """Return the table's cells as they are shown, a row each."""
-    found = agreement.compare(records, **asked)
-    return [[cell.letter or cell.status for cell in row.cells] for row in found.rows]
+def letters(*records: Evidence, **asked: Any) -> list[list[str]]:
+    """Return the letter or the status of every cell, row by row."""
+    rows = agreement.compare(records, **asked).rows
+    return [[cell.letter or cell.status for cell in row.cells] for row in rows]
 
 
-def shown(*records: Evidence, **asked) -> str:
+def shown(*records: Evidence, **asked: Any) -> str:
     console = Console(width=300)
     with console.capture() as text:
         console.print(agreement_tables.terminal(agreement.compare(records, **asked)))
@@ -101,7 +102,7 @@ def test_the_newest_record_of_a_cell_counts():
     ],
 )
 def test_another_program_has_a_row_of_its_own(change):
-    """Other inputs or another version give other bits on one machine as well."""
+    """Different inputs or versions give different bits on the same machine, too."""
     cells = letters(on("amd"), on("intel", **change))
     assert sorted(cells) == [["A", "not_measured"], ["not_measured", "A"]]
 
@@ -138,7 +139,7 @@ def test_a_cell_with_state_never_equals_one_without():
 # Which columns and rows there are.
 
 
-def columns(*records: Evidence, **asked) -> list[str]:
+def columns(*records: Evidence, **asked: Any) -> list[str]:
     return [str(column) for column in agreement.compare(records, **asked).columns]
 
 
@@ -189,21 +190,21 @@ def test_a_name_without_evidence_is_refused(asked, thing, remedy):
 # The headline.
 
 
-def headline(*records: Evidence, **asked) -> list[str]:
+def headline(*records: Evidence, **asked: Any) -> list[str]:
     return agreement.compare(records, **asked).headline
 
 
 def two_machines() -> list[Evidence]:
-    """Three scenarios: one is the same on both, one after the cure, and one races."""
-    found = []
+    """Return three scenarios: one is equal, one is equal after the cure, and one races."""
+    records = []
     for name, amd, intel in (("sum", "1", "1"), ("product", "2", "3")):
-        found += [
+        records += [
             on("amd", scenario=name, digest=amd),
             on("intel", scenario=name, digest=intel),
             on("intel", scenario=name, setting=CURE, digest=amd),
         ]
     race = {"scenario": "scatter", "divergence": RACES}
-    return [*found, on("amd", **race), on("intel", **race), on("intel", setting=CURE, **race)]
+    return [*records, on("amd", **race), on("intel", **race), on("intel", setting=CURE, **race)]
 
 
 def test_the_headline_has_the_best_pair_and_the_defaults():
@@ -275,7 +276,7 @@ def test_the_table_has_letters_races_and_dashes():
 
 
 def test_rows_of_one_machine_alone_are_left_out_and_counted():
-    """Another version that one machine has alone compares nothing."""
+    """A row with a version that only one machine has compares nothing."""
     alone = on("amd", scenario="product", versions={"tensorflow": "2.20.0"})
     text = shown(*two_machines(), alone)
     assert "2.20.0" not in text
@@ -312,8 +313,8 @@ def test_untrusted_text_stays_text():
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
-    """Two machines' folders under results, in the working directory."""
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a results folder with two machines, in the working directory."""
     monkeypatch.chdir(tmp_path)
     for kept in two_machines():
         Journal(Path("results", kept.machine_name, "x.trials.jsonl"), kept.run_id).append([kept])

@@ -1,4 +1,4 @@
-"""The cheapest setting that survives is chosen, and what stands against the others is told."""
+"""The cheapest setting that survives is chosen, and the others have reasons."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import math
 import re
 import shlex
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,12 +17,12 @@ from rich.console import Console
 
 import detcost
 from detcost.choosing import decision
-from detcost.choosing.decision import Choice
+from detcost.choosing.decision import Candidate, Choice
 from detcost.choosing.selection import LISTED, Question
 from detcost.cli import main
 from detcost.errors import UsageError
 from detcost.evidence.journal import Journal
-from detcost.evidence.schema import SCOPES, Control, Controls, Cost, Divergence
+from detcost.evidence.schema import SCOPES, Control, Controls, Cost, Divergence, Evidence
 from detcost.experiment import profiles
 from detcost.experiment.request import Request
 from detcost.intervals import upper_bound_of_zero
@@ -34,60 +36,69 @@ OTHER_NOISE = (0.9, 1.1, 1.2, 0.8, 1.0)
 OLD = {"run_id": "old", "measured_at": "2025-01-01T00:00:00+00:00"}
 
 
-def clean(trials) -> Divergence:
-    """Return a scope in which nothing differed."""
-    return divergence(0, trials, 0.0, upper_bound_of_zero(trials))
+def clean(trials: int) -> Divergence:
+    """Return a count without a difference."""
+    bound = upper_bound_of_zero(trials)
+    assert bound is not None
+    return divergence(0, trials, 0.0, bound)
 
 
-def seen(divergent, trials=20) -> Divergence:
+def seen(divergent: int, trials: int = 20) -> Divergence:
     return divergence(divergent, trials, 0.0, 1.0)
 
 
-def meaningless(reason="the scenario itself says how it is executed") -> Divergence:
+def meaningless(reason: str = "the scenario itself says how it is executed") -> Divergence:
     return msgspec.structs.replace(divergence(0, 0), high=None, reason=reason)
 
 
-def cell(setting="default", ratio=1.0, noise=STEADY, *, scopes=None, **changes):
-    """Return the record of a cell that costs a ratio; ``scopes`` are added to the usual two."""
+def cell(
+    setting: str = "default",
+    ratio: float = 1.0,
+    noise: Sequence[float] = STEADY,
+    *,
+    scopes: dict[str, Divergence] | None = None,
+    **changes: Any,
+) -> Evidence:
+    """Return the record of a cell that costs a ratio. ``scopes`` are added to the usual two."""
     blocks = [ratio * factor for factor in noise]
-    found = {"repeat": clean(310), "process": clean(20), **(scopes or {})}
+    counts = {"repeat": clean(310), "process": clean(20), **(scopes or {})}
     return record(
         **{
             "setting": setting,
             "cost": Cost(None, None, None, len(blocks), blocks, "free"),
-            "divergence": found,
+            "divergence": counts,
             **changes,
         }
     )
 
 
-def races(setting="default", ratio=1.0, **changes):
+def races(setting: str = "default", ratio: float = 1.0, **changes: Any) -> Evidence:
     return cell(setting, ratio, scopes={"repeat": seen(300, 310), "process": seen(20)}, **changes)
 
 
-def means_nothing(setting, **changes):
+def means_nothing(setting: str, **changes: Any) -> Evidence:
     reason = f"{setting} means nothing to it"
     return failed(setting=setting, status="not_applicable", reason=reason, **changes)
 
 
-def choose(*records, **question) -> Choice:
+def choose(*records: Evidence, **question: Any) -> Choice:
     return decision.choose(records, Question(**question))
 
 
-def order(choice):
+def order(choice: Choice) -> list[str]:
     return [candidate.setting for candidate in choice.candidates]
 
 
-def named(choice, setting):
-    [candidate] = [each for each in choice.candidates if each.setting == setting]
+def named(choice: Choice, setting: str) -> Candidate:
+    [candidate] = [c for c in choice.candidates if c.setting == setting]
     return candidate
 
 
-def qualifying(choice):
-    return [each.setting for each in choice.candidates if each.qualifies]
+def qualifying(choice: Choice) -> list[str]:
+    return [candidate.setting for candidate in choice.candidates if candidate.qualifies]
 
 
-def tied(choice):
+def tied(choice: Choice) -> set[str]:
     return {candidate.setting for candidate in choice.candidates if candidate.tied}
 
 
@@ -95,24 +106,24 @@ def tied(choice):
 
 
 def test_the_cheapest_setting_that_survives_is_chosen():
-    found = choose(
+    choice = choose(
         races(),
         cell("threads=1", 1.6),
         cell("op_determinism", 1.3),
         races("xla", 0.5),
     )
-    assert found.best == "op_determinism"
-    assert order(found) == ["op_determinism", "threads=1", "xla", "default"]
-    assert qualifying(found) == ["op_determinism", "threads=1"]
-    assert named(found, "threads=1").cost.ratio == pytest.approx(1.6, rel=1e-3)
+    assert choice.best == "op_determinism"
+    assert order(choice) == ["op_determinism", "threads=1", "xla", "default"]
+    assert qualifying(choice) == ["op_determinism", "threads=1"]
+    assert named(choice, "threads=1").cost.ratio == pytest.approx(1.6, rel=1e-3)
 
 
 def test_one_divergence_is_too_many_at_any_rate():
-    """A high tolerable rate is for bounds on what nobody has seen."""
+    """A high tolerable rate is for the bounds of clean counts."""
     rare = cell("xla", 0.2, scopes={"repeat": divergence(1, 6100, 0.0, 0.0009)})
-    found = choose(cell(), rare, max_rate=1.0)
-    assert found.best == "default"
-    assert named(found, "xla").reasons == ("matmul_square, repeat: 1 of 6100 differed",)
+    choice = choose(cell(), rare, max_rate=1.0)
+    assert choice.best == "default"
+    assert named(choice, "xla").reasons == ("matmul_square, repeat: 1 of 6100 differed",)
 
 
 def test_only_scopes_asked_about_count():
@@ -124,29 +135,31 @@ def test_only_scopes_asked_about_count():
 
 @pytest.mark.parametrize("status", ["unimplemented", "timed_out", "crashed", "failed"])
 def test_a_cell_that_failed_never_qualifies(status):
-    found = choose(cell(ratio=1.0), failed(setting="xla", status=status, reason="no XLA here"))
-    assert found.best == "default"
-    [reason] = named(found, "xla").reasons
+    choice = choose(cell(ratio=1.0), failed(setting="xla", status=status, reason="no XLA here"))
+    assert choice.best == "default"
+    [reason] = named(choice, "xla").reasons
     assert reason == f"matmul_square: {status.replace('_', ' ')} (no XLA here)"
-    assert named(found, "xla").findings == ()
+    assert named(choice, "xla").findings == ()
 
 
 def test_a_setting_without_a_cost_is_never_the_cheapest():
-    found = choose(cell(), cell("xla", 0.5, cost=None), cell("threads=1", 1.5))
-    assert qualifying(found) == ["default", "threads=1"]
-    assert named(found, "xla").reasons == ("its cost is not known",)
-    assert named(found, "xla").cost is None
+    choice = choose(cell(), cell("xla", 0.5, cost=None), cell("threads=1", 1.5))
+    assert qualifying(choice) == ["default", "threads=1"]
+    assert named(choice, "xla").reasons == ("its cost is not known",)
+    assert named(choice, "xla").cost is None
 
 
 def test_none_qualifies_if_each_is_disqualified():
-    found = choose(races(), races("xla", 0.5), failed(setting="threads=1", reason="ValueError: no"))
-    assert found.best is None
-    assert found.snippets is None
-    assert order(found) == ["xla", "default", "threads=1"], "the cheapest first"
-    assert all(candidate.reasons for candidate in found.candidates)
-    assert tied(found) == set()
-    assert not decision.all_qualify(found)
-    assert "no setting measured survives repeat, process" in choice_tables.headline(found)
+    choice = choose(
+        races(), races("xla", 0.5), failed(setting="threads=1", reason="ValueError: no")
+    )
+    assert choice.best is None
+    assert choice.snippets is None
+    assert order(choice) == ["xla", "default", "threads=1"], "the cheapest first"
+    assert all(candidate.reasons for candidate in choice.candidates)
+    assert tied(choice) == set()
+    assert not decision.all_qualify(choice)
+    assert "no setting measured survives repeat, process" in choice_tables.headline(choice)
 
 
 # Bounds.
@@ -167,14 +180,14 @@ def test_none_qualifies_if_each_is_disqualified():
     ],
 )
 def test_a_bound_above_the_highest_rate_disqualifies(scope, trials, max_rate, advice):
-    found = choose(cell(scopes={scope: clean(trials)}), survive=(scope,), max_rate=max_rate)
+    choice = choose(cell(scopes={scope: clean(trials)}), survive=(scope,), max_rate=max_rate)
     if advice is None:
-        assert found.best == "default"
+        assert choice.best == "default"
     else:
-        assert found.best is None
+        assert choice.best is None
         said = f"0 of {trials} differed, which bounds the rate at {advice}"
-        assert found.candidates[0].reasons == (f"matmul_square, {scope}: {said}",)
-        assert not found.candidates[0].findings[0].survives
+        assert choice.candidates[0].reasons == (f"matmul_square, {scope}: {said}",)
+        assert not choice.candidates[0].findings[0].survives
 
 
 @pytest.mark.parametrize("profile", profiles.PROFILES.values(), ids=lambda profile: profile.name)
@@ -196,62 +209,62 @@ def test_an_unknown_bound_is_below_no_rate():
 
 
 def test_divergences_come_before_bounds_that_are_too_high():
-    found = choose(cell(scopes={"repeat": clean(63), "process": seen(3)}), max_rate=0.01)
-    first, second = found.candidates[0].reasons
+    choice = choose(cell(scopes={"repeat": clean(63), "process": seen(3)}), max_rate=0.01)
+    first, second = choice.candidates[0].reasons
     assert first == "matmul_square, process: 3 of 20 differed"
     assert second.startswith("matmul_square, repeat: 0 of 63 differed")
 
 
-# Scopes that were not compared, or mean nothing.
+# Scopes that were not compared or do not apply.
 
 
 def test_a_scope_that_was_not_measured_is_not_survived():
-    found = choose(cell(), survive=("repeat", "isa"))
-    assert found.best is None
-    assert found.candidates[0].reasons == ("matmul_square, isa: not measured",)
+    choice = choose(cell(), survive=("repeat", "isa"))
+    assert choice.best is None
+    assert choice.candidates[0].reasons == ("matmul_square, isa: not measured",)
 
 
 def test_a_scope_of_which_nothing_could_be_tried_is_not_survived():
     nothing = msgspec.structs.replace(divergence(0, 0), skipped={"oneDNN=SSE41": "did not take"})
-    found = choose(cell(scopes={"isa": nothing}), survive=("isa",))
-    assert found.best is None
-    [reason] = found.candidates[0].reasons
+    choice = choose(cell(scopes={"isa": nothing}), survive=("isa",))
+    assert choice.best is None
+    [reason] = choice.candidates[0].reasons
     assert reason == "matmul_square, isa: not measured (oneDNN=SSE41 could not be tried)"
 
 
 def test_a_scope_that_does_not_apply_disqualifies_nothing():
-    found = choose(cell(scopes={"execution": meaningless()}), survive=("process", "execution"))
-    assert found.best == "default"
-    finding = found.candidates[0].findings[1]
+    choice = choose(cell(scopes={"execution": meaningless()}), survive=("process", "execution"))
+    assert choice.best == "default"
+    finding = choice.candidates[0].findings[1]
     assert (finding.survives, finding.applies) == (None, False)
     assert finding.why == "the scenario itself says how it is executed"
-    assert "| n/a |" in choice_tables.markdown(found)
+    assert "| n/a |" in choice_tables.markdown(choice)
 
 
 def test_other_scopes_that_a_setting_survives_are_listed():
     more = {"threads": clean(6), "load": seen(1, 4), "isa": meaningless(), "execution": clean(3)}
-    found = choose(cell(scopes=more))
-    assert found.candidates[0].also_survives == ("threads", "execution")
+    choice = choose(cell(scopes=more))
+    assert choice.candidates[0].also_survives == ("threads", "execution")
     assert choose(cell(scopes=more), max_rate=0.4).candidates[0].also_survives == ("threads",)
     assert choose(races()).candidates[0].also_survives == ()
 
 
-# State, races, and costs of old.
+# State, races, and costs of old evidence.
 
 THREE = ("repeat", "process", "threads")
 
 
-def stateful(**changes):
+def stateful(**changes: Any) -> Evidence:
     return cell(carries_state=True, sequence=["a", "b", "c"], **changes)
 
 
 def test_a_cell_that_carries_state_qualifies_with_a_note():
-    found = choose(stateful())
-    assert found.best == "default"
-    repeat, process = found.candidates[0].findings
+    choice = choose(stateful())
+    assert choice.best == "default"
+    repeat, process = choice.candidates[0].findings
     assert repeat.survives
     assert (repeat.note, process.note) == ("carries state, its sequence repeats", None)
-    for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+    for shown in (plain(terminal(choice)), choice_tables.markdown(choice)):
         assert "the answer; repeat: carries state, its sequence repeats" in shown
     listed = decision.choose_each([stateful()], Question())
     said = "repeat 0/310 ≤ 0.96 % (carries state, its sequence repeats)"
@@ -259,23 +272,23 @@ def test_a_cell_that_carries_state_qualifies_with_a_note():
 
 
 def test_scenarios_that_carry_state_are_counted():
-    found = choose(stateful(scenario="a"), cell(scenario="b"))
+    choice = choose(stateful(scenario="a"), cell(scenario="b"))
     said = "repeat: carries state, its sequence repeats in 1 of 2 scenarios"
-    assert said in choice_tables.markdown(found)
+    assert said in choice_tables.markdown(choice)
 
 
 def test_a_setting_that_does_not_qualify_keeps_its_note():
-    found = choose(stateful(scopes={"threads": seen(6, 6)}), survive=THREE)
+    choice = choose(stateful(scopes={"threads": seen(6, 6)}), survive=THREE)
     assert "6 of 6 differed; repeat: carries state, its sequence repeats" in choice_tables.markdown(
-        found
+        choice
     )
 
 
 def test_the_first_call_that_differs_is_named():
     parted = msgspec.structs.replace(seen(4, 6), first_call=7)
-    found = choose(stateful(scopes={"threads": parted, "repeat": parted}), survive=THREE)
-    assert found.best is None
-    repeat, _, threads = found.candidates[0].findings
+    choice = choose(stateful(scopes={"threads": parted, "repeat": parted}), survive=THREE)
+    assert choice.best is None
+    repeat, _, threads = choice.candidates[0].findings
     assert repeat.why == "4 of 6 differed; first differs at call 7"
     assert repeat.note is None
     assert threads.why == "differs in repeat already"
@@ -291,25 +304,27 @@ def test_the_first_call_that_differs_is_named():
 )
 @pytest.mark.parametrize("scope", ["threads", "load", "isa", "execution"])
 def test_a_race_disqualifies_but_no_scope_is_its_cause(scopes, already, scope):
-    found = choose(cell(divergence={**scopes, scope: seen(6, 6)}), survive=(scope,))
-    assert found.best is None
-    assert found.candidates[0].reasons == (f"matmul_square, {scope}: differs in {already} already",)
-    assert found.candidates[0].findings[0].anyway
-    for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+    choice = choose(cell(divergence={**scopes, scope: seen(6, 6)}), survive=(scope,))
+    assert choice.best is None
+    assert choice.candidates[0].reasons == (
+        f"matmul_square, {scope}: differs in {already} already",
+    )
+    assert choice.candidates[0].findings[0].anyway
+    for shown in (plain(terminal(choice)), choice_tables.markdown(choice)):
         assert "(6/6)" in shown
         assert "6 of 6" not in shown
         assert "(k/n): the bits differ in repeat or process already" in " ".join(shown.split())
 
 
 def test_a_difference_in_one_scope_is_no_race():
-    found = choose(cell(scopes={"threads": seen(6, 6)}), survive=THREE)
-    assert found.candidates[0].reasons == ("matmul_square, threads: 6 of 6 differed",)
-    assert "(k/n)" not in choice_tables.markdown(found)
+    choice = choose(cell(scopes={"threads": seen(6, 6)}), survive=THREE)
+    assert choice.candidates[0].reasons == ("matmul_square, threads: 6 of 6 differed",)
+    assert "(k/n)" not in choice_tables.markdown(choice)
 
 
 def test_a_racing_cell_keeps_its_other_counts():
-    found = choose(cell(divergence=racing(threads=clean(6))), survive=THREE)
-    *_, row = rows(choice_tables.markdown(found))
+    choice = choose(cell(divergence=racing(threads=clean(6))), survive=THREE)
+    *_, row = rows(choice_tables.markdown(choice))
     assert row[2:5] == ["300/315", "20/20", "0/6 ≤ 39 %"]
 
 
@@ -328,10 +343,10 @@ COLD = "cost: of steps after idleness, as detcost measured before schema 3"
 
 
 def test_costs_of_cold_steps_have_a_note():
-    found = choose(cell(), cell("xla", 0.5, schema=2))
+    choice = choose(cell(), cell("xla", 0.5, schema=2))
     listed = decision.choose_each([cell(schema=2)], Question())
-    assert found.source.cold
-    for answer in (found, listed):
+    assert choice.source.cold
+    for answer in (choice, listed):
         assert COLD in choice_tables.markdown(answer)
         assert COLD in " ".join(plain(terminal(answer)).split())
     assert not choose(cell()).source.cold
@@ -342,16 +357,16 @@ def test_costs_of_cold_steps_have_a_note():
 
 
 def test_of_tied_settings_the_simplest_is_best():
-    found = choose(
+    choice = choose(
         races(),
         cell("op_determinism+threads=1+xla", 1.00, NOISY),
         cell("op_determinism+xla", 1.01, OTHER_NOISE),
         cell("op_determinism", 1.02),
         cell("threads=1", 9.0),
     )
-    assert found.best == "op_determinism"
-    assert tied(found) == {"op_determinism", "op_determinism+xla", "op_determinism+threads=1+xla"}
-    assert order(found) == [
+    assert choice.best == "op_determinism"
+    assert tied(choice) == {"op_determinism", "op_determinism+xla", "op_determinism+threads=1+xla"}
+    assert order(choice) == [
         "op_determinism",
         "op_determinism+threads=1+xla",
         "op_determinism+xla",
@@ -366,37 +381,37 @@ def test_of_as_many_levers_the_cheaper_is_best():
 
 @pytest.mark.parametrize("same_run", [True, False])
 def test_within_a_run_noise_hides_no_clear_difference(same_run):
-    """Blocks strayed by 20 %, alike for both: the two intervals overlap, the paired one is clear.
+    """Blocks vary by 20 %, equally for both: the intervals overlap, but the paired one is clear.
 
-    Of two runs the same figures tell nothing.
+    The same figures of two runs are tied.
     """
     other = {} if same_run else OLD
-    found = choose(
+    choice = choose(
         races(),
         cell("op_determinism+threads=1", 1.0, NOISY),
         cell("xla", 1.05, NOISY, **other),
     )
-    cheap, dear = named(found, "op_determinism+threads=1"), named(found, "xla")
+    cheap, dear = named(choice, "op_determinism+threads=1"), named(choice, "xla")
     assert dear.cost.low < cheap.cost.high
     assert dear.tied == (not same_run)
-    assert found.best == ("op_determinism+threads=1" if same_run else "xla")
+    assert choice.best == ("op_determinism+threads=1" if same_run else "xla")
 
 
 @pytest.mark.parametrize(("ratio", "best"), [(1.019, "xla"), (1.021, "op_determinism+xla")])
 def test_a_difference_within_the_free_band_is_none(ratio, best):
-    found = choose(races(), cell("op_determinism+xla", 1.0), cell("xla", ratio))
-    assert found.best == best
+    choice = choose(races(), cell("op_determinism+xla", 1.0), cell("xla", ratio))
+    assert choice.best == best
 
 
 def test_ties_are_with_the_cheapest_not_with_the_best():
-    found = choose(
+    choice = choose(
         races(),
         cell("op_determinism+threads=1+xla", 1.0),
         cell("op_determinism+xla", 1.015),
         cell("xla", 1.03),
     )
-    assert found.best == "op_determinism+xla"
-    assert tied(found) == {"op_determinism+threads=1+xla", "op_determinism+xla"}
+    assert choice.best == "op_determinism+xla"
+    assert tied(choice) == {"op_determinism+threads=1+xla", "op_determinism+xla"}
 
 
 def test_what_does_not_qualify_is_tied_with_nothing():
@@ -404,10 +419,10 @@ def test_what_does_not_qualify_is_tied_with_nothing():
 
 
 def test_with_one_block_everything_is_tied():
-    found = choose(cell(noise=(1.0,)), cell("xla", 0.3, (1.0,)))
-    assert found.best == "default"
-    assert tied(found) == {"default", "xla"}
-    assert named(found, "xla").cost.low is None
+    choice = choose(cell(noise=(1.0,)), cell("xla", 0.3, (1.0,)))
+    assert choice.best == "default"
+    assert tied(choice) == {"default", "xla"}
+    assert named(choice, "xla").cost.low is None
 
 
 def test_default_wins_over_a_setting_that_only_seems_faster():
@@ -418,22 +433,22 @@ def test_default_wins_over_a_setting_that_only_seems_faster():
 # Several scenarios.
 
 
-def two(setting, first, second, **changes):
-    a = {"scenario": "a", "family": "x", **changes}
-    b = {"scenario": "b", "family": "y", "run_id": "of b", **changes}
+def two(setting: str, first: float, second: float, **changes: Any) -> list[Evidence]:
+    a: dict[str, Any] = {"scenario": "a", "family": "x", **changes}
+    b: dict[str, Any] = {"scenario": "b", "family": "y", "run_id": "of b", **changes}
     return [cell(setting, first, **a), cell(setting, second, **b)]
 
 
 def test_one_setting_for_all_has_the_least_geometric_mean():
-    found = choose(*two("default", 1, 1), *two("xla", 2.0, 0.25), *two("threads=1", 0.9, 0.9))
-    assert found.scenarios == ("a", "b")
-    assert found.best == "xla"
-    best = named(found, "xla")
+    choice = choose(*two("default", 1, 1), *two("xla", 2.0, 0.25), *two("threads=1", 0.9, 0.9))
+    assert choice.scenarios == ("a", "b")
+    assert choice.best == "xla"
+    best = named(choice, "xla")
     assert best.cost.ratio == pytest.approx(math.sqrt(2.0 * 0.25), rel=1e-3)
     assert best.worst.ratio == pytest.approx(2.0, rel=1e-3)
     assert best.worst.low < best.worst.ratio < best.worst.high
     assert len(best.findings) == 4
-    assert "its worst cost in a scenario: 2.00" in choice_tables.markdown(found)
+    assert "its worst cost in a scenario: 2.00" in choice_tables.markdown(choice)
 
 
 @pytest.mark.parametrize(
@@ -446,9 +461,9 @@ def test_one_setting_for_all_has_the_least_geometric_mean():
 )
 def test_one_scenario_in_which_it_fails_disqualifies_a_setting(failing, reason):
     evidence = [*two("default", 1, 1), cell("xla", 0.5, scenario="a"), failing]
-    found = choose(*filter(None, evidence))
-    assert found.best == "default"
-    assert named(found, "xla").reasons[0] == reason
+    choice = choose(*filter(None, evidence))
+    assert choice.best == "default"
+    assert named(choice, "xla").reasons[0] == reason
     assert choose(*filter(None, evidence), scenarios=("a",)).best == "xla"
 
 
@@ -464,30 +479,30 @@ def test_one_scenario_in_which_it_fails_disqualifies_a_setting(failing, reason):
     ],
 )
 def test_scenarios_are_asked_for_by_name_by_family_or_all(asked, scenarios):
-    """They come in the order measured."""
+    """Scenarios are in the order measured."""
     evidence = [cell(scenario="c", family="y"), *two("default", 1, 1)]
     assert choose(*evidence, scenarios=asked).scenarios == scenarios
 
 
 def test_each_scenario_has_an_answer_of_its_own():
     evidence = [*two("default", 1, 1), *two("xla", 0.5, 1.5)]
-    found = decision.choose_each(evidence, Question())
-    assert [(each.scenarios, each.best) for each in found] == [
+    choices = decision.choose_each(evidence, Question())
+    assert [(each.scenarios, each.best) for each in choices] == [
         (("a",), "xla"),
         (("b",), "default"),
     ]
-    assert decision.all_qualify(found)
+    assert decision.all_qualify(choices)
     broken = [*evidence, *two("threads=1", 1, 1), races(scenario="c")]
-    found = decision.choose_each(broken, Question())
-    assert [each.best for each in found] == ["xla", "default", None]
-    assert not decision.all_qualify(found)
+    choices = decision.choose_each(broken, Question())
+    assert [each.best for each in choices] == ["xla", "default", None]
+    assert not decision.all_qualify(choices)
 
 
-# Levers that mean nothing to a scenario.
+# Levers that do not apply to a scenario.
 
 
-def pipeline(*levers, **changes):
-    """Return the cells of a pipeline, to which some levers and their combinations mean nothing."""
+def pipeline(*levers: str, **changes: Any) -> list[Evidence]:
+    """Return the cells of a pipeline to which levers and their combinations do not apply."""
     return [
         *(means_nothing(lever, scenario="b", **changes) for lever in levers),
         *(means_nothing(f"op_determinism+{lever}", scenario="b", **changes) for lever in levers),
@@ -495,27 +510,27 @@ def pipeline(*levers, **changes):
 
 
 def test_a_lever_that_does_not_apply_is_looked_through():
-    found = choose(
+    choice = choose(
         *two("default", 1, 1),
         *two("op_determinism", 1.2, 1.4),
         cell("xla", 0.5, scenario="a"),
         cell("op_determinism+xla", 0.4, scenario="a"),
         *pipeline("xla"),
     )
-    assert found.best == "xla"
-    assert named(found, "xla").worst.ratio == 1
-    both = named(found, "op_determinism+xla")
+    assert choice.best == "xla"
+    assert named(choice, "xla").worst.ratio == 1
+    both = named(choice, "op_determinism+xla")
     assert both.qualifies
     assert both.cost.ratio == pytest.approx(math.sqrt(0.4 * 1.4), rel=1e-3)
-    assert found.commands == ()
+    assert choice.commands == ()
 
 
 def test_a_simpler_setting_disqualifies_the_one_it_stands_for():
-    found = choose(
+    choice = choose(
         cell(scenario="a"), races(scenario="b"), cell("xla", 0.5, scenario="a"), *pipeline("xla")
     )
-    assert found.best is None
-    assert "b, process: 20 of 20 differed" in named(found, "xla").reasons
+    assert choice.best is None
+    assert "b, process: 20 of 20 differed" in named(choice, "xla").reasons
 
 
 def test_settings_that_only_stand_for_others_are_not_listed():
@@ -524,20 +539,20 @@ def test_settings_that_only_stand_for_others_are_not_listed():
 
 
 def test_levers_that_only_together_do_not_apply_stay():
-    found = choose(cell(scenario="b"), means_nothing("op_determinism+xla", scenario="b"))
-    [reason] = named(found, "op_determinism+xla").reasons
+    choice = choose(cell(scenario="b"), means_nothing("op_determinism+xla", scenario="b"))
+    [reason] = named(choice, "op_determinism+xla").reasons
     assert reason == "b: not applicable (op_determinism+xla means nothing to it)"
 
 
 def test_a_simpler_setting_may_have_failed():
-    found = choose(
+    choice = choose(
         *two("default", 1, 1),
         cell("tf32=off+xla", 0.5, scenario="a"),
         means_nothing("xla", scenario="b"),
         means_nothing("tf32=off+xla", scenario="b"),
         failed(setting="tf32=off", scenario="b", reason="no"),
     )
-    assert named(found, "tf32=off+xla").reasons == ("b: failed (no)",)
+    assert named(choice, "tf32=off+xla").reasons == ("b: failed (no)",)
 
 
 def test_an_unimplemented_lever_is_not_looked_through():
@@ -545,9 +560,9 @@ def test_an_unimplemented_lever_is_not_looked_through():
         failed(setting=name, status="unimplemented", reason="no gradient")
         for name in ("xla", "op_determinism+xla")
     ]
-    found = choose(races(), cell("op_determinism", 1.3), *lost)
-    assert qualifying(found) == ["op_determinism"]
-    assert named(found, "op_determinism+xla").reasons[0].endswith("unimplemented (no gradient)")
+    choice = choose(races(), cell("op_determinism", 1.3), *lost)
+    assert qualifying(choice) == ["op_determinism"]
+    assert named(choice, "op_determinism+xla").reasons[0].endswith("unimplemented (no gradient)")
 
 
 def test_on_a_device_that_was_not_there_nothing_qualifies():
@@ -555,16 +570,16 @@ def test_on_a_device_that_was_not_there_nothing_qualifies():
         failed(setting=name, device="GPU:7", status="not_applicable", reason="no GPU:7 here")
         for name in ("default", "xla", "op_determinism+xla")
     ]
-    found = choose(*absent, device="GPU:7")
-    assert found.best is None
-    assert found.candidates[0].reasons == ("matmul_square: not applicable (no GPU:7 here)",)
+    choice = choose(*absent, device="GPU:7")
+    assert choice.best is None
+    assert choice.candidates[0].reasons == ("matmul_square: not applicable (no GPU:7 here)",)
 
 
 # What is missing.
 
 
-def parsed(command):
-    """Read a command as the command line and a measurement would, without running it."""
+def parsed(command: str) -> dict[str, Any]:
+    """Parse a command as the command line and a measurement do, without running it."""
     tool, name, *words = shlex.split(command)
     assert (tool, name) == ("detcost", "measure")
     measure = typer.main.get_command(main.app).commands["measure"]
@@ -582,7 +597,7 @@ def parsed(command):
 
 
 def test_a_missing_cell_has_a_command_that_measures_it():
-    found = decision.choose(
+    choice = decision.choose(
         [
             cell(scopes={"threads": clean(6)}),
             cell("op_determinism+threads=1", 1.3),
@@ -591,7 +606,7 @@ def test_a_missing_cell_has_a_command_that_measures_it():
         Question(survive=("threads", "process")),
         "my results/more.trials.jsonl",
     )
-    [command] = found.commands
+    [command] = choice.commands
     asked = parsed(command)
     assert asked["scenarios"] == ["matmul_square"]
     assert asked["settings"] == ["xla", "op_determinism+threads=1"]
@@ -599,7 +614,7 @@ def test_a_missing_cell_has_a_command_that_measures_it():
     assert asked["scopes"] == ["repeat", "process", "threads"], "what is known is measured again"
     assert str(asked["out_file"]) == "my results/more.trials.jsonl"
     assert (asked["size"], asked["dtype"]) == ("medium", None)
-    assert "to measure the rest: detcost measure" in choice_tables.markdown(found)
+    assert "to measure the rest: detcost measure" in choice_tables.markdown(choice)
 
 
 def test_each_scenario_that_lacks_something_has_a_command():
@@ -630,9 +645,9 @@ def test_without_a_missing_cell_there_is_no_command(more):
 def test_the_newest_record_of_a_cell_counts():
     old = [cell(**OLD), cell("xla", 0.5, **OLD)]
     assert choose(*old).best == "xla"
-    found = choose(*old, cell(), races("xla", 0.5))
-    assert found.best == "default"
-    assert len(found.candidates) == 2
+    choice = choose(*old, cell(), races("xla", 0.5))
+    assert choice.best == "default"
+    assert len(choice.candidates) == 2
 
 
 def test_the_machine_measured_last_is_taken_by_default():
@@ -716,21 +731,21 @@ def test_python_users_give_a_folder_a_file_or_records(tmp_path):
     evidence = [cell(), cell("xla", 0.5), races(device="GPU:0")]
     path = tmp_path / "results" / "box" / "x.trials.jsonl"
     Journal(path, "run").append(evidence)
-    found = detcost.choose("matmul", max_rate=0.2, results=tmp_path / "results")
-    assert isinstance(found, detcost.Choice)
-    assert (found.best, found.max_rate) == ("xla", 0.2)
+    choice = detcost.choose("matmul", max_rate=0.2, results=tmp_path / "results")
+    assert isinstance(choice, detcost.Choice)
+    assert (choice.best, choice.max_rate) == ("xla", 0.2)
     for results in (str(path), evidence):
-        assert detcost.choose(["matmul_square"], max_rate=0.2, results=results) == found
+        assert detcost.choose(["matmul_square"], max_rate=0.2, results=results) == choice
     assert detcost.choose(device="GPU:0", survive=["repeat"], results=evidence).best is None
 
 
-# What it rests on, and what to paste.
+# The source of an answer, and the code to paste.
 
 
 def test_an_answer_has_its_source():
     wide = Controls(cost(1.0, 0.9, 1.1), Control(20, 20, True), Control(0, 20, True))
-    found = choose(cell(**OLD), cell("xla", controls=wide), cell("threads=1", scenario="b"))
-    source = found.source
+    choice = choose(cell(**OLD), cell("xla", controls=wide), cell("threads=1", scenario="b"))
+    source = choice.source
     assert (source.machine, source.cpu) == ("box", "Some CPU @ 2.00GHz")
     assert (source.tensorflow, source.profiles) == ("2.21.0", ("standard",))
     assert source.runs == ("20260102T030405-0a1b2c3d", "old")
@@ -743,9 +758,9 @@ FAILING = Controls(cost(1.2, 1.1, 1.3), Control(3, 20, False), Control(1, 20, Fa
 
 
 def test_failed_controls_are_a_warning():
-    found = choose(cell(), cell("xla", 0.5, controls=FAILING))
-    assert len(found.source.failed_controls) == 3
-    for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+    choice = choose(cell(), cell("xla", 0.5, controls=FAILING))
+    assert len(choice.source.failed_controls) == 3
+    for shown in (plain(terminal(choice)), choice_tables.markdown(choice)):
         assert "CONTROLS FAILED: default against itself came out 1.200" in shown
         assert "known to vary was not seen to" in shown
         assert "known to be stable was seen to vary" in shown
@@ -754,40 +769,40 @@ def test_failed_controls_are_a_warning():
 
 def test_the_code_to_paste_is_the_code_that_was_measured():
     setting = grammar.parse("deterministic_ops_env+threads=1")
-    found = choose(races(seed=7), cell(setting.name, 1.5, seed=7)).snippets
-    assert found.python == setting.snippet(7)
-    assert "set_random_seed(7)" in found.python
-    assert found.environment == "export TF_DETERMINISTIC_OPS=1"
-    assert found.line is None
-    assert found.keras.endswith("model.compile(optimizer, loss, jit_compile=False)")
+    choice = choose(races(seed=7), cell(setting.name, 1.5, seed=7)).snippets
+    assert choice.python == setting.snippet(7)
+    assert "set_random_seed(7)" in choice.python
+    assert choice.environment == "export TF_DETERMINISTIC_OPS=1"
+    assert choice.line is None
+    assert choice.keras.endswith("model.compile(optimizer, loss, jit_compile=False)")
     compiled = choose(cell(), cell("xla", 0.5)).snippets
     assert compiled.line in compiled.python
     assert compiled.keras.count("jit_compile") == compiled.keras.count("jit_compile=True") == 1
 
 
 def test_a_lever_of_a_newer_detcost_is_chosen_without_code():
-    found = choose(cell(), cell("warp=9", 0.5))
-    assert found.best == "warp=9"
-    assert found.snippets is None
-    assert "To paste" not in choice_tables.markdown(found)
+    choice = choose(cell(), cell("warp=9", 0.5))
+    assert choice.best == "warp=9"
+    assert choice.snippets is None
+    assert "To paste" not in choice_tables.markdown(choice)
 
 
-# As a person and as a program read it.
+# Tables and JSON.
 
 
-def terminal(found) -> str:
+def terminal(answer: Choice | Sequence[Choice]) -> str:
     console = Console(file=io.StringIO(), width=300, color_system="truecolor", force_terminal=True)
-    console.print(choice_tables.terminal(found))
+    console.print(choice_tables.terminal(answer))
     return console.file.getvalue()
 
 
 def plain(text: str) -> str:
-    """Take rich's own styles away."""
+    """Remove the styles of rich."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def rows(markdown: str) -> list[list[str]]:
-    """Read a table as GitHub does: an escaped bar is no border."""
+    """Parse a table as GitHub does. An escaped bar is no border."""
     return [
         [word.strip() for word in re.split(r"(?<!\\)\|", line)[1:-1]]
         for line in markdown.split("\n")
@@ -800,13 +815,13 @@ def outside_code(markdown: str) -> str:
 
 
 def test_a_table_has_the_cost_and_result_of_every_setting():
-    found = choose(
+    choice = choose(
         races(),
         cell("op_determinism", 1.3, scopes={"threads": clean(6)}),
         cell("op_determinism+xla", 1.3),
         failed(setting="xla", reason="ValueError: no"),
     )
-    table = rows(choice_tables.markdown(found))
+    table = rows(choice_tables.markdown(choice))
     assert table[0] == ["setting", "cost [95 %]", "repeat", "process", "result"]
     names, costs, repeat, process, words = zip(*table[2:], strict=True)
     assert names == ("`op_determinism`", "`op_determinism+xla`", "`default`", "`xla`")
@@ -817,7 +832,7 @@ def test_a_table_has_the_cost_and_result_of_every_setting():
     assert words[1] == "tied: within the noise its cost equals the answer's"
     assert words[2].startswith(r"matmul\_square, repeat: 300 of 310 differed; ")
     assert words[3] == r"matmul\_square: failed (ValueError: no)"
-    shown = plain(terminal(found))
+    shown = plain(terminal(choice))
     for word in (*table[0], *(name.strip("`") for name in names), "0/310 ≤ 0.96 %", "the answer"):
         assert word in shown
 
@@ -829,22 +844,22 @@ def test_many_reasons_are_counted():
 
 def test_a_table_of_answers_has_a_row_a_scenario():
     evidence = [*two("default", 1, 1), *two("xla", 0.5, 1.0), races(scenario="c")]
-    found = decision.choose_each(evidence, Question())
-    table = rows(choice_tables.markdown(found))
+    choices = decision.choose_each(evidence, Question())
+    table = rows(choice_tables.markdown(choices))
     assert table[0] == ["scenario", "setting", "cost [95 %]", "bounds", "tied with it"]
     bounds = "repeat 0/310 ≤ 0.96 %, process 0/20 ≤ 14 %"
     assert table[2] == ["a", "xla", r"0.50 \[0.50, 0.50\]", bounds, ""]
     assert table[3] == ["b", "default", r"1.00 \[1.00, 1.00\]", bounds, "xla"]
     assert table[4][:3] == ["c", "none qualifies", "–"]
     assert table[4][3].startswith("c, repeat: 300 of 310 differed")
-    shown = plain(terminal(found))
+    shown = plain(terminal(choices))
     for words in ("survive repeat, process on CPU:0", "none qualifies", "0/310 ≤ 0.96 %"):
         assert words in shown
 
 
 def test_nothing_is_called_deterministic():
-    for found in (choose(cell(), cell("op_determinism", 0.5)), choose(races())):
-        for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+    for choice in (choose(cell(), cell("op_determinism", 0.5)), choose(races())):
+        for shown in (plain(terminal(choice)), choice_tables.markdown(choice)):
             assert "deterministic" not in shown
 
 
@@ -856,9 +871,12 @@ HOSTILE = [
 ]
 
 
-def hostile(text):
-    """Return evidence in which a stranger has written it wherever there is room for words."""
-    place = {"machine": {"name": text, "cpu": text}, "versions": {"tensorflow": text}}
+def hostile(text: str) -> list[Evidence]:
+    """Return evidence with a text in every place that holds one."""
+    place: dict[str, Any] = {
+        "machine": {"name": text, "cpu": text},
+        "versions": {"tensorflow": text},
+    }
     place |= {"scenario": text, "size": text, "dtype": text, "device": text}
     controls = Controls(cost(1.2, 1.1, 1.3), None, None)
     odd = msgspec.structs.replace(divergence(0, 0), skipped={text: text})
@@ -872,21 +890,21 @@ def hostile(text):
     ]
 
 
-def answered(text, survive):
+def answered(text: str, survive: tuple[str, ...]) -> tuple[Choice, list[Choice]]:
     """Return the answer to a question about such evidence, alone and in a list."""
     question = Question(survive=survive, device=text, machine=text, size=text, dtype=text)
-    found = decision.choose(hostile(text), question)
-    return found, [found]
+    answer = decision.choose(hostile(text), question)
+    return answer, [answer]
 
 
 @pytest.mark.parametrize("survive", [("process",), ("process", "isa")])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_untrusted_text_stays_text(text, survive):
-    for found, harmless in zip(answered(text, survive), answered("x", survive), strict=True):
-        shown = terminal(found)
+    for choice, harmless in zip(answered(text, survive), answered("x", survive), strict=True):
+        shown = terminal(choice)
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", plain(shown))
         assert "\x1b]8;" not in shown, "a link"
-        markdown, usual = choice_tables.markdown(found), choice_tables.markdown(harmless)
+        markdown, usual = choice_tables.markdown(choice), choice_tables.markdown(harmless)
         assert len(markdown.splitlines()) == len(usual.splitlines())
         assert [len(row) for row in rows(markdown)] == [len(row) for row in rows(usual)]
         assert markdown.count("```") == usual.count("```")
@@ -902,7 +920,7 @@ def test_an_untrusted_name_is_one_word_of_a_command():
 
 @pytest.mark.parametrize("text", ["xla", *HOSTILE])
 def test_json_is_strict_and_read_again_as_the_same_choice(text):
-    found = choose(
+    choice = choose(
         cell(machine={"name": text}),
         cell(text, 0.5, machine={"name": text}),
         failed(setting="tf32", reason=text, machine={"name": text}),
@@ -910,15 +928,15 @@ def test_json_is_strict_and_read_again_as_the_same_choice(text):
         survive=("process", "isa"),
         max_rate=0.5,
     )
-    written = choice_tables.json_text(found)
+    written = choice_tables.json_text(choice)
     json.loads(written, parse_constant=pytest.fail)
-    assert msgspec.json.decode(written, type=Choice, strict=True) == found
+    assert msgspec.json.decode(written, type=Choice, strict=True) == choice
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", written)
 
 
 def test_answers_for_several_scenarios_are_a_list_in_json():
-    found = decision.choose_each([*two("default", 1, 1)], Question())
-    assert msgspec.json.decode(choice_tables.json_text(found), type=list[Choice]) == found
+    choices = decision.choose_each([*two("default", 1, 1)], Question())
+    assert msgspec.json.decode(choice_tables.json_text(choices), type=list[Choice]) == choices
 
 
 def test_of_no_scenario_at_all_nothing_is_chosen():
@@ -932,8 +950,8 @@ def test_a_scope_named_twice_counts_once():
 
 @pytest.mark.parametrize("cpu", [5, ["x"], {"a": 1}])
 def test_json_is_read_again_with_any_name_of_a_processor(cpu):
-    found = choose(cell(machine={"name": "box", "cpu": cpu}))
-    assert msgspec.json.decode(choice_tables.json_text(found), type=Choice) == found
+    choice = choose(cell(machine={"name": "box", "cpu": cpu}))
+    assert msgspec.json.decode(choice_tables.json_text(choice), type=Choice) == choice
 
 
 @pytest.mark.parametrize("field", ["scenario", "device", "size", "dtype"])
@@ -945,8 +963,8 @@ def test_a_message_with_untrusted_names_is_one_line(field):
 
 
 def test_failed_controls_are_a_warning_under_a_table_too():
-    found = decision.choose_each([cell(controls=FAILING)], Question())
-    for shown in (plain(terminal(found)), choice_tables.markdown(found)):
+    choices = decision.choose_each([cell(controls=FAILING)], Question())
+    for shown in (plain(terminal(choices)), choice_tables.markdown(choices)):
         assert "CONTROLS FAILED" in shown
 
 
@@ -959,8 +977,8 @@ def test_a_scenario_is_no_option_of_a_command_to_paste():
 
 
 def test_a_bare_address_is_no_link_in_markdown():
-    found = choose(cell(), failed(setting="xla", reason="see https://evil.example"))
-    assert "https://" not in outside_code(choice_tables.markdown(found))
+    choice = choose(cell(), failed(setting="xla", reason="see https://evil.example"))
+    assert "https://" not in outside_code(choice_tables.markdown(choice))
 
 
 def test_the_advice_on_a_bound_is_not_shortened():

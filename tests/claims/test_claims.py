@@ -1,4 +1,4 @@
-"""Folklore: a verdict is what the evidence says, and nothing else."""
+"""Claims: a verdict follows from the evidence alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from detcost.claims.hypotheses import (
     Differ,
     EvidenceIndex,
     Grows,
+    Hypothesis,
     Outcome,
     Same,
     Stays,
@@ -34,7 +35,7 @@ from paths import ROOT
 CELL = ("matmul_square", "default")
 
 
-def evaluate(hypothesis, *records: Evidence) -> Outcome:
+def evaluate(hypothesis: Hypothesis, *records: Evidence) -> Outcome:
     return hypothesis.evaluate(EvidenceIndex(records))
 
 
@@ -42,7 +43,7 @@ def seen(divergent: int, scope: str = "repeat") -> Evidence:
     return record(divergence={scope: divergence(divergent, 20)})
 
 
-# -- asks ------------------------------------------------------------------------------------
+# -- hypotheses ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("divergent", "stays"), [(0, True), (1, False), (20, False)])
@@ -176,7 +177,7 @@ def test_the_cells_of_every_hypothesis_exist():
 
 
 def test_every_hypothesis_is_measured():
-    """Every cell and scope of every claim that needs no device of its own."""
+    """Every cell and scope is requested, except on a device other than the CPU."""
     cells = {
         (scenario, setting.name, scope)
         for request in measuring.requests()
@@ -203,7 +204,7 @@ def test_hypotheses_about_cost_get_intervals():
             assert request.profile.looks[-1] >= 5
 
 
-# -- what is committed ---------------------------------------------------------------------------
+# -- committed evidence --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
-"""``detcost choose``: an answer for a person, a page or a program, and an exit code for CI."""
+"""``detcost choose`` answers in a terminal, in Markdown or in JSON, with an exit code for CI."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ RACES = {"repeat": divergence(310, 315, 0.9, 1.0), "process": divergence(20, 20,
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
-    """A results folder in the working directory: a product that stays, and a race with a cure."""
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make results in the working directory: a steady product, and a race with a cure."""
     monkeypatch.chdir(tmp_path)
     race = {"scenario": "scatter", "family": "irregular"}
     journal = Journal(tmp_path / "results" / "box" / "x.trials.jsonl", "run")
@@ -42,8 +43,8 @@ def results(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def hopeless(results):
-    """The same, with a scenario that no setting cures."""
+def hopeless(results: Path) -> Path:
+    """Add a scenario that no setting cures."""
     path = results / "box" / "y.trials.jsonl"
     Journal(path, "run").append([record(scenario="hopeless", divergence=RACES)])
     return results
@@ -109,7 +110,7 @@ def test_for_an_empty_folder_the_message_has_a_remedy(detcost, tmp_path):
     assert "detcost measure --out" in err
 
 
-# What is asked, and what is shown.
+# Questions and answers.
 
 
 def test_without_a_scenario_there_is_a_table_over_all(detcost, hopeless):
@@ -149,7 +150,7 @@ def test_several_names_want_one_setting_however_they_are_given(detcost, results)
     ],
 )
 def test_scopes_to_survive_add_up_however_they_are_given(detcost, results, given):
-    """The last one alone would let through what races in the others."""
+    """If only the last value counted, a setting that races in the others would qualify."""
     _, out, _ = detcost("choose", "--scenario", "scatter", "--json", *given)
     assert json.loads(out)["survive"] == ["repeat", "process", "threads"]
 
@@ -228,8 +229,8 @@ def test_the_answer_names_its_machine(detcost, results):
 
 
 def documented() -> dict[str, set[str]]:
-    """Return the fields in the document's tables, by what they are said to be under."""
-    fields = {}
+    """Return the fields in the document's tables, by the path that leads to them."""
+    fields: dict[str, set[str]] = {}
     under = ""
     for line in DOCUMENT.partition("\n## JSON\n")[2].splitlines():
         if place := re.fullmatch(r"Of .*, under `(.*)`:", line):
@@ -240,20 +241,20 @@ def documented() -> dict[str, set[str]]:
     return fields
 
 
-def found_in(value, under="") -> dict[str, set[str]]:
+def keys_of(value: object, under: str = "") -> dict[str, set[str]]:
     """Return the keys of all objects in an answer, by the path that leads to them."""
     if isinstance(value, list):
-        return merged(found_in(each, under) for each in value)
+        return merged(keys_of(item, under) for item in value)
     if not isinstance(value, dict):
         return {}
-    inner = [found_in(value[key], f"{under}.{key}".lstrip(".")) for key in value]
+    inner = [keys_of(value[key], f"{under}.{key}".lstrip(".")) for key in value]
     return merged([{under: set(value)}, *inner])
 
 
-def merged(fields):
-    together = {}
-    for each in fields:
-        for under, keys in each.items():
+def merged(parts: Iterable[dict[str, set[str]]]) -> dict[str, set[str]]:
+    together: dict[str, set[str]] = {}
+    for part in parts:
+        for under, keys in part.items():
             together.setdefault(under, set()).update(keys)
     return together
 
@@ -261,13 +262,13 @@ def merged(fields):
 @pytest.mark.parametrize("asked", [[], ["--scenario", "all"], ["--scenario", "scatter"]])
 def test_json_has_the_fields_of_the_document_and_no_others(detcost, hopeless, asked):
     _, out, _ = detcost("choose", *asked, "--json")
-    keys = found_in(json.loads(out, parse_constant=pytest.fail))
+    keys = keys_of(json.loads(out, parse_constant=pytest.fail))
     for cost_of in ("candidates.cost", "candidates.worst"):
         assert keys.pop(cost_of) == {"ratio", "low", "high"}
     assert keys.pop("source.noise") == set(cost().__struct_fields__)
     expected = documented()
     assert set(expected) == {"", "candidates", "candidates.findings", "snippets", "source"}
-    if asked == ["--scenario", "all"]:  # which has no answer, so no code
+    if asked == ["--scenario", "all"]:  # it has no answer, so it has no code
         del expected["snippets"]
     assert keys == expected
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,8 @@ QUICK = ["-s", "default", "--profile", "quick", "--size", "small"]
 
 
 @pytest.fixture
-def mistake(detcost):
-    """What is said to a mistake, which must be one line and exit code 2."""
+def mistake(detcost: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
+    """Run a command with a mistake, which must be one line and exit code 2; return the line."""
 
     def run(*words: str) -> str:
         code, out, err = detcost(*words)
@@ -45,8 +46,8 @@ def mistake(detcost):
 
 
 @pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    """Put a module in TensorFlow's place that loads at once, for what is found before any op."""
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Replace TensorFlow by a module that loads fast, for mistakes detected before any op."""
     folder = tmp_path / "stand-in"
     folder.mkdir()
     (folder / "tensorflow.py").write_text(
@@ -129,7 +130,7 @@ def test_a_file_that_gives_no_scenario_is_one_line(stand_in, mistake, reference,
 
 
 def test_two_scenarios_with_one_name_in_results_are_refused(stand_in, mistake):
-    """The evidence of one would stand for both."""
+    """Evidence of one would count for both."""
     for folder in ("a", "b"):
         Path(folder).mkdir()
         Path(folder, "fine.py").write_text(FILES["fine.py"])
@@ -138,7 +139,7 @@ def test_two_scenarios_with_one_name_in_results_are_refused(stand_in, mistake):
 
 
 def test_scenarios_import_the_modules_of_their_own_folder(stand_in, mistake):
-    """Both have a model.py: the second must not be given the first's."""
+    """Both folders have a model.py. The second scenario must not import the first one."""
     for folder, name in (("a", "Wide"), ("b", "Deep")):
         Path(folder).mkdir()
         Path(folder, "model.py").write_text(f"class {name}: ...")
@@ -168,7 +169,7 @@ def test_an_interrupt_is_one_line_and_leaves_no_process(stand_in):
         os.kill(int(started.read_text()), 0)
 
 
-# Options that are given several times.
+# Repeated options.
 
 
 def lists() -> list[tuple[str, str]]:
@@ -182,9 +183,9 @@ def lists() -> list[tuple[str, str]]:
 
 
 def read(command: str, *words: str) -> dict[str, object]:
-    """Return what a command makes of its words, without running it."""
-    found = typer.main.get_command(main.app).commands[command]
-    return found.make_context(command, [*words, *(["x"] if command == "measure" else [])]).params
+    """Return the parameters that a command parses, without running it."""
+    parser = typer.main.get_command(main.app).commands[command]
+    return parser.make_context(command, [*words, *(["x"] if command == "measure" else [])]).params
 
 
 def test_the_options_that_take_several_words_are_known():
@@ -218,7 +219,7 @@ def test_an_empty_word_is_one_line_that_says_what_to_do(mistake, command, option
 def test_a_measurement_gets_all_the_words(detcost, monkeypatch):
     asked = {}
 
-    def measure(scenarios, settings, devices, **rest):
+    def measure(scenarios: object, settings: object, devices: object, **rest: object) -> None:
         asked.update(settings=settings, devices=devices, scopes=rest["scopes"])
 
     monkeypatch.setattr("detcost.measure", measure, raising=False)
@@ -241,14 +242,14 @@ def test_a_measurement_gets_all_the_words(detcost, monkeypatch):
     ],
 )
 def test_a_second_value_of_a_single_option_is_refused(mistake, words, option):
-    """The first would be dropped without a word."""
+    """Otherwise the first value would be dropped without a message."""
     assert f"{option} is given 2 times" in mistake(*words)
 
 
 @pytest.mark.parametrize("command", ["choose", "folklore", "agreement"])
 @pytest.mark.parametrize("other", [["--markdown"], ["--write", "README.md"]])
 def test_json_and_markdown_are_refused_before_any_work(mistake, monkeypatch, command, other):
-    """A folklore run takes five minutes."""
+    """To measure for folklore takes minutes."""
     monkeypatch.setattr("detcost.claims.measuring.measure", pytest.fail)
     monkeypatch.setattr("detcost.evidence.reading.read", pytest.fail)
     line = mistake(command, "--json", *other)
@@ -257,7 +258,7 @@ def test_json_and_markdown_are_refused_before_any_work(mistake, monkeypatch, com
 
 
 def test_evidence_is_either_read_or_measured(mistake, monkeypatch):
-    """Nothing would be written to --out: --results measures nothing."""
+    """With --results nothing is measured, so nothing would be written to --out."""
     monkeypatch.setattr("detcost.claims.measuring.measure", pytest.fail)
     words = ["--results", "results", "--out", "mine.folklore.jsonl"]
     line = mistake("folklore", *words)
@@ -288,11 +289,11 @@ def test_the_schema_of_the_evidence_is_printed_as_json(detcost):
     assert json.loads(out) == json_schema()
 
 
-# What is shown.
+# Tables.
 
 
 @pytest.fixture
-def results(tmp_path):
+def results(tmp_path: Path) -> Path:
     folder = tmp_path / "results"
     journal = Journal(folder / "box" / "x.trials.jsonl", "run")
     old = {"run_id": "old", "measured_at": "2025-01-01T00:00:00+00:00"}
@@ -319,7 +320,7 @@ def test_show_as_markdown_prints_the_table_alone(detcost, results):
     code, out, err = detcost("show", "--results", str(results), "--markdown")
     assert (code, err) == (0, "")
     assert all(line.startswith("| ") and line.endswith(" |") for line in out.splitlines())
-    # The head's two lines, and two scenarios under the overview's settings.
+    # Two lines of the header, and two scenarios under the overview's settings.
     assert len(out.splitlines()) == 2 + 2 * len(evidence_tables.OVERVIEW)
 
 
@@ -398,6 +399,9 @@ def reads(bench):
 '''
 
 
+Measured = tuple[subprocess.CompletedProcess[str], list[schema.Evidence], list[reading.Problem]]
+
+
 def measured(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     (folder / "mine").mkdir()
     (folder / "mine" / "__init__.py").write_text("")
@@ -415,16 +419,16 @@ def measured(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    """A run in which all goes well: one's own scenarios, and a device that is not here."""
+def good(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """Measure own scenarios without a failure, and ask for a device that is not here."""
     folder = tmp_path_factory.mktemp("good")
     words = ["own.py:square", "mine.own:square", "-s", "op_determinism", "-d", "CPU:0,GPU:7"]
     return measured(folder, *words), *reading.read(folder)
 
 
 @pytest.fixture(scope="module")
-def bad(tmp_path_factory):
-    """A run that measures one scenario and then fails at many."""
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """Measure one scenario, and many that fail."""
     folder = tmp_path_factory.mktemp("bad")
     trouble = ("raises", "returns_nothing", "changes_shape", "prints", "forks", "exits")
     words = [f"{USER_SCENARIOS}:{name}" for name in trouble]

@@ -1,4 +1,4 @@
-"""The README's table is what results/ says, and is replaced without touching the rest."""
+"""Sections of documents have the figures of results/. To write one changes no other text."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_file_that_is_no_text_is_a_message(tmp_path):
 def test_a_file_that_cannot_be_written_is_a_message(tmp_path, monkeypatch):
     path = readme_file(tmp_path, f"{BEGIN}{END}")
 
-    def full(*words, **options):
+    def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)

@@ -1,4 +1,4 @@
-"""Evidence in words: figures with their intervals, and a stranger's text as nothing but text."""
+"""Tables of evidence: figures have their intervals, and untrusted text stays text."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from detcost.tables import evidence_tables, partitions, readme
 from factories import cost, divergence, failed, protocol, racing, record, variant
 
 
-def terminal(*records) -> str:
-    """Return what a terminal that is wide enough shows."""
+def terminal(*records: Evidence) -> str:
+    """Return the text of a wide terminal."""
     console = Console(file=io.StringIO(), width=300, color_system="truecolor", force_terminal=True)
     for table in evidence_tables.terminal_tables(records):
         console.print(table)
@@ -25,12 +25,12 @@ def terminal(*records) -> str:
 
 
 def plain(text: str) -> str:
-    """Take rich's own styles away."""
+    """Remove the styles of rich."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def words_of(text: str) -> str:
-    """Undo line breaks."""
+    """Remove line breaks."""
     return " ".join(text.split())
 
 
@@ -114,7 +114,7 @@ def test_a_partition_has_ranges_of_variants_that_agree(labels, digests, text):
 
 
 def test_a_cell_that_races_has_no_partition():
-    """Every trial differs there: equal bits would be chance, and different ones no news."""
+    """Every trial of such a cell may differ, so equal bits would be chance."""
     threads = divergence(3, 3, 0.3, 1.0)
     threads.variants.extend(map(variant, "123", "abc"))
     racy = record(divergence={"process": divergence(20, 20), "threads": threads})
@@ -305,7 +305,7 @@ def test_a_frame_has_a_row_a_record_and_a_column_a_figure():
 
 
 def rows(markdown: str) -> list[list[str]]:
-    """Read a table as GitHub does: an escaped bar is no border."""
+    """Parse a table as GitHub does. An escaped bar is no border."""
     lines = markdown.split("\n")
     return [
         [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
@@ -345,7 +345,7 @@ def test_the_overview_has_a_row_a_setting_and_a_column_a_scope():
     ]
 
 
-# A stranger's text.
+# Untrusted text.
 
 MARKUP = [
     *("[red]x[/red]", "[/]", "[/foo]", r"\[red]x[/red]", "x[", "x\\", "[link=http://x]y"),
@@ -363,7 +363,7 @@ def test_markup_in_a_record_is_shown_unchanged(field):
 
 @pytest.mark.parametrize("field", ["scenario", "setting", "device", "size", "dtype", "reason"])
 def test_a_record_cannot_control_the_terminal(field):
-    """Only the escape codes that are there anyway are there."""
+    """The output has no escape codes except the styles of rich."""
     shown = terminal(failed(**{field: "a\x1b[2J\x1b]0;title\x07\rb\x9b"}))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", plain(shown))
 
