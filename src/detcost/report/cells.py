@@ -80,12 +80,8 @@ class CellViews:
 
     def __init__(self) -> None:
         """Start without any."""
-        self._origins: dict[Origin, int] = {}
-
-    @property
-    def origins(self) -> list[Origin]:
-        """Every origin there is."""
-        return list(self._origins)
+        self.origins: list[Origin] = []
+        self._places: dict[tuple[object, ...], int] = {}
 
     def cell(self, record: Projection, setting: str) -> CellView:
         """Return what the page shows of a record that is listed under a setting."""
@@ -109,14 +105,15 @@ class CellViews:
 
     def _origin(self, record: Projection) -> int:
         same = record.controls.same_setting if record.controls else None
-        origin = Origin(
-            record.run_id,
-            record.protocol.profile if record.protocol else None,
-            record.seed,
-            record.commit,
-            Figure(cost_text(same), same.ratio, same.low, same.high) if same else None,
-        )
-        return self._origins.setdefault(origin, len(self._origins))
+        profile = record.protocol.profile if record.protocol else None
+        figures = (same.ratio, same.low, same.high) if same else None
+        key = (record.run_id, profile, record.seed, record.commit, figures)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = len(self.origins)
+            figure = Figure(cost_text(same), *figures) if figures else None
+            self.origins.append(Origin(record.run_id, profile, record.seed, record.commit, figure))
+        return place
 
 
 def _cost(cost: schema.Cost) -> CostView:

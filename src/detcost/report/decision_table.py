@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from math import isnan
+from math import isfinite, isnan
 
 import msgspec
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from detcost.comparison import contrasts
 from detcost.evidence.schema import SCOPES, Record
 from detcost.intervals import BAND, ambiguity, verdict
-from detcost.tables.evidence_tables import cost_text
+from detcost.tables.evidence_tables import interval_text
 
 Rates = tuple[float | None, ...]
 #: Of a setting without figures in one of the scenarios: no rate is tolerable.
@@ -100,7 +99,7 @@ class Subjects:
     @property
     def verdicts(self) -> list[tuple[str, str]]:
         """The verdicts of every cost so far."""
-        return list(self._verdict_places)
+        return [(word, f"{word}: {meaning}") for word, meaning in self._verdict_places]
 
     def about(self, scenarios: list[int], source: int) -> Subject:
         """Return the subject of some scenarios, by their places."""
@@ -118,37 +117,35 @@ class Subjects:
             costs=self._figures(ratios[settings]),
             worst=worst,
             ties=_texts(ties.T[np.ix_(settings, settings)]),
-            rates=[self._lowest(scenarios, setting) for setting in settings],
+            rates=self._lowest(scenarios, settings),
             source=source,
         )
 
-    def _lowest(self, scenarios: Sequence[int], setting: int) -> int:
-        """Return the place of the lowest rates that a setting meets in all of the scenarios."""
-        own = list(dict.fromkeys(self._rates[scenario][setting] for scenario in scenarios))
-        rates = own[0] if len(own) == 1 else tuple(map(_greatest, zip(*own, strict=True)))
-        return self._rate_places.setdefault(rates, len(self._rate_places))
+    def _lowest(self, scenarios: Sequence[int], settings: Sequence[int]) -> list[int]:
+        """Return the places of the lowest rates that settings meet in all of the scenarios."""
+        rows = [self._rates[scenario] for scenario in scenarios]
+        if len(rows) == 1:
+            found = [rows[0][setting] for setting in settings]
+        else:
+            found = [_greatest({row[setting] for row in rows}) for setting in settings]
+        places = self._rate_places
+        return [places.setdefault(rates, len(places)) for rates in found]
 
     def _figures(self, ratios: contrasts.Array) -> list[SubjectCost | None]:
         return [None if isnan(ratio) else self._figure(ratio, *e) for ratio, *e in ratios.tolist()]
 
     def _figure(self, ratio: float, low: float, high: float) -> SubjectCost:
-        known = low > 0 and math.isfinite(high)
-        cost = contrasts.Estimate(
-            ratio=ratio, low=low if known else None, high=high if known else None
-        )
-        explained = explanation(cost.low, cost.high)
-        place = self._verdict_places.setdefault(explained, len(self._verdict_places))
-        return SubjectCost(cost_text(cost), cost.ratio, cost.low, cost.high, place)
+        known = low > 0 and isfinite(high)
+        first, last = (low, high) if known else (None, None)
+        word = verdict(first, last)
+        meaning = _MEANING.get(word) or str(ambiguity(first, last))
+        place = self._verdict_places.setdefault((word, meaning), len(self._verdict_places))
+        return SubjectCost(interval_text(ratio, first, last), ratio, first, last, place)
 
 
-def _greatest(rates: Sequence[float | None]) -> float | None:
-    return None if None in rates else max(rates)  # type: ignore[type-var]  # none is None
-
-
-def explanation(low: float | None, high: float | None) -> tuple[str, str]:
-    """Return the verdict on an interval, and what it means."""
-    word = verdict(low, high)
-    return word, f"{word}: {_MEANING.get(word) or ambiguity(low, high)}"
+def _greatest(rates: set[Rates]) -> Rates:
+    """Return the greatest of some rates, scope by scope; ``None`` if one of them is."""
+    return tuple(None if None in own else max(own) for own in zip(*rates, strict=True))
 
 
 _MEANING = {

@@ -76,8 +76,8 @@ def observations(records: Iterable[Record]) -> dict[str, list[Observations]]:
                 races=[],
             )
         run = runs[key]
-        run.settings[record.setting] = _observation(record)
-        if record.races:
+        seen = run.settings[record.setting] = _observation(record)
+        if seen.diverged and record.races:
             run.races.append(record.setting)
     return {scenario: list(runs.values()) for scenario, runs in found.items()}
 

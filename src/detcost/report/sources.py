@@ -9,8 +9,12 @@ import msgspec
 from detcost.choosing.decision import Source, source_of
 from detcost.choosing.scope_checks import COLD
 from detcost.evidence.schema import Record
+from detcost.report.cells import CellView
 from detcost.tables.choice_tables import controls_failed
 from detcost.tables.evidence_tables import cost_text
+
+#: When a record was measured, the place of its origin, and whether its cost is cold.
+Stamp = tuple[str, int, bool]
 
 
 class SourceView(msgspec.Struct, frozen=True):
@@ -33,17 +37,20 @@ class Sources:
     """Makes the sources of subjects, each once."""
 
     def __init__(
-        self, rows: Sequence[Sequence[Record | None]], failures: Mapping[str, Sequence[str]]
+        self,
+        rows: Sequence[Sequence[Record | None]],
+        cells: Sequence[Sequence[CellView | None]],
+        failures: Mapping[str, Sequence[str]],
     ) -> None:
-        """``rows`` has a row a scenario; ``failures`` are the failed controls of each run."""
-        self._rows = [_representatives(row) for row in rows]
+        """``rows`` and ``cells`` have a row a scenario; ``failures`` has each run's."""
+        self._rows = list(map(_representatives, rows, cells))
         self._failures = failures
-        self._places: dict[tuple[object, ...], int] = {}
+        self._places: dict[tuple[Stamp, ...], int] = {}
         self.views: list[SourceView] = []
 
     def about(self, scenarios: Sequence[int]) -> int:
         """Return the place of the source of some scenarios, by their places."""
-        records: dict[tuple[object, ...], Record] = {}
+        records: dict[Stamp, Record] = {}
         for scenario in scenarios:
             records |= self._rows[scenario]
         key = tuple(records)
@@ -64,24 +71,21 @@ class Sources:
         )
 
 
-def _representatives(row: Sequence[Record | None]) -> dict[tuple[object, ...], Record]:
-    """Return few records with the same source as all of a row's, by what they add to it.
+def _representatives(
+    row: Sequence[Record | None], cells: Sequence[CellView | None]
+) -> dict[Stamp, Record]:
+    """Return few records with the same source as all of a row's.
 
-    These are the first and the last one measured, and one for each run and A/A comparison.
+    These are the first and the last one measured, and one of each origin.
     """
-    records = [record for record in row if record]
-    if not records:
-        return {}
-    days = [record.measured_at for record in records]
-    chosen = [records[days.index(min(days))], records[days.index(max(days))]]
-    chosen += {_origin(record): record for record in reversed(records)}.values()
-    return {(record.measured_at, *_origin(record)): record for record in chosen}
-
-
-def _origin(record: Record) -> tuple[object, ...]:
-    same = record.controls.same_setting if record.controls else None
-    profile = record.protocol.profile if record.protocol else None
-    return record.run_id, profile, record.cold, same and (same.ratio, same.low, same.high)
+    known: dict[Stamp, Record] = {
+        (record.measured_at, cell.origin, record.cold): record
+        for record, cell in zip(row, cells, strict=True)
+        if record and cell
+    }
+    stamps = sorted(known)
+    chosen = {*stamps[:1], *stamps[-1:], *{stamp[1:]: stamp for stamp in stamps}.values()}
+    return {stamp: known[stamp] for stamp in sorted(chosen)}
 
 
 def _remarks(source: Source, record: Record) -> Iterator[str]:

@@ -111,7 +111,12 @@ def _view(records: Sequence[Projection], failures: Mapping[str, Sequence[str]]) 
     chosen = Selection(names, first.device, first.size, first.dtype, tuple(records))
     settings = chosen.settings
     rows = [chosen.row(name) for name in names]
-    cells, checks, sources = CellViews(), CheckSets(), Sources(rows, failures)
+    cells, checks = CellViews(), CheckSets()
+    shown = [
+        [cells.cell(r, s) if r else None for r, s in zip(row, settings, strict=True)]
+        for row in rows
+    ]
+    sources = Sources(rows, shown, failures)
     checked = [[checks.place(record) if record else None for record in row] for row in rows]
     subjects = Subjects(settings, rows, _rates(rows, checked, checks))
     decided = {
@@ -128,10 +133,7 @@ def _view(records: Sequence[Projection], failures: Mapping[str, Sequence[str]]) 
         families=list(families.values()),
         settings=list(settings),
         levers=list(map(lever_count, settings)),
-        cells=[
-            [cells.cell(r, s) if r else None for r, s in zip(row, settings, strict=True)]
-            for row in rows
-        ],
+        cells=shown,
         checked=checked,
         sets=sets,
         checks=views,
@@ -175,7 +177,7 @@ def _unusable(rows: Sequence[Row]) -> dict[int, dict[int, Unusable]]:
         for column, record in enumerate(row):
             if record is None or record.status != "ok":
                 word = record.status.replace("_", " ") if record else NOT_MEASURED
-                why = Unusable(word, decision.unusable(record)[:LONGEST])
+                why = Unusable(word, decision.unusable(record)[: 2 * LONGEST])
                 unusable.setdefault(place, {})[column] = why
     return unusable
 

@@ -48,9 +48,14 @@ def cost_text(cost: Cost | Estimate | None) -> str:
     """Write a cost with its interval: ``1.34 [1.29, 1.40]``."""
     if cost is None or cost.ratio is None:
         return "–"
-    if cost.low is None or cost.high is None:
-        return f"{cost.ratio:.2f} [?, ?]"
-    return f"{cost.ratio:.2f} [{cost.low:.2f}, {cost.high:.2f}]"
+    return interval_text(cost.ratio, cost.low, cost.high)
+
+
+def interval_text(ratio: float, low: float | None, high: float | None) -> str:
+    """Write a ratio with its interval, as :func:`cost_text` does."""
+    if low is None or high is None:
+        return f"{ratio:.2f} [?, ?]"
+    return f"{ratio:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def divergence_text(comparison: Comparison | None) -> str:
