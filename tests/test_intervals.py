@@ -1,4 +1,4 @@
-"""Each interval is shown to hold the truth as often as it says, on data whose truth is known."""
+"""Intervals cover the truth of simulated data as often as they promise."""
 
 import itertools
 import math
@@ -25,7 +25,7 @@ NOISE_KINDS = {
 
 
 def simulate(kind, *, blocks=BLOCKS, truth=1.0, seed=0):
-    """Give step times of RUNS runs, shape (RUNS, blocks, 2 arms, ROUNDS)."""
+    """Return step times of RUNS runs, shape (RUNS, blocks, 2 arms, ROUNDS)."""
     rng = np.random.default_rng(seed)
     process = PROCESS_SPREAD * rng.standard_normal((RUNS, blocks, 2, 1))
     noise = NOISE_KINDS[kind](rng, (RUNS, blocks, 2, ROUNDS))
@@ -40,7 +40,7 @@ def log_ratios(run):
 
 @cache
 def runs(kind, blocks=BLOCKS, truth=1.0):
-    """Estimate every simulated run, once for all the tests that look at them."""
+    """Estimate every simulated run, once for all tests."""
     return [intervals.ratio(log_ratios(run)) for run in simulate(kind, blocks=blocks, truth=truth)]
 
 
@@ -55,7 +55,7 @@ def test_an_a_a_interval_covers_1_in_90_to_99_percent_of_runs(kind, blocks):
 
 
 @pytest.mark.parametrize("kind", NOISE_KINDS)
-def test_a_known_cost_is_held_as_often(kind):
+def test_a_known_cost_is_covered_as_often(kind):
     coverage = np.mean([estimate.holds(1.5) for estimate in runs(kind, truth=1.5)])
     assert 0.90 <= coverage <= 0.99
 
@@ -84,7 +84,7 @@ def test_hodges_lehmann_lies_in_the_interval_of_the_ratio(kind):
     assert np.mean(agree) > 0.99
 
 
-def test_hodges_lehmann_shrugs_off_one_wild_block():
+def test_hodges_lehmann_is_robust_to_one_outlier():
     logs = [0.0] * 9 + [math.log(3)]
     assert intervals.ratio(logs).ratio > 1.1
     assert intervals.hodges_lehmann(logs) == 1.0
@@ -98,7 +98,7 @@ def test_hodges_lehmann_is_the_median_of_all_pairwise_means():
 
 
 def drifting(interleaved, truth=1.2, samples=600):
-    """Give both arms' times while the machine slows by 5 %, in turns or one arm after the other."""
+    """Return the times of two arms, in turn or one after the other. The machine slows by 5 %."""
     rng = np.random.default_rng(1)
     order = np.tile([0, 1], samples // 2) if interleaved else np.repeat([0, 1], samples // 2)
     if interleaved:
@@ -166,14 +166,14 @@ def test_a_block_is_the_median_of_the_ratios_of_its_rounds():
         ([1.0, math.nan], [1.0, 1.0], "finite"),
     ],
 )
-def test_times_that_cannot_be_are_refused(samples, baseline, message):
+def test_impossible_times_are_refused(samples, baseline, message):
     with pytest.raises(ValueError, match=message):
         intervals.block_log_ratio(samples, baseline)
 
 
 @pytest.mark.parametrize("logs", [[], [math.nan, 0.0], [math.inf]])
 @pytest.mark.parametrize("estimate", [intervals.ratio, intervals.hodges_lehmann])
-def test_log_ratios_that_cannot_be_are_refused(estimate, logs):
+def test_impossible_log_ratios_are_refused(estimate, logs):
     with pytest.raises(ValueError, match="log ratios"):
         estimate(logs)
 
@@ -215,7 +215,7 @@ def test_the_band_can_be_chosen():
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.1, 1.0), (-1.0, 1.0), (0.0, 1.0), (1.0, math.inf)])
-def test_an_interval_no_ratio_can_have_is_refused(low, high):
+def test_an_impossible_interval_of_a_ratio_is_refused(low, high):
     with pytest.raises(ValueError, match="no interval of a ratio"):
         intervals.verdict(low, high)
 
@@ -245,7 +245,7 @@ def test_the_interval_of_a_rate_is_that_of_clopper_and_pearson(divergent, trials
 
 
 @pytest.mark.parametrize(("trials", "bound"), [(59, 0.05), (299, 0.01), (20, 0.14)])
-def test_clean_trials_bound_the_rate_as_published(trials, bound):
+def test_trials_without_divergence_bound_the_rate_as_published(trials, bound):
     assert intervals.upper_bound_of_zero(trials) == pytest.approx(bound, rel=0.01)
     assert (1 - intervals.upper_bound_of_zero(trials)) ** trials == pytest.approx(0.05)
 
@@ -264,12 +264,12 @@ def test_without_trials_the_rate_is_unknown_and_not_zero():
 
 
 @pytest.mark.parametrize(("divergent", "trials"), [(-1, 5), (6, 5), (0, -1), (1, 0)])
-def test_counts_that_cannot_be_are_refused(divergent, trials):
+def test_impossible_counts_are_refused(divergent, trials):
     with pytest.raises(ValueError, match="cannot have diverged"):
         intervals.rate(divergent, trials)
 
 
-def test_a_bound_of_fewer_than_no_trials_is_refused():
+def test_a_bound_of_a_negative_number_of_trials_is_refused():
     with pytest.raises(ValueError, match="-1 trials"):
         intervals.upper_bound_of_zero(-1)
 

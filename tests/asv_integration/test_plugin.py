@@ -1,4 +1,4 @@
-"""The plugin inside a real asv, in scratch projects that measure nothing."""
+"""The plugin in a real asv, with small projects that measure nothing."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def setup_cache():
     relay("block 1 of 4")
     return "figures"
 
-def track_told(cache):
-    with open(os.environ["TOLD"], "w") as file:
+def track_environment(cache):
+    with open(os.environ["DUMP"], "w") as file:
         json.dump(dict(os.environ), file)
     return 1
 
-track_told.setup_cache = setup_cache
+track_environment.setup_cache = setup_cache
 """
 
 
 class Project:
-    """A repository with a benchmark that notes what it is told, and a TensorFlow of thin air."""
+    """A repository with a benchmark that saves its environment, and a fake TensorFlow."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._write("asv.conf.json", json.dumps(CONFIGURATION))
         self._write("benchmarks/__init__.py", "")
-        self._write("benchmarks/told.py", BENCHMARKS)
+        self._write("benchmarks/environment.py", BENCHMARKS)
         for name in PLUGIN:
             source = Path(plugin.__file__).with_name(name).read_text()
             self._write(f"src/detcost/asv_integration/{name}", source)
@@ -76,7 +76,7 @@ class Project:
         return subprocess.check_output(["git", *args], cwd=self.root, text=True)
 
     def asv(self, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run asv in the project, without the variables that tests' own caller may have."""
+        """Run asv in the project, without the variables of this process."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DETCOST", "ASV"))}
         path = os.pathsep.join(str(self.root / name) for name in ("packages", "src"))
         done = subprocess.run(
@@ -87,7 +87,7 @@ class Project:
                 "HOME": str(self.root / "home"),
                 "PYTHONPATH": path,
                 "ASV_PYTHONPATH": path,  # what asv gives to benchmarks instead
-                "TOLD": str(self.root / "told.json"),
+                "DUMP": str(self.root / "environment.json"),
             }
             | variables,
             capture_output=True,
@@ -97,10 +97,10 @@ class Project:
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def told(self, *args: str, **variables: str) -> dict[str, str]:
-        """Return the variables a benchmark saw in ``asv run`` of this very Python."""
+    def environment(self, *args: str, **variables: str) -> dict[str, str]:
+        """Return the environment of a benchmark in ``asv run`` with this Python."""
         self.asv("run", "--environment", "existing", *args, **variables)
-        return dict(json.loads((self.root / "told.json").read_text()))
+        return dict(json.loads((self.root / "environment.json").read_text()))
 
     def results(self) -> list[str]:
         return sorted(path.name for path in (self.root / "results/box").glob("*-*.json"))
@@ -133,7 +133,7 @@ def test_an_existing_environment_is_named_by_versions(project):
 
 
 def test_evidence_goes_beside_the_result_under_its_name(project):
-    variables = project.told("--set-commit-hash", "HEAD")
+    variables = project.environment("--set-commit-hash", "HEAD")
 
     (name,) = project.results()
     assert variables["DETCOST_EVIDENCE"] == str(
@@ -146,13 +146,13 @@ def test_evidence_goes_beside_the_result_under_its_name(project):
 
 
 @pytest.mark.parametrize("args", [("--set-commit-hash", "HEAD", "--dry-run"), ()])
-def test_no_evidence_is_kept_where_asv_keeps_no_result(project, args):
-    assert "DETCOST_EVIDENCE" not in project.told(*args, DETCOST_EVIDENCE="of another run")
+def test_without_a_result_of_asv_there_is_no_evidence(project, args):
+    assert "DETCOST_EVIDENCE" not in project.environment(*args, DETCOST_EVIDENCE="of another run")
 
 
 def test_quick_is_the_quick_profile_unless_one_is_set(project):
-    assert project.told("-q")["DETCOST_PROFILE"] == "quick"
-    assert project.told("-q", DETCOST_PROFILE="full")["DETCOST_PROFILE"] == "full"
+    assert project.environment("-q")["DETCOST_PROFILE"] == "quick"
+    assert project.environment("-q", DETCOST_PROFILE="full")["DETCOST_PROFILE"] == "full"
 
 
 def test_progress_of_setup_cache_is_shown(project):
@@ -169,8 +169,8 @@ def test_an_interpreter_without_tensorflow_is_named_without(tmp_path):
 
 
 @pytest.fixture
-def made(monkeypatch, tmp_path):
-    """A virtualenv that is not there, and the pip calls that would make it."""
+def virtualenv_and_calls(monkeypatch, tmp_path):
+    """Return a virtualenv that does not exist, and the list of its pip calls."""
     calls: list[list[str]] = []
     cpu = Build("tensorflow-cpu", "CPU", "no NVIDIA driver was found")
     monkeypatch.chdir(tmp_path)
@@ -182,8 +182,8 @@ def made(monkeypatch, tmp_path):
     return plugin.Virtualenv(conf, PYTHON, {"tensorflow": "2.21.0"}, {}), calls
 
 
-def test_a_virtualenv_has_the_release_s_name_and_a_fitting_build(made):
-    environment, calls = made
+def test_a_virtualenv_has_the_release_s_name_and_a_fitting_build(virtualenv_and_calls):
+    environment, calls = virtualenv_and_calls
     environment._install_requirements()
 
     assert environment.name == f"virtualenv-py{PYTHON}-tensorflow2.21.0"
@@ -192,8 +192,8 @@ def test_a_virtualenv_has_the_release_s_name_and_a_fitting_build(made):
     ]
 
 
-def test_existing_constraint_files_pin_every_package(made):
-    environment, calls = made
+def test_existing_constraint_files_pin_every_package(virtualenv_and_calls):
+    environment, calls = virtualenv_and_calls
     pins = Path("constraints").absolute()
     pins.mkdir()
     for name in ("detcost", "tensorflow-2.21.0", "tensorflow-2.20.0"):
@@ -207,8 +207,8 @@ def test_existing_constraint_files_pin_every_package(made):
         ]
 
 
-def test_each_commit_of_a_run_has_evidence_of_its_own(made, monkeypatch, tmp_path):
-    environment, _ = made
+def test_each_commit_of_a_run_has_evidence_of_its_own(virtualenv_and_calls, monkeypatch, tmp_path):
+    environment, _ = virtualenv_and_calls
     options = {"machine": None, "quick": False, "dry_run": False, "set_commit_hash": None}
     monkeypatch.setattr(plugin, "command_line", lambda: options)
     monkeypatch.setattr(plugin.MachineCollection, "load", lambda name: {"machine": "box"})
@@ -226,9 +226,9 @@ def test_each_commit_of_a_run_has_evidence_of_its_own(made, monkeypatch, tmp_pat
 def test_a_line_is_relayed_whole_and_never_fails(monkeypatch, tmp_path):
     channel = tmp_path / "channel"
     monkeypatch.delenv(progress_relay.VARIABLE, raising=False)
-    progress_relay.relay("nobody listens")
+    progress_relay.relay("no variable")
     monkeypatch.setenv(progress_relay.VARIABLE, str(channel))
-    progress_relay.relay("nobody listens any more")
+    progress_relay.relay("no file any more")
     assert not channel.exists()
 
     channel.touch()
@@ -237,5 +237,5 @@ def test_a_line_is_relayed_whole_and_never_fails(monkeypatch, tmp_path):
     assert channel.read_text() == "two lines\nand a stray ?\n"
 
 
-def test_evidence_files_end_alike_in_the_plugin_and_the_package():
+def test_the_suffix_is_equal_in_the_plugin_and_the_package():
     assert plugin.SUFFIX == journal.SUFFIX

@@ -1,4 +1,4 @@
-"""The core set by default, everything by name; and a countdown that can be believed."""
+"""The core set by default, all benchmarks by name, and the countdown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_plain_run_selects_the_core_set_alone():
     assert selected == ["conv.Conv2dBackward.time_step", "tf_data.MapUnordered.track_cost"]
 
 
-def test_the_countdown_names_the_place_and_guesses_from_the_pace():
+def test_the_countdown_estimates_from_the_pace():
     now = 0.0
     countdown = Countdown(clock=lambda: now)
     countdown.expect(11)
@@ -39,7 +39,7 @@ def test_the_countdown_names_the_place_and_guesses_from_the_pace():
 
 
 def selected() -> list[str]:
-    """The combinations of device and setting that asv would run on this machine."""
+    """Return the combinations of device and setting that asv runs on this machine."""
     params = [["'CPU:0'", "'GPU:0'"], ["'default'", "'onednn=off+isa=AVX2'"]]
     benchmark = {"name": "conv.Conv2dBackward.time_step", "params": params}
     benchmarks = Benchmarks(SimpleNamespace(benchmark_dir="benchmarks"), [benchmark])
@@ -70,7 +70,7 @@ def test_the_quick_profile_leaves_out_what_it_does_not_measure(linux, monkeypatc
     assert selected() == ["'CPU:0' 'default'"]
 
 
-def test_elsewhere_than_on_linux_nothing_is_known_of_devices(linux, monkeypatch):
+def test_outside_linux_all_devices_are_selected(linux, monkeypatch):
     monkeypatch.setattr(selection.sys, "platform", "darwin")
     monkeypatch.setattr(selection, "GPU_FILES", ("/no/such/device",))
     assert len(selected()) == 4

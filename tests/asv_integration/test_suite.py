@@ -1,4 +1,4 @@
-"""What asv sees: which benchmarks there are, and that it stores the measured figures unchanged."""
+"""asv discovers all benchmarks, and stores the measured figures unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paths import ROOT
 
 
 def classes(package: str) -> list[type[ScenarioSuite]]:
-    """The suites defined in a package's own modules."""
+    """Return the suites that the modules of a package define."""
     folder = importlib.import_module(package).__path__
     modules = [
         importlib.import_module(f"{package}.{info.name}")
@@ -76,7 +76,7 @@ def test_asv_discovers_every_class_with_static_parameters(tmp_path):
 
 
 def run_benchmark(name: str, cell: tuple[str, str], evidence: object, **extra: object) -> object:
-    """Run one benchmark as asv's runner does, on made evidence."""
+    """Run one benchmark as asv's runner does, with given evidence."""
     index = DEVICES.index(cell[0]) * len(SETTINGS) + SETTINGS.index(cell[1])
     benchmark = get_benchmark_from_name(
         str(ROOT / "benchmarks"), f"matmul.MatmulSquare.{name}-{index}", extra_params=extra
@@ -88,11 +88,11 @@ def run_benchmark(name: str, cell: tuple[str, str], evidence: object, **extra: o
 
 
 CELL = ("CPU:0", "op_determinism")
-#: A rate of its own for every scope.
+#: A different rate for every scope.
 RATES = {scope: number / 10 for number, scope in enumerate(SCOPES)}
 
 
-def test_asv_is_given_the_blocks_medians_exactly_in_order():
+def test_asv_gets_the_medians_of_the_blocks_in_order():
     samples = [0.0031, 0.0029, 0.0035, 0.0030, 0.0032]
     measured = record(step_seconds=StepSeconds(0.0031, None, None, samples))
     result = run_benchmark("time_step", CELL, measured)
@@ -100,7 +100,7 @@ def test_asv_is_given_the_blocks_medians_exactly_in_order():
     assert result["number"] == 1
 
 
-def test_asv_quick_takes_one_of_them():
+def test_asv_quick_takes_one_median():
     measured = record(step_seconds=StepSeconds(0.2, None, None, [0.2, 0.3]))
     quick = {"number": 1, "repeat": 1, "warmup_time": 0, "rounds": 1}
     assert run_benchmark("time_step", CELL, measured, **quick)["samples"] == pytest.approx([0.2])
@@ -128,21 +128,21 @@ def test_each_track_carries_its_figure_of_the_evidence(name, value):
     assert run_benchmark(name, CELL, measured) == value
 
 
-def test_a_cell_that_races_anyway_blames_no_scope():
+def test_a_cell_that_races_has_no_rate_in_other_scopes():
     races = {s: Divergence(10, 10, 1.0, 0.7, 1.0, 11) for s in ("repeat", "threads")}
     measured = record(divergence=races)
     assert run_benchmark("track_divergence_repeat", CELL, measured) == 1.0
     assert math.isnan(run_benchmark("track_divergence_threads", CELL, measured))
 
 
-def test_a_scope_that_means_nothing_to_a_setting_is_skipped():
+def test_a_scope_that_does_not_apply_is_skipped():
     nothing = Divergence(0, 0, None, None, None, 0, reason="the scenario itself says")
     measured = record(divergence={"execution": nothing})
     assert math.isnan(run_benchmark("track_divergence_execution", CELL, measured))
 
 
 @pytest.mark.parametrize("status", ["not_applicable", "unimplemented"])
-def test_what_does_not_apply_is_skipped(status):
+def test_a_cell_that_does_not_apply_is_skipped(status):
     assert math.isnan(run_benchmark("track_cost", CELL, record(status=status, reason="no XLA")))
 
 
@@ -151,6 +151,6 @@ def test_an_absent_device_is_skipped():
 
 
 @pytest.mark.parametrize("status", ["failed", "crashed", "timed_out", "out_of_memory"])
-def test_what_failed_fails_in_asv_with_the_reason(status):
+def test_a_failed_cell_fails_in_asv_with_the_reason(status):
     with pytest.raises(RuntimeError, match=f"{status}: killed by SIGKILL"):
         run_benchmark("track_cost", CELL, record(status=status, reason="killed by SIGKILL"))

@@ -27,7 +27,7 @@ def test_every_machine_gets_the_build_that_fits(system, machine, nvidia, distrib
     assert build.why
 
 
-def test_nightlies_are_chosen_alike():
+def test_the_build_of_a_nightly_fits_too():
     assert choose("Linux", "x86_64", False, "tf-nightly").distribution == "tf-nightly-cpu"
     assert choose("Linux", "x86_64", True, "tf-nightly").distribution == "tf-nightly[and-cuda]"
 
@@ -44,7 +44,7 @@ def test_a_requirement_takes_a_number_a_specifier_or_nothing(version, requiremen
     assert choose("Linux", "x86_64", False).requirement(version) == requirement
 
 
-def test_a_driver_is_seen_in_proc_or_told_by_nvidia_smi(monkeypatch, tmp_path):
+def test_a_driver_is_found_in_proc_or_by_nvidia_smi(monkeypatch, tmp_path):
     monkeypatch.setattr(tensorflow_build, "NVIDIA_DRIVER", tmp_path / "version")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not tensorflow_build.has_nvidia()

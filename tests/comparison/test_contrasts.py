@@ -1,4 +1,4 @@
-"""Settings are compared within the blocks they shared, and the intervals hold the truth."""
+"""Settings are compared within shared blocks, and the intervals cover the true ratio."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LATER = {"run_id": "later"}
 
 
 def cell(setting, logs, **changes):
-    """Write the log ratios of a cell's blocks as its record."""
+    """Return the record of a cell with these log ratios of its blocks."""
     ratios = np.exp(logs).tolist()
     return record(
         setting=setting, cost=Cost(None, None, None, len(ratios), ratios, "free"), **changes
@@ -28,7 +28,7 @@ def cell(setting, logs, **changes):
 
 
 def default(blocks, **changes):
-    """Write the record of ``default``, whose ratios are those of the A/A arm."""
+    """Return the record of ``default``, which stores the A/A comparison."""
     return cell("default", [0.7] * blocks, **changes)
 
 
@@ -42,7 +42,7 @@ def between(records):
 
 
 def over(*scenarios):
-    """Compare the settings of several scenarios, all together."""
+    """Compare the settings over several scenarios."""
     return contrasts.combine(contrasts.between(scenarios))
 
 
@@ -59,15 +59,15 @@ def estimate(*records):
     return estimates(between(records), 1)[0]
 
 
-# Of one run.
+# One run.
 
 
 @pytest.mark.parametrize("logs", [[0.1, 0.2], [0.3, 0.29, 0.35, 0.28, 0.31], [-1.0, 0.0, 1.0]])
-def test_the_ratio_to_default_is_that_of_statistics(logs):
+def test_the_ratio_to_default_is_that_of_intervals(logs):
     assert ends(estimate(cell("xla", logs), default(len(logs)))) == expected(logs)
 
 
-def test_what_two_settings_share_in_a_block_cancels():
+def test_noise_that_two_settings_share_in_a_block_cancels():
     shared = np.array([0.3, -0.4, 0.1, 0.5, -0.2])
     own = np.array([0.051, 0.049, 0.050, 0.052, 0.048])
     one, other = cell("xla", shared + own), cell("threads=1", shared)
@@ -76,10 +76,10 @@ def test_what_two_settings_share_in_a_block_cancels():
     apart = estimate(one, msgspec.structs.replace(other, **LATER))
     assert apart.ratio == pytest.approx(paired.ratio)
     assert paired.low > 1.04
-    assert apart.low < 0.7, "without the blocks they shared nothing could be told"
+    assert apart.low < 0.7, "without shared blocks the interval is wide"
 
 
-def test_a_ratio_and_its_inverse_are_one():
+def test_a_ratio_and_its_inverse_multiply_to_1():
     rng = np.random.default_rng(1)
     cells = [cell(name, rng.normal(0.2, 0.1, 6)) for name in ("xla", "threads=1", "op_determinism")]
     alien = cell("onednn=off", rng.normal(0.2, 0.1, 9), **LATER)
@@ -89,13 +89,13 @@ def test_a_ratio_and_its_inverse_are_one():
         assert ends(estimates(compared, i)[j]) == pytest.approx((1 / high, 1 / ratio, 1 / low))
 
 
-def test_default_is_1_whatever_its_own_record_says():
+def test_default_is_1_whatever_its_record_stores():
     ratios = estimates(between([default(5), cell("xla", [0.1, 0.2, 0.1, 0.2, 0.3])]), 0)
     assert ends(ratios[0]) == (1, 1, 1)
 
 
 @pytest.mark.filterwarnings("error")
-def test_where_nothing_varies_the_interval_is_the_ratio_itself():
+def test_without_variation_the_interval_is_the_ratio():
     twice = [default(4), cell("xla", [math.log(2)] * 4), cell("threads=1", [0.0] * 4, **LATER)]
     for compared in (between(twice), over(*[twice] * 3)):
         assert [ends(estimate) for estimate in estimates(compared, 0)] == [
@@ -109,19 +109,19 @@ def test_where_nothing_varies_the_interval_is_the_ratio_itself():
 def test_one_block_gives_a_ratio_without_an_interval():
     compared = between([default(1), cell("xla", [0.5]), cell("threads=1", [0.2], **LATER)])
     ratios = [ends(estimate) for estimate in estimates(compared, 0)]
-    assert ratios[0] == (1, 1, 1), "which it is by definition"
+    assert ratios[0] == (1, 1, 1), "by definition"
     assert ratios[1] == (None, pytest.approx(math.exp(0.5)), None)
     assert ratios[2] == (None, pytest.approx(math.exp(0.2)), None)
     assert ends(estimates(compared, 1)[2]) == (None, pytest.approx(math.exp(-0.3)), None)
 
 
-# Of two runs.
+# Two runs.
 
 THREE, FIVE = [0.1, 0.2, 0.3], [0.0, 0.1, 0.2, 0.1, 0.1]
 
 
-def test_of_unequally_many_blocks_the_first_are_shared():
-    """By hand: variances of the means 1/300 and 1/1000, and what the first three share."""
+def test_settings_share_their_first_blocks():
+    """By hand: variances of the means 1/300 and 1/1000, covariance of the first three."""
     compared = between([cell("xla", THREE), cell("threads=1", FIVE), default(3)])
     shared = np.dot(np.subtract(THREE, np.mean(THREE)), np.subtract(FIVE[:3], np.mean(FIVE)))
     assert compared.mean[0, 1] == pytest.approx(0.1)
@@ -130,7 +130,7 @@ def test_of_unequally_many_blocks_the_first_are_shared():
     assert ends(estimates(compared, 2)[1]) == expected(FIVE)
 
 
-def test_blocks_of_two_runs_are_compared_as_welch_does():
+def test_blocks_of_two_runs_are_compared_by_welch_s_test():
     """By hand: variances of the means 1/300 and 1/1000, with 2 and 4 degrees of freedom."""
     one, other = cell("xla", THREE), cell("threads=1", FIVE, **LATER)
     compared = between([one, other])
@@ -149,11 +149,11 @@ def test_as_many_blocks_of_another_run_are_not_paired():
 
 
 @pytest.mark.parametrize("blocks", [3, 8])
-def test_a_newer_default_leaves_a_setting_its_ratio_to_its_own(blocks):
+def test_a_newer_default_does_not_change_an_older_ratio(blocks):
     assert ends(estimate(cell("xla", THREE), default(blocks, **LATER))) == expected(THREE)
 
 
-def test_a_stranger_to_the_blocks_unpairs_no_others():
+def test_a_setting_of_another_run_unpairs_no_others():
     pair = [cell("xla", THREE), cell("threads=1", [0.2, 0.2, 0.2])]
     alone = between(pair)
     beside = between([*pair, cell("onednn=off", FIVE, **LATER)])
@@ -161,11 +161,11 @@ def test_a_stranger_to_the_blocks_unpairs_no_others():
     assert beside.variance[:2, :2] == pytest.approx(alone.variance)
 
 
-# Of several scenarios.
+# Several scenarios.
 
 
 def test_the_mean_of_two_scenarios_has_welch_s_interval():
-    """The mean of THREE's and FIVE's means is half of what THREE has more than −FIVE."""
+    """The mean of the two means is half the difference between THREE and −FIVE."""
     together = over(*([cell("xla", logs), default(len(logs))] for logs in (THREE, FIVE)))
     assert together.mean[0, 1] == pytest.approx((0.2 + 0.1) / 2)
     assert together.variance[0, 1] == pytest.approx(13 / 3000 / 4)
@@ -194,7 +194,7 @@ def test_the_number_of_blocks_is_no_weight_of_a_scenario():
     assert estimates(over(*scenarios), 1)[0].ratio == pytest.approx(2)
 
 
-def test_of_one_scenario_the_mean_is_its_own():
+def test_the_mean_of_one_scenario_is_its_ratio():
     compared = contrasts.between([[cell("xla", THREE), default(3)]])
     np.testing.assert_array_equal(contrasts.combine(compared).ratios(1), compared.ratios(1)[0])
 
@@ -215,7 +215,7 @@ def test_a_scenario_of_one_block_takes_the_mean_s_interval():
     )
 
 
-# The intervals hold the truth.
+# The intervals cover the true ratio.
 
 RUNS = 2000
 #: Three standard errors of a share of 95 % in so many runs.
@@ -226,14 +226,14 @@ SCENARIOS = ((5, 0.02), (7, 0.05), (10, 0.01))
 
 
 def measured(rng, blocks, spread, truth):
-    """Measure a scenario; the machine drifts, and default's noise is in every ratio."""
+    """Measure a scenario. The machine drifts, and the noise of default is in every ratio."""
     times = np.array(list(truth.values()))[:, None] + rng.normal(0, spread, (len(truth), blocks))
     times += rng.normal(0, 0.3, blocks)
     return [cell(name, logs) for name, logs in zip(truth, times - times[0], strict=True)]
 
 
-def share_that_holds(runs, truth):
-    """Return how many of the runs' intervals hold the true ratio, by pair of settings."""
+def share_that_covers(runs, truth):
+    """Return the share of runs whose interval covers the true ratio, by pair of settings."""
     logs = list(truth.values())
     against = [[estimates(run, j) for run in runs] for j in range(len(logs))]
     return {
@@ -245,10 +245,10 @@ def share_that_holds(runs, truth):
 def test_the_interval_of_a_mean_covers_it_in_95_percent_of_runs():
     rng = np.random.default_rng(2)
     runs = [over(*(measured(rng, *scenario, TRUTH) for scenario in SCENARIOS)) for _ in range(RUNS)]
-    for share in share_that_holds(runs, TRUTH).values():
+    for share in share_that_covers(runs, TRUTH).values():
         assert share == pytest.approx(0.95, abs=MARGIN)
     off = [abs(run.mean[1, 0] - TRUTH["xla"]) / math.sqrt(run.variance[1, 0]) for run in runs]
-    assert np.mean(np.array(off) < 1.96) < 0.95 - MARGIN, "a normal quantile would not do"
+    assert np.mean(np.array(off) < 1.96) < 0.95 - MARGIN, "a normal quantile would be too small"
 
 
 def test_intervals_cover_with_unequal_numbers_of_blocks():
@@ -258,7 +258,7 @@ def test_intervals_cover_with_unequal_numbers_of_blocks():
         first, xla, other = measured(rng, 12, 0.03, TRUTH)
         few = cell("xla", np.log(xla.cost.block_ratios[:5]))
         runs.append(between([first, few, other]))
-    for share in share_that_holds(runs, TRUTH).values():
+    for share in share_that_covers(runs, TRUTH).values():
         assert 0.95 - MARGIN <= share < 0.99  # few blocks have few degrees of freedom
 
 
@@ -270,11 +270,11 @@ def test_intervals_across_runs_cover_in_95_percent_of_runs():
         xla = cell("xla", rng.normal(truth["xla"], 0.02, 5))
         one = cell("threads=1", rng.normal(truth["threads=1"], 0.06, 12), **LATER)
         runs.append(between([xla, one]))
-    [share] = share_that_holds(runs, truth).values()
+    [share] = share_that_covers(runs, truth).values()
     assert share == pytest.approx(0.95, abs=MARGIN)
 
 
-# What strangers write.
+# Impossible figures in untrusted evidence.
 
 JUNK = [None, 0.0, -1.0, math.nan, math.inf, 5e-324, 1e300, 2 * LARGEST_RATIO]
 
@@ -308,7 +308,7 @@ def test_impossible_figures_are_no_cost_and_change_no_other(lost):
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_widest_interval_there_can_be_is_still_a_number():
+def test_the_widest_possible_estimate_is_a_number():
     widest = [0.999 * math.log(LARGEST_RATIO), -0.999 * math.log(LARGEST_RATIO)]
     one, other = cell("xla", widest), cell("threads=1", widest[::-1])
     for widest_estimate in (
@@ -319,7 +319,7 @@ def test_the_widest_interval_there_can_be_is_still_a_number():
         assert 0 < widest_estimate.low < widest_estimate.ratio < widest_estimate.high < math.inf
 
 
-def test_of_nothing_there_is_nothing_to_compare():
+def test_an_empty_comparison_has_no_estimates():
     assert contrasts.between([]).mean.shape == (0, 0, 0)
     assert between([]).mean.shape == (0, 0)
     assert estimates(between([None]), 0) == [None]

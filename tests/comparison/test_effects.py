@@ -1,4 +1,4 @@
-"""Effects of levers are found again in blocks whose truth is known, and their intervals hold it."""
+"""Effects of levers are estimated from simulated blocks, and their intervals cover the truth."""
 
 import itertools
 import math
@@ -17,7 +17,7 @@ from factories import failed, record
 
 OP, ONE, XLA = SWITCHES
 GRID = [setting.name for setting in default_grid()]
-#: Of a lever alone, and of two where they act on each other; every other interaction is 1.
+#: The main effects, and one interaction. Every other interaction is 1.
 TRUTH = {(OP,): 1.02, (ONE,): 1.47, (XLA,): 1.31, (OP, ONE): 0.97}
 TOGETHER = 1.02 * 1.47 * 1.31
 RUNS, BLOCKS = 400, 6
@@ -36,7 +36,7 @@ def levers_of(setting):
 
 
 def log_step_times(rng, default_spread):
-    """Give log step times of RUNS runs, shape (RUNS, BLOCKS, cells of GRID)."""
+    """Return log step times of RUNS runs, shape (RUNS, BLOCKS, cells of GRID)."""
     half_effects = [math.log(factor) / 2 for factor in TRUTH.values()]
     signs = [
         [math.prod(1 if lever in levers_of(name) else -1 for lever in effect) for effect in TRUTH]
@@ -51,13 +51,13 @@ def log_step_times(rng, default_spread):
 
 @cache
 def simulated(default_spread=PROCESS_SPREAD):
-    """Give log ratios to ``default``, whose noise is in every ratio of its block."""
+    """Return log ratios to ``default``, whose noise is in every ratio of its block."""
     times = log_step_times(np.random.default_rng(0), default_spread)
     return times - times[..., [GRID.index("default")]]
 
 
 def evidence_of(log_ratios, **changes):
-    """Write log ratios, shape (blocks, cells), as records; default's own are of the A/A arm."""
+    """Return records of log ratios, shape (blocks, cells). Default has the A/A comparison."""
     ratios = dict(zip(GRID, np.exp(log_ratios).T.tolist(), strict=True))
     ratios["default"] = [1.5] * len(log_ratios)
     return [cell(setting, ratios[setting], **changes) for setting in GRID]
@@ -98,21 +98,21 @@ def test_an_interval_covers_its_effect_in_90_to_99_percent(levers, default_sprea
 
 
 @pytest.mark.parametrize("default_spread", [PROCESS_SPREAD, 5 * PROCESS_SPREAD])
-def test_the_interval_of_all_levers_together_holds_it_as_often(default_spread):
+def test_the_interval_of_all_levers_together_covers_as_often(default_spread):
     held = [analysis.together.holds(TOGETHER) for analysis in analyses(default_spread)]
     assert 0.90 <= np.mean(held) <= 0.99
 
 
 def test_cells_taken_as_independent_claim_too_small_errors():
-    """Every ratio holds its block's default: adding up variances counts that noise 7 times."""
+    """The noise of default is in all ratios of a block: adding variances counts it 7 times."""
     runs = simulated(5 * PROCESS_SPREAD)
     contrasts = [math.log(effect(run, XLA).ratio) for run in analyses(5 * PROCESS_SPREAD)]
     claimed = np.sqrt(runs.var(axis=1, ddof=1).sum(axis=1) / BLOCKS) / 4  # standard errors
     assert np.mean(np.abs(np.array(contrasts) - math.log(TRUTH[(XLA,)])) < 2 * claimed) > 0.99
 
 
-def test_noise_of_default_weighs_as_that_of_one_cell(records):
-    """What is found from ratios is what step times themselves would give."""
+def test_noise_of_default_has_the_weight_of_one_cell(records):
+    """Ratios give the same effect as the step times themselves."""
     times = log_step_times(np.random.default_rng(0), PROCESS_SPREAD)[0]
     on = np.array([XLA in levers_of(name) for name in GRID])
     expected = intervals.ratio(times[:, on].mean(axis=1) - times[:, ~on].mean(axis=1))
@@ -123,7 +123,7 @@ def test_noise_of_default_weighs_as_that_of_one_cell(records):
 
 
 def test_the_effects_of_the_textbook_s_pilot_plant_are_found():
-    """Box, Hunter & Hunter, 2nd ed. (2005), section 5.2; the grid is in its order, Yates's."""
+    """Box, Hunter & Hunter, 2nd ed. (2005), section 5.2. The grid has their (Yates's) order."""
     yields = np.array([60, 72, 54, 68, 52, 83, 45, 80])
     [analysis] = factors(evidence_of([(yields - 60) / 100]))
     percent = {estimate.levers: 100 * math.log(estimate.ratio) for estimate in analysis.effects}
@@ -154,7 +154,7 @@ def test_together_is_the_last_cell_against_default(records):
     assert (together.low, together.ratio, together.high) == (cost.low, cost.ratio, cost.high)
 
 
-def test_default_costs_nothing_whatever_its_own_record_says(records):
+def test_the_record_of_default_does_not_change_effects(records):
     assert factors(without(records, "default")) == factors(records)
 
 
@@ -162,7 +162,7 @@ def test_one_block_gives_effects_without_intervals():
     [analysis] = factors(evidence_of(simulated()[0][:1]))
     assert {(estimate.low, estimate.high) for estimate in analysis.effects} == {(None, None)}
     assert analysis.blocks == 1
-    assert str(analysis).count("[?, ?]") == 4  # of interactions nothing can be said
+    assert str(analysis).count("[?, ?]") == 4  # unknown interactions are left out
 
 
 # Which factorial.
@@ -198,7 +198,7 @@ def test_the_largest_whole_factorial_is_taken(records, missing, levers):
     assert len(analysis.effects) == 2 ** len(levers) - 1
 
 
-def test_of_one_lever_the_effect_is_its_cost(records):
+def test_the_effect_of_a_single_lever_is_its_cost(records):
     [analysis] = factors([record for record in records if record.setting in ("default", XLA)])
     [estimate] = analysis.effects
     assert estimate == analysis.together
@@ -206,14 +206,14 @@ def test_of_one_lever_the_effect_is_its_cost(records):
     assert (estimate.low, estimate.ratio, estimate.high) == (cost.low, cost.ratio, cost.high)
 
 
-def test_without_a_lever_there_is_nothing_to_tell(records):
+def test_without_a_lever_there_is_no_analysis(records):
     assert factors([]) == []
     assert factors(records[:1]) == []
     assert factors([cell("threads=4", [1.1, 1.2]), cell("onednn=off", [1.1, 1.2])]) == []
 
 
 def test_the_blocks_that_all_settings_share_are_the_first(records):
-    """A setting whose interval is narrow takes no part in later blocks."""
+    """A setting with a narrow interval takes no part in later blocks."""
 
     def cut(kept):
         return cell(kept.setting, kept.cost.block_ratios[: BLOCKS - 1])
@@ -232,7 +232,7 @@ def test_other_settings_and_other_spellings_do_not_matter(records):
     assert factors([*others, *respelt]) == factors(records)
 
 
-# Several experiments, and what strangers write.
+# Several experiments, and untrusted evidence.
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_experiments_are_kept_apart_in_the_order_met(other):
     assert factors(mixed) == [*factors(second), *factors(first)]
 
 
-def test_an_analysis_says_what_it_is_of(records):
+def test_an_analysis_names_its_experiment(records):
     [analysis] = factors(records)
     names = (analysis.machine, analysis.run_id, analysis.scenario)
     assert names == ("box", "20260102T030405-0a1b2c3d", "matmul_square")
@@ -262,7 +262,7 @@ def test_an_analysis_says_what_it_is_of(records):
 
 
 @pytest.mark.parametrize("setting", ["", "fast", "xla+xla", "threads=1+intra=4", "xla\n", "\x00"])
-def test_a_setting_nobody_knows_is_part_of_no_factorial(records, setting):
+def test_an_unknown_setting_is_part_of_no_factorial(records, setting):
     assert factors([cell(setting, [2.0] * BLOCKS), *records]) == factors(records)
 
 
@@ -270,7 +270,7 @@ JUNK = [None, 0.0, -1.0, math.nan, math.inf, 5e-324, 1e308, 2 * LARGEST_RATIO]
 
 
 @pytest.mark.parametrize("junk", [[], *([1.0] * 5 + [one] for one in JUNK)])
-def test_figures_no_measurement_gives_count_as_not_measured(records, junk):
+def test_impossible_figures_count_as_not_measured(records, junk):
     odd = [*without(records, XLA), cell(XLA, junk)]
     assert factors(odd) == factors(without(records, XLA))
 
@@ -281,7 +281,7 @@ def test_a_cell_without_a_cost_counts_as_not_measured(records, changes):
     assert factors([*records[:-1], lost]) == factors(records[:-1])
 
 
-def test_more_blocks_than_anybody_measures_are_not_taken():
+def test_too_many_blocks_are_refused():
     assert factors([cell(XLA, [1.0] * MOST_BLOCKS)])
     assert factors([cell(XLA, [1.0] * (MOST_BLOCKS + 1))]) == []
 
@@ -294,7 +294,7 @@ def test_the_widest_possible_interval_is_a_number():
     assert all(0 < estimate.low < estimate.high < math.inf for estimate in analysis.effects)
 
 
-# In words.
+# As text.
 
 
 def test_a_line_leaves_out_unclear_interactions(records):

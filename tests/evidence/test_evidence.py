@@ -1,4 +1,4 @@
-"""Evidence is strict, survives interrupts, full disks and strangers, and is never executed."""
+"""Evidence is strict JSON, survives interrupts and full disks, and is never executed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def as_line(kept: schema.Evidence) -> bytes:
 
 
 def with_line(folder: Path, line: bytes) -> tuple[list[schema.Evidence], list[str]]:
-    """Read the line from between two good records; return what else was read, and the problems."""
+    """Read a line between two good records; return the other records, and the problems."""
     path = folder / "box.trials.jsonl"
     first, last = record(scenario="first"), record(scenario="last")
     path.write_bytes(as_line(first) + line + b"\n" + as_line(last))
@@ -42,7 +42,7 @@ def with_line(folder: Path, line: bytes) -> tuple[list[schema.Evidence], list[st
     return [r for r in records if r not in (first, last)], [str(problem) for problem in problems]
 
 
-# What is written.
+# Writing.
 
 
 def strict(line: str) -> dict[str, object]:
@@ -78,7 +78,7 @@ def test_one_cell_is_one_line(tmp_path):
     assert (tmp_path / "box.trials.jsonl").read_bytes().count(b"\n") == 2
 
 
-def test_what_is_unknown_is_null_and_never_missing_or_zero(tmp_path):
+def test_unknown_fields_are_null_and_never_missing(tmp_path):
     journal(tmp_path).append([failed()])
     fields = strict((tmp_path / "box.trials.jsonl").read_text())
     assert set(fields) == {field.name for field in msgspec.structs.fields(schema.Evidence)}
@@ -108,7 +108,7 @@ PARTED = msgspec.structs.replace(divergence(4, 20), first_call=7)
         *("state", "overridden", "of the schema before", "extremes"),
     ],
 )
-def test_what_is_written_is_read(tmp_path, kept):
+def test_a_written_record_is_read_unchanged(tmp_path, kept):
     journal(tmp_path).append([kept])
     assert reading.read(tmp_path) == ([kept], [])
 
@@ -141,7 +141,7 @@ def test_every_field_has_a_row_in_the_documents(begin, kind):
     assert {field.name for field in msgspec.structs.fields(kind)} <= documented
 
 
-# What is read of what others wrote.
+# Reading untrusted files.
 
 
 def test_evidence_from_before_trajectories_stays_readable(tmp_path):
@@ -152,7 +152,7 @@ def test_evidence_from_before_trajectories_stays_readable(tmp_path):
     assert reading.read(path) == ([record()], [])
 
 
-def test_a_cut_off_last_line_costs_that_line_alone(tmp_path):
+def test_only_a_cut_off_last_line_is_lost(tmp_path):
     path, line = tmp_path / "box.trials.jsonl", as_line(record(scenario="second"))
     for cut in range(1, len(line) - 1):
         path.write_bytes(as_line(record()) + line[:cut])
@@ -161,7 +161,7 @@ def test_a_cut_off_last_line_costs_that_line_alone(tmp_path):
         assert [problem.line for problem in problems] == [2]
 
 
-def test_the_append_after_a_cut_heals_it(tmp_path):
+def test_an_append_after_a_cut_starts_a_new_line(tmp_path):
     path, line = tmp_path / "box.trials.jsonl", as_line(record(scenario="second"))
     path.write_bytes(as_line(record()) + line[: len(line) // 2])
     journal(tmp_path).append([record(scenario="third")])
@@ -171,7 +171,7 @@ def test_the_append_after_a_cut_heals_it(tmp_path):
 
 
 def test_a_newer_schema_is_refused_by_name_and_the_rest_is_read(tmp_path):
-    """Whatever else has changed in it."""
+    """Other parts of the line may have another form too."""
     newer = schema.SCHEMA + 1
     rest, problems = with_line(tmp_path, b'{"schema": %d, "cells": {"new": [1, 2]}}' % newer)
     assert rest == []
@@ -253,12 +253,12 @@ def test_a_hostile_text_stays_text(tmp_path, monkeypatch, text):
     assert not (tmp_path / "PWNED").exists()
 
 
-def test_a_field_of_a_later_version_is_passed_over(tmp_path):
+def test_a_field_of_a_later_version_is_ignored(tmp_path):
     line = as_line(record(scenario="odd")).strip()[:-1] + b',"colour":"red"}'
     assert with_line(tmp_path, line) == ([record(scenario="odd")], [])
 
 
-def test_blank_lines_are_nothing(tmp_path):
+def test_blank_lines_are_ignored(tmp_path):
     assert with_line(tmp_path, b"  ") == ([], [])
 
 
@@ -281,7 +281,7 @@ def test_every_machine_below_a_folder_is_read_oldest_first(tmp_path):
     assert problems == []
 
 
-def test_a_place_that_is_not_there_is_said():
+def test_a_missing_folder_is_reported():
     with pytest.raises(UsageError, match="nowhere: no such file or folder"):
         reading.read("nowhere")
 
@@ -320,8 +320,8 @@ def test_the_last_record_of_a_run_and_cell_wins(tmp_path):
     assert sorted((kept.setting, kept.seed) for kept in records) == [("default", 2), ("xla", 42)]
 
 
-def test_what_out_names_is_found_by_reading_its_folder(tmp_path):
-    """Whatever the file is called: detcost measure --out results/mine.jsonl, then show."""
+def test_a_file_of_any_name_is_read_from_its_folder(tmp_path):
+    """For example after ``detcost measure --out results/mine.jsonl``."""
     Journal(tmp_path / "mine.jsonl", "run").append([record()])
     assert reading.read(tmp_path) == ([record()], [])
 
@@ -338,7 +338,7 @@ def test_latest_keeps_the_newest_of_each_cell_and_machine():
     assert len(reading.latest([old, *others, new])) == 1 + len(others)
 
 
-# Writing when something else is wrong.
+# Writing beside another run, on a full disk, and in wrong places.
 
 APPEND_MANY = """
 import sys
@@ -384,7 +384,7 @@ for write in (journal.append, journal.checkpoint):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")
-def test_a_full_disk_is_one_line_and_leaves_no_half_line(tmp_path):
+def test_a_full_disk_is_one_message_and_leaves_no_half_line(tmp_path):
     path = tmp_path / "box.trials.jsonl"
     run = subprocess.run(
         [sys.executable, "-c", FILL_DISK, TESTS, path], capture_output=True, text=True, check=True

@@ -25,7 +25,7 @@ def validator() -> Draft202012Validator:
 
 
 def test_the_committed_schema_is_up_to_date():
-    """Write it anew with ``detcost schema > docs/evidence.schema.json``."""
+    """To update the file: ``detcost schema > docs/evidence.schema.json``."""
     committed = (ROOT / "docs" / "evidence.schema.json").read_text(encoding="utf-8")
     assert json.loads(committed) == json_schema()
 
@@ -72,5 +72,5 @@ def test_fields_documented_together_have_one_description():
     assert cost["low"]["description"] == cost["high"]["description"]
 
 
-def test_the_schema_has_no_address_of_its_own():
+def test_the_schema_has_no_id():
     assert "$id" not in json_schema()

@@ -1,4 +1,4 @@
-"""Old evidence compared ``execution`` with default's output; what is read is the cell's own."""
+"""Old evidence compared ``execution`` with default. Reading compares it with the cell itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OLD = {"schema": 2, "setting": "xla", "digest": OWN}
 def execution(
     outputs: dict[str, list[str]], reference: str, severity: Severity | None = FAR
 ) -> Divergence:
-    """Return what a run counts of some outputs, by how they were run."""
+    """Return what a run counts, for the outputs of each execution mode."""
     tally = Tally()
     for label, digests in outputs.items():
         for digest in digests:
@@ -34,7 +34,7 @@ def execution(
 
 
 def old(outputs: dict[str, list[str]], **changes: object) -> Evidence:
-    """Return a record as schema 2 had it: compared with the output of ``default``."""
+    """Return a record of schema 2, compared with the output of ``default``."""
     scope = execution(outputs, DEFAULTS)
     repeat = msgspec.structs.replace(divergence(0, 315), severity=NEAR)
     scopes = {"repeat": repeat, "execution": scope}
@@ -68,13 +68,13 @@ def test_counts_equal_those_against_the_cell_s_own_output(tmp_path, outputs):
     assert msgspec.structs.replace(counted, severity=None) == execution(outputs, OWN, None)
 
 
-def test_what_no_longer_differs_has_no_severity(tmp_path):
+def test_a_scope_that_no_longer_differs_has_no_severity(tmp_path):
     [upgraded], _ = read(tmp_path, old(ALIKE))
     assert upgraded.divergence["execution"].severity is None
     assert upgraded.severity == NEAR, "the worst of the other scopes"
 
 
-def test_what_still_differs_keeps_its_severity(tmp_path):
+def test_a_scope_that_still_differs_keeps_its_severity(tmp_path):
     [upgraded], _ = read(tmp_path, old({"eager": [OWN], "xla": [OTHER]}))
     assert upgraded.divergence["execution"].severity == upgraded.severity == FAR
 
@@ -84,7 +84,7 @@ def test_severity_is_unknown_if_the_two_were_not_compared(tmp_path):
     assert upgraded.divergence["execution"].severity == upgraded.severity == UNKNOWN
 
 
-def test_where_trials_varied_all_of_them_count(tmp_path):
+def test_if_trials_varied_all_of_them_count(tmp_path):
     outputs = {"eager": [OWN, OTHER, OTHER], "graph": [OWN, OWN, OWN]}
     [upgraded], _ = read(tmp_path, old(outputs))
     counted = upgraded.divergence["execution"]
@@ -93,7 +93,7 @@ def test_where_trials_varied_all_of_them_count(tmp_path):
     assert counted.low < 0.5 < counted.high
 
 
-def test_all_else_stays_and_it_is_still_old(tmp_path):
+def test_all_other_fields_and_the_schema_version_stay(tmp_path):
     before = old(ALIKE)
     [after], _ = read(tmp_path, before)
     kept = {"divergence": before.divergence, "severity": before.severity}
@@ -112,12 +112,12 @@ def test_all_else_stays_and_it_is_still_old(tmp_path):
     ],
     ids=["of today", "default", "seeded otherwise"],
 )
-def test_what_was_compared_with_itself_is_left_alone(tmp_path, changes):
+def test_a_cell_compared_with_itself_stays_unchanged(tmp_path, changes):
     kept = old({"eager": [DEFAULTS], "xla": [OWN, OTHER]}, **changes)
     assert read(tmp_path, kept) == ([kept], [])
 
 
-def test_a_scope_that_means_nothing_stays_so(tmp_path):
+def test_a_scope_that_did_not_apply_stays_unchanged(tmp_path):
     nothing = msgspec.structs.replace(divergence(0, 0), reason="the scenario itself says")
     kept = record(**OLD, divergence={"execution": nothing})
     assert read(tmp_path, kept) == ([kept], [])
@@ -151,7 +151,7 @@ def test_variants_that_do_not_add_up_are_a_problem(tmp_path, variants):
 
 
 def test_the_page_reads_what_the_command_reads(tmp_path):
-    """Though it keeps no conditions: the counts, what agrees, and the severity."""
+    """The page keeps the counts, the partition and the severity, but no conditions."""
     outputs = {"eager": [OTHER], "graph": [OWN], "xla": [OWN]}
     records = [old(ALIKE), old(outputs, setting="op_determinism"), old(outputs, setting="default")]
     whole, _ = read(tmp_path, *records)

@@ -1,4 +1,4 @@
-"""The experiment, whole, on fake workers: order, stopping, losses, and what it then concludes."""
+"""Whole experiments with fake workers: order, stopping, lost workers and results."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def batched(items: Sequence, size: int) -> list[Sequence]:
 
 
 def rounds(factory: FakeWorkerFactory, size: int) -> list[list[int]]:
-    """The workers asked for samples, a list a round."""
+    """Return the numbers of the timed workers, one list for each round."""
     numbers = [number for _, number, method in factory.log if method == "burst"]
     return [list(batch) for batch in batched(numbers, size)]
 
@@ -64,7 +64,7 @@ def test_every_round_holds_every_setting_once():
     for block in batched(rounds(factory, 4), QUICK.rounds):
         workers = {frozenset(batch) for batch in block}
         assert len(workers) == 1
-        assert len(next(iter(workers))) == 4  # default, its twin, and the two settings
+        assert len(next(iter(workers))) == 4  # both workers of default, and the two settings
 
 
 def test_the_order_within_rounds_differs():
@@ -107,7 +107,7 @@ def test_it_goes_on_while_any_interval_is_wide():
 
 
 def test_a_narrow_setting_leaves_later_blocks_to_the_others():
-    """Its processes still count for divergence; only the turns it does not need are saved."""
+    """Its processes still count for divergence. Only its timed bursts are saved."""
     factory = FakeWorkerFactory({SLOWER: Behaviour(spread=0.1)})
     patient = msgspec.structs.replace(STANDARD, seconds=1e9)
     wide, narrow = run(factory, "op_determinism threads=1", profile=patient).arms[1:]
@@ -149,12 +149,12 @@ def test_trial_counts_are_fixed_in_advance_whatever_diverges():
     assert every_process >= STANDARD.repeats >= 300
 
 
-# -- what it finds -----------------------------------------------------------------------
+# -- results -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_default_against_itself_covers_1_as_often_as_promised(noise: str):
-    """2 % spread between processes and noisy samples: nominal 95 %, seen in [90 %, 99 %]."""
+    """With 2 % spread between processes and noisy samples, 95 % intervals cover 90–99 %."""
     runs = 300
     covered = 0
     behaviour = Behaviour(spread=0.02, noise=NOISES[noise])
@@ -176,7 +176,7 @@ def test_a_known_cost_is_found_within_3_percent():
 
 
 def test_linear_drift_of_the_machine_keeps_the_paired_ratio():
-    """5 % slower from begin to end: the paired ratio stays within 0.5 %, unpaired ones do not."""
+    """The machine slows by 5 %. The paired ratio stays within 0.5 %; unpaired times do not."""
     still = FakeWorkerFactory()
     run(still, scopes=("repeat",))
     factory = FakeWorkerFactory(drift=0.05 / still.now)
@@ -205,7 +205,7 @@ def test_repeats_are_compared_with_their_own_process():
     assert divergence["repeat"].divergent == 0
 
 
-def test_the_worst_severity_is_asked_once_a_worker():
+def test_severity_is_measured_once_for_each_worker():
     factory = FakeWorkerFactory({SLOWER: Behaviour(flips=1.0)})
     arm = run(factory).arms[1]
     numbers = [
@@ -217,7 +217,7 @@ def test_the_worst_severity_is_asked_once_a_worker():
 
 
 def test_both_workers_of_default_are_the_baseline():
-    """Noise of one of the two shows in the ratio by half; by one alone it would show whole."""
+    """With two workers, half of the variance of one is in the ratio."""
 
     def spread(of_both: bool) -> float:
         logs = []
@@ -234,23 +234,23 @@ def test_both_workers_of_default_are_the_baseline():
 # -- the steady state --------------------------------------------------------------------
 
 
-def costs_of_a_cold_step(profile: Profile) -> float:
-    """Default's step takes 1.4 times as long after idleness; the other is always the same."""
+def cost_with_cold_steps(profile: Profile) -> float:
+    """Return the cost if the first step of default takes 1.4 times as long after idleness."""
     factory = FakeWorkerFactory({"default": Behaviour(cold=1.4), SLOWER: Behaviour(seconds=0.0075)})
     return run(factory, profile=profile, scopes=("repeat",)).arms[1].cost().ratio
 
 
-def test_the_cost_of_what_is_slow_after_idleness_is_the_loops():
-    assert costs_of_a_cold_step(QUICK) == pytest.approx(1.5, rel=0.01)
+def test_the_cost_is_of_steps_in_a_loop():
+    assert cost_with_cold_steps(QUICK) == pytest.approx(1.5, rel=0.01)
 
 
 def test_without_settling_the_cost_would_be_the_cold_steps():
-    """The test above can fail: the sampling of before finds a cost that no loop pays."""
+    """The test above can fail: the former sampling finds another cost."""
     cold = msgspec.structs.replace(QUICK, settle_seconds=0.0, burst_seconds=1e-3)
-    assert costs_of_a_cold_step(cold) < 1.2
+    assert cost_with_cold_steps(cold) < 1.2
 
 
-def test_the_first_step_after_idleness_is_a_figure_of_its_own():
+def test_the_first_step_after_idleness_is_recorded():
     factory = FakeWorkerFactory({SLOWER: Behaviour(cold=2.0)})
     arm = run(factory, scopes=("repeat",)).arms[1]
     assert arm.cold_step_seconds == pytest.approx(2 * arm.step_seconds().median, rel=0.05)
@@ -268,7 +268,7 @@ def test_state_is_no_race_its_sequence_repeats():
     assert divergence["repeat"].trials == STANDARD.repeats
 
 
-def test_the_same_with_entropy_diverges():
+def test_state_that_differs_by_process_diverges():
     factory = FakeWorkerFactory({SLOWER: Behaviour(state=True, process_flips=1.0)})
     arm = run(factory, profile=STANDARD).arms[1]
     divergence = arm.divergence()
@@ -277,7 +277,7 @@ def test_the_same_with_entropy_diverges():
     assert divergence["process"].divergent == divergence["process"].trials
 
 
-def test_a_sequence_that_parts_tells_the_call():
+def test_a_sequence_that_parts_gives_the_call():
     factory = FakeWorkerFactory({SLOWER: Behaviour(state=True, flips=0.02)}, seed=3)
     arm = run(factory, profile=STANDARD).arms[1]
     divergence = arm.divergence()
@@ -287,7 +287,7 @@ def test_a_sequence_that_parts_tells_the_call():
 
 
 def test_with_state_a_scope_is_compared_in_later_calls_too():
-    """A training's first loss is the same with other threads; the second is not."""
+    """The first loss of a training is the same with other threads. The second loss differs."""
     moved = Behaviour(state=True, output=lambda c: "moved" if c.pool_size == 3 else "output")
     arm = run(FakeWorkerFactory({SLOWER: moved}), scopes=("repeat", "process", "threads")).arms[1]
     threads = arm.divergence()["threads"]
@@ -332,7 +332,7 @@ def test_same_bits_as_default_is_yes_no_or_default_varies():
 
 
 def lose(method: str, *workers_lost: int, status: str = "crashed"):
-    """Lose the n-th workers of a setting at a method."""
+    """Return a function that loses the n-th workers of a setting when a method is called."""
     numbers: list[int] = []
 
     def errors(request: str, number: int) -> CellError | None:
@@ -404,7 +404,7 @@ def test_without_default_there_is_divergence_but_no_cost():
     assert arm.divergence()["process"].trials == QUICK.processes
 
 
-def test_where_memory_is_short_settings_take_turns_two_at_a_time():
+def test_with_little_memory_settings_run_two_at_a_time():
     factory = FakeWorkerFactory()
 
     def too_many(method: str, number: int) -> CellError | None:
@@ -421,11 +421,11 @@ def test_where_memory_is_short_settings_take_turns_two_at_a_time():
     assert factory.alive.total() == 0
 
 
-# -- the run can show that it sees -------------------------------------------------------
+# -- the tests above can fail -------------------------------------------------------
 
 
 def test_rounds_pooled_as_if_independent_miss_1_too_often():
-    """The test of coverage can fail: the same figures, wrongly pooled, miss 1 far too often."""
+    """The test of coverage can fail: the same figures, wrongly pooled, miss 1 too often."""
     runs, missed = 100, 0
     for seed in range(runs):
         factory = FakeWorkerFactory(

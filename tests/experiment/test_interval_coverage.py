@@ -1,4 +1,4 @@
-"""MEASUREMENT.md's promises, on real processes and the real clock."""
+"""The promises of docs/measurement.md, with real processes and real time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUICK = profiles.PROFILES["quick"]
 
 @pytest.fixture
 def cpu_burner() -> Iterator[None]:
-    """A process that keeps one core busy."""
+    """Keep one core busy."""
     burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     yield
     burner.kill()
@@ -43,7 +43,7 @@ def run(
 
 
 def test_real_a_a_comparisons_cover_1_beside_a_busy_process(factory, cpu_burner):
-    """Twenty real runs: coverage must not be shown to lie outside [90 %, 99 %]."""
+    """Twenty real runs must not show a coverage outside [90 %, 99 %]."""
     runs = 20
     covered = sum(
         bool(run(factory, "one_millisecond", seed=seed).aa_arm.ratio().holds(1.0))
@@ -54,10 +54,10 @@ def test_real_a_a_comparisons_cover_1_beside_a_busy_process(factory, cpu_burner)
     assert interval.low <= 0.99
 
 
-def test_a_step_that_costs_half_more_is_held_by_the_interval(factory):
-    """A 95 % interval may miss one time in twenty: three runs must not show worse than 90 %.
+def test_the_interval_covers_a_step_that_costs_half_more(factory):
+    """A 95 % interval may miss one time in twenty. Three runs must not show less than 90 %.
 
-    How narrow it is hangs on what else the machine does; fake workers hold that.
+    The width depends on other work of the machine. Tests with fake workers check the width.
     """
     runs = [
         run(factory, "costs_half_more", parse("op_determinism"), seed=seed) for seed in range(3)
@@ -72,7 +72,7 @@ def test_a_step_that_costs_half_more_is_held_by_the_interval(factory):
     [("flips_never", 0.0), ("flips_rarely", 0.01), ("flips_often", 0.2), ("flips_always", 1.0)],
 )
 def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(factory, name, probability):
-    """300 repeats, as the standard profile; one run in twenty may miss by design, so 99.9 %."""
+    """There are 300 repeats, as in the standard profile. One run in a thousand may miss."""
     arm: Arm = run(factory, name, looks=(5,), rounds=1, calls=61).arms[0]
     counted = arm.divergence()["repeat"]
     assert counted.trials == 300
@@ -85,7 +85,7 @@ def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(factory, name, prob
     [("starts_0", 0.0), ("starts_1", 0.01), ("starts_20", 0.2), ("starts_100", 1.0)],
 )
 def test_real_trials_of_a_scope_count_flips_at_their_rate(factory, scope, name, probability):
-    """Fresh processes whose first output has a bit flipped; one run in a thousand may miss."""
+    """The first output of fresh processes has a flipped bit. One run in a thousand may miss."""
     variants_of = variants(cpu_flags=(), fixed_execution=False)
     experiment = run(
         *(factory, name),
@@ -96,13 +96,15 @@ def test_real_trials_of_a_scope_count_flips_at_their_rate(factory, scope, name, 
     )
     counted = experiment.arms[0].divergence()[scope]
     assert counted.trials == 48
-    # Where the reference has the flip, it is the others without that differ.
-    if 0 < probability < 1 and experiment.arms[0].sequences.reference[0] != flipless(factory):
+    # If the reference has the flip, processes without the flip differ.
+    if 0 < probability < 1 and experiment.arms[0].sequences.reference[0] != digest_without_flip(
+        factory
+    ):
         probability = 1 - probability
     assert binomtest(counted.divergent, counted.trials, probability).pvalue > 1e-3
 
 
-def flipless(factory) -> str:
+def digest_without_flip(factory) -> str:
     worker = factory.start(Cell(f"{USER_SCENARIOS}:starts_0", DEFAULT, "CPU:0"))
     try:
         return worker.build().digest

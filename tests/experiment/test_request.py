@@ -1,4 +1,4 @@
-"""A request is checked whole before anything runs, and profiles measure as much as they promise."""
+"""Requests are checked before anything runs, and profiles measure as much as they promise."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from detcost.experiment.request import Request
 from detcost.settings.grammar import default_grid
 
 
-def ask(**changes: Any) -> Request:
-    words: dict[str, Any] = {
+def parse(**changes: Any) -> Request:
+    arguments: dict[str, Any] = {
         "scenarios": ["matmul_square"],
         "setting_names": ["xla"],
         "devices": None,
@@ -24,12 +24,12 @@ def ask(**changes: Any) -> Request:
         "dtype": None,
         "seed": 42,
     }
-    return Request.parse(**{**words, **changes})
+    return Request.parse(**{**arguments, **changes})
 
 
 def refusal(**changes: Any) -> str:
     with pytest.raises(UsageError) as caught:
-        ask(**changes)
+        parse(**changes)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -38,15 +38,15 @@ def refusal(**changes: Any) -> str:
     "names", [["xla"], ["xla", "default"], ["default", "xla"], ["xla", "xla", "default"]]
 )
 def test_default_is_always_measured_and_comes_first(names):
-    assert [s.name for s in ask(setting_names=names).settings] == ["default", "xla"]
+    assert [s.name for s in parse(setting_names=names).settings] == ["default", "xla"]
 
 
 def test_without_settings_the_whole_grid_is_measured():
-    assert list(ask(setting_names=None).settings) == default_grid()
+    assert list(parse(setting_names=None).settings) == default_grid()
 
 
-def test_what_is_named_twice_is_measured_once():
-    request = ask(
+def test_names_given_twice_are_measured_once():
+    request = parse(
         scenarios=["matmul_square", "conv2d_backward", "matmul_square"],
         setting_names=["xla+single_thread", "threads=1+xla"],
         devices=["CPU:0", "GPU:0", "CPU:0"],
@@ -59,11 +59,11 @@ def test_what_is_named_twice_is_measured_once():
 
 
 def test_a_user_s_own_scenario_is_not_loaded_here():
-    """Its file may take seconds, print or hang: only workers run it."""
-    assert ask(scenarios=["no/such/file.py:mine"]).scenarios == ("no/such/file.py:mine",)
+    """The file may take seconds, print or hang. Only workers run it."""
+    assert parse(scenarios=["no/such/file.py:mine"]).scenarios == ("no/such/file.py:mine",)
 
 
-def test_no_scenario_is_no_request():
+def test_a_request_without_scenarios_is_refused():
     assert "detcost list scenarios" in refusal(scenarios=[])
 
 
@@ -85,8 +85,8 @@ def test_a_device_is_named_as_tensorflow_names_it(name):
 
 
 @pytest.mark.parametrize("name", ["CPU:0", "GPU:7", "TPU:12", "XLA_CPU:0"])
-def test_a_device_that_may_be_elsewhere_is_not_refused(name):
-    assert ask(devices=[name]).devices == (name,)
+def test_a_device_of_another_machine_is_not_refused(name):
+    assert parse(devices=[name]).devices == (name,)
 
 
 def test_the_nearest_device_is_suggested():
@@ -94,7 +94,7 @@ def test_the_nearest_device_is_suggested():
 
 
 @pytest.mark.parametrize(
-    ("change", "word", "near"),
+    ("change", "message", "similar"),
     [
         ({"scopes": ("repeat", "proces")}, 'no scope "proces"', "process"),
         ({"size": "Medium"}, 'no size "Medium"', "medium"),
@@ -102,17 +102,17 @@ def test_the_nearest_device_is_suggested():
         ({"setting_names": ["xl"]}, 'no lever "xl"', "xla"),
     ],
 )
-def test_a_wrong_word_is_told_its_nearest_neighbour(change, word, near):
-    assert f'{word}; did you mean "{near}"?' in refusal(**change)
+def test_a_similar_name_is_suggested(change, message, similar):
+    assert f'{message}; did you mean "{similar}"?' in refusal(**change)
 
 
 @pytest.mark.parametrize("change", [{"scopes": ("quux",)}, {"size": "9"}])
-def test_a_word_near_nothing_is_told_what_there_is(change):
+def test_without_a_similar_name_all_names_are_listed(change):
     assert "; there are " in refusal(**change)
 
 
-def test_a_type_that_no_scenario_has_is_a_mistake():
-    """A typing error must not come out as "not applicable" and a success."""
+def test_an_unknown_type_is_refused():
+    """A typing error must not lead to "not applicable" and exit code 0."""
     message = refusal(dtype="float33")
     assert 'no type "float33"; did you mean "float32"?' in message
 
@@ -131,8 +131,8 @@ def test_a_seed_that_tensorflow_cannot_take_is_refused(seed):
     ("name", "repeats", "processes"),
     [("quick", 60, 6), ("standard", 300, 20), ("full", 3000, 60)],
 )
-def test_a_profile_keeps_the_least_trials_it_promises(name, repeats, processes):
-    """The minimum of MEASUREMENT.md."""
+def test_a_profile_has_at_least_the_promised_trials(name, repeats, processes):
+    """The minima of docs/measurement.md."""
     assert PROFILES[name].repeats >= repeats
     assert PROFILES[name].processes >= processes
 
@@ -150,7 +150,7 @@ def test_a_profile_is_found_by_name():
     assert all(profiles.find(name).name == name for name in PROFILES)
 
 
-def test_an_unknown_profile_is_told_its_nearest_neighbour():
+def test_for_an_unknown_profile_a_similar_one_is_suggested():
     with pytest.raises(UsageError, match='no profile "quik"; did you mean "quick"'):
         profiles.find("quik")
 
@@ -165,7 +165,7 @@ def test_the_environment_names_the_profile(monkeypatch, value, name):
     assert profiles.from_environment().name == name
 
 
-def test_a_wrong_profile_in_the_environment_says_where_it_stands(monkeypatch):
+def test_a_wrong_profile_in_the_environment_names_the_variable(monkeypatch):
     monkeypatch.setenv("DETCOST_PROFILE", "quik")
     with pytest.raises(UsageError, match=r'DETCOST_PROFILE.*"quik".*"quick"'):
         profiles.from_environment()

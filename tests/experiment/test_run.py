@@ -1,4 +1,4 @@
-"""Whole runs on real TensorFlow: what they find, what they keep when killed, what they leave."""
+"""Whole runs with real TensorFlow: their results, killed runs and killed workers."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def start_run(out: Path, *scenarios: str) -> subprocess.Popen[bytes]:
 def wait_until(condition, seconds: float = 90.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, "the condition did not hold in time"
         time.sleep(0.05)
 
 
 def workers(run: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The forked processes that are alive, without those they are forked from."""
+    """Return the forked processes that are alive, without the fork servers."""
     fork_servers = psutil.Process(run.pid).children()
     forked = [worker for fork_server in fork_servers for worker in fork_server.children()]
     return [worker for worker in forked if worker.status() != psutil.STATUS_ZOMBIE]
@@ -54,8 +54,8 @@ def measured(folder: Path) -> dict[tuple[str, str], schema.Evidence]:
     return {(record.scenario, record.setting): record for record in records}
 
 
-def test_kill_9_of_the_whole_run_loses_nothing_already_measured(tmp_path):
-    """The first scenario's cells are done, the second's have some blocks: both are kept."""
+def test_kill_9_of_the_whole_run_keeps_all_finished_blocks(tmp_path):
+    """The first scenario is done, and the second has some blocks: both are kept."""
     out = tmp_path / "run.trials.jsonl"
     slow = f"{USER_SCENARIOS}:slow"
     run = start_run(out, "control_stable", slow)
@@ -81,7 +81,7 @@ def test_kill_9_of_a_worker_loses_nothing_and_is_recorded(tmp_path):
     run = start_run(out, f"{USER_SCENARIOS}:slow")
     try:
         wait_until(lambda: out.exists() and measured(tmp_path))
-        wait_until(lambda: len(workers(run)) == 3)  # a block's: default twice, and the setting
+        wait_until(lambda: len(workers(run)) == 3)  # of a block: default twice, and the setting
         os.kill(max(workers(run), key=lambda p: p.create_time()).pid, signal.SIGKILL)
         assert run.wait(timeout=120) == 0
     finally:
@@ -107,8 +107,10 @@ def test_an_interrupt_keeps_what_was_measured_and_exits_with_130(tmp_path):
 
 
 def test_a_run_finds_what_varies_and_what_cures_it():
-    """FACTS.md: two gradients vary by default and not under op determinism; ``tf.data`` with
-    random ops varies with one thread too."""
+    """Two gradients vary by default, but not under op determinism or with one thread.
+
+    A ``tf.data`` pipeline with random ops varies with one thread too.
+    """
     records = detcost.measure(
         ["embedding_gradient_dup100", "crop_and_resize_gradient", "map_random_parallel"],
         ["op_determinism", "single_thread"],
@@ -129,7 +131,7 @@ def test_a_run_finds_what_varies_and_what_cures_it():
 
 
 def test_one_thread_survives_pool_sizes_op_determinism_does_not():
-    """FACTS.md: stable from run to run, and other bits for other thread counts."""
+    """Op determinism is stable from run to run, but the bits depend on the number of threads."""
     scenarios = ("conv2d_backward", "bias_gradient", "reduce_sum_large")
     records = detcost.measure(
         scenarios,
@@ -181,7 +183,7 @@ def test_a_run_killed_beside_a_busy_neighbour_leaves_none_behind(tmp_path):
         parent = psutil.Process(run.pid)
 
         def beside() -> bool:
-            with suppress(psutil.Error):  # workers come and go meanwhile
+            with suppress(psutil.Error):  # workers start and end meanwhile
                 return any(
                     "detcost.host.noisy_neighbours" in p.cmdline() for p in parent.children()
                 )
@@ -207,7 +209,7 @@ def test_a_lever_that_does_not_apply_is_not_measured():
     assert excused.cost is None
 
 
-def test_the_controls_show_that_the_run_can_see():
+def test_the_controls_are_as_expected():
     record = detcost.measure("control_stable", ["default"], ["CPU:0"], profile="quick").records[0]
     assert record.controls.varies == schema.Control(20, 20, ok=True)
     assert record.controls.stable == schema.Control(0, 20, ok=True)

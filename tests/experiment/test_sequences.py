@@ -1,4 +1,4 @@
-"""Outputs of several processes, call by call: which of them is state, and which a race."""
+"""Outputs of several processes, call by call: what is state, and what is a race."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def counts(outcomes) -> tuple[int, int]:
     return sum(differs), len(differs)
 
 
-def test_what_stands_still_has_no_state_and_no_divergence():
+def test_constant_outputs_are_no_state_and_no_divergence():
     cell = sequences(("a",) * 4, ("a",) * 4)
     assert cell.carries_state is False
     assert counts(cell.within()) == (0, 6)
     assert counts(cell.between()) == (0, 1)
 
 
-def test_what_moves_on_alike_in_every_process_is_state():
+def test_outputs_that_move_alike_in_all_processes_are_state():
     cell = sequences(MOVES, MOVES, MOVES)
     assert cell.carries_state is True
-    assert counts(cell.within()) == (0, 6)  # the first process is what the others are held to
+    assert counts(cell.within()) == (0, 6)  # the first process is the reference
     assert counts(cell.between()) == (0, 2)
 
 
-def test_what_moves_on_otherwise_in_every_process_is_a_race():
+def test_outputs_that_move_differently_are_a_race():
     cell = sequences(("a", "b", "c"), ("a", "d", "e"), ("a", "f", "g"))
     assert cell.carries_state is False
     assert counts(cell.within()) == (6, 6)
@@ -64,7 +64,7 @@ def test_state_of_the_python_repeats_within_it_alone():
     assert counts(cell.between()) == (2, 3)
 
 
-def test_with_one_process_that_moves_nothing_is_known_of_state():
+def test_with_one_moving_process_state_is_unknown():
     assert sequences(MOVES).carries_state is None
     assert sequences(("a", "a")).carries_state is False
     assert Sequences().carries_state is None
@@ -77,12 +77,12 @@ def test_the_first_differing_call_is_counted_from_1(digests, call):
     assert first_difference(digests, MOVES) == call
 
 
-def test_a_sequence_that_stands_still_is_known_by_its_output():
+def test_a_constant_sequence_has_the_digest_of_its_output():
     assert combined(("a", "a")) == "a"
     assert combined(("a", "b")) != combined(("b", "a"))
 
 
-def test_a_trial_of_fewer_calls_is_compared_as_far_as_it_goes():
+def test_a_trial_is_compared_over_the_calls_it_has():
     cell = sequences(MOVES, MOVES)
     assert not cell.compare(("a",), "3").differs
     assert cell.compare(("b",), "3").differs

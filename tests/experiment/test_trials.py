@@ -1,4 +1,4 @@
-"""Scopes on fake workers: each varies one thing, in numbers fixed beforehand, and loses nothing."""
+"""Scopes with fake workers: each varies one thing, with numbers of trials fixed in advance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions, W
 from fake_workers import Behaviour, FakeWorkerFactory
 
 STANDARD = profiles.PROFILES["standard"]
-#: One look at few blocks: what is tested here comes after them.
+#: Few blocks, because these tests are about the trials after them.
 SHORT = msgspec.structs.replace(STANDARD, looks=(5,), rounds=3, perturbed=6, trials=6)
 AVX2 = ("sse4_1", "sse4_2", "avx", "avx2", "fma")
 
@@ -48,7 +48,7 @@ def seen(arm: Arm, scope: str):
     return arm.divergence()[scope]
 
 
-# -- what is varied ------------------------------------------------------------------
+# -- variants ------------------------------------------------------------------
 
 
 def test_a_scope_changes_one_thing_and_nothing_else():
@@ -102,15 +102,15 @@ def test_a_setting_that_was_given_up_has_no_trials():
     assert set(experiment.arms[0].divergence()) == set(SCOPES)
 
 
-# -- what is compared ----------------------------------------------------------------
+# -- comparisons ----------------------------------------------------------------
 
 
 def by_pool_size(conditions: Conditions) -> str:
-    """Equal bits with four threads and more, as a kernel that splits its work in four at most."""
+    """Give equal bits with four threads or more, as a kernel that splits work into four parts."""
     return f"split in {min(conditions.pool_size or 2, 4)}"
 
 
-def test_the_partition_says_which_pool_sizes_agree():
+def test_the_partition_groups_pool_sizes_that_agree():
     arm = run(FakeWorkerFactory({"default": Behaviour(output=by_pool_size)})).arms[0]
     threads = seen(arm, "threads")
     assert partition(threads.variants) == [["1"], ["2"], ["3"], ["4", "8", "16"]]
@@ -120,7 +120,7 @@ def test_the_partition_says_which_pool_sizes_agree():
     assert seen(arm, "process").severity is None
 
 
-def test_a_variant_whose_own_trials_differ_agrees_with_none():
+def test_a_variant_with_different_outputs_agrees_with_none():
     factory = FakeWorkerFactory({"default": Behaviour(process_flips=1.0)})
     often = msgspec.structs.replace(SHORT, trials=12)
     threads = seen(run(factory, profile=often).arms[0], "threads")
@@ -129,7 +129,7 @@ def test_a_variant_whose_own_trials_differ_agrees_with_none():
 
 
 def test_execution_is_compared_with_the_cells_own_output():
-    """A setting that compiles whatever one asks gives its own bits in every execution."""
+    """A setting that always compiles gives its own bits in every execution mode."""
     factory = FakeWorkerFactory(
         {
             "xla": Behaviour(output=lambda conditions: "compiled"),
@@ -146,7 +146,7 @@ def test_execution_is_compared_with_the_cells_own_output():
 @pytest.mark.parametrize("scope", ["process", "threads", "load", "isa", "execution"])
 @pytest.mark.parametrize("probability", [0.0, 0.01, 0.2, 1.0])
 def test_a_known_rate_is_found_in_every_scope(scope, probability):
-    """The interval of 300 trials must not be shown to hold p in fewer than 90 % of runs."""
+    """Runs of 300 trials must not show that an interval covers p in fewer than 90 %."""
     profile = msgspec.structs.replace(
         SHORT, looks=(1,), rounds=1, trials=300, processes=300, perturbed=0
     )
@@ -154,7 +154,7 @@ def test_a_known_rate_is_found_in_every_scope(scope, probability):
     for seed in range(15):
         factory = FakeWorkerFactory({"default": Behaviour(process_flips=probability)}, seed=seed)
         arm = run(factory, profile=profile, scopes=(scope,), seed=seed).arms[0]
-        # Where the reference itself is the odd one out, all others differ from it, as they should.
+        # If the reference itself has the rare output, nearly all others differ from it.
         if arm.sequences.reference[0] == "output" or probability == 1:
             comparison = seen(arm, scope)
             assert comparison.trials >= 300
@@ -162,10 +162,10 @@ def test_a_known_rate_is_found_in_every_scope(scope, probability):
     assert binomtest(sum(held), len(held)).proportion_ci(0.95).high >= 0.90
 
 
-# -- what cannot be tried ------------------------------------------------------------
+# -- variants that cannot be tried ------------------------------------------------------------
 
 
-def test_a_scope_that_means_nothing_says_why():
+def test_a_scope_that_does_not_apply_has_a_reason():
     arm = run(FakeWorkerFactory(), fixed_execution=True, cpu_flags=()).arms[0]
     assert seen(arm, "execution").reason == "the scenario itself says how it is executed"
     assert "no library" in seen(arm, "isa").reason
@@ -264,7 +264,7 @@ def test_a_plan_has_every_kind_equally_often_by_the_seed():
 
 
 def test_a_run_starts_one_more_python_for_a_kind_at_most():
-    """Each set of variables costs TensorFlow's import; too few trials for all kinds start none."""
+    """Each environment costs an import of TensorFlow. Few trials use only cheap kinds."""
     environments = {conditions.environment for conditions in perturbations.plan(60, seed=7)}
     assert len(environments - {()}) == 1
     assert {conditions.environment for conditions in perturbations.plan(2, seed=7)} == {()}

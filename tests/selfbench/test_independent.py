@@ -1,4 +1,4 @@
-"""The estimate that the engine's costs are held against: its arithmetic, and what it shares."""
+"""The independent estimate of costs: its arithmetic, and what it shares with detcost."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ TWO_TURNS = Plan(pairs=2, turns=2, burst=0.35, discarded=0.12)
 
 
 class Fake:
-    """A program that notes its bursts in a journal, and whose steps all take equally long."""
+    """A program that logs its bursts. All its steps take the same time."""
 
-    def __init__(self, name: str, step: float, journal: list[str]):
-        self.name, self.step, self.journal = name, step, journal
+    def __init__(self, name: str, step: float, log: list[str]):
+        self.name, self.step, self.log = name, step, log
 
     def burst(self, seconds: float) -> list[float]:
-        self.journal.append(f"{self.name} {seconds}")
+        self.log.append(f"{self.name} {seconds}")
         return [number * self.step for number in range(math.ceil(seconds / self.step) + 2)]
 
 
@@ -34,12 +34,12 @@ def test_the_log_ratio_is_the_settings_step_time_over_defaults():
     assert independent.log_ratio(default, other, TWO_TURNS) == pytest.approx(math.log(1.5))
 
 
-def test_every_turn_swaps_the_order_of_the_turn_before():
-    journal: list[str] = []
-    default, other = Fake("default", 0.002, journal), Fake("other", 0.003, journal)
+def test_every_turn_reverses_the_order():
+    log: list[str] = []
+    default, other = Fake("default", 0.002, log), Fake("other", 0.003, log)
     independent.log_ratio(default, other, Plan(turns=3, burst=0.2))
     first, swapped = ["default 0.2", "other 0.2"], ["other 0.2", "default 0.2"]
-    assert journal == [*first, *swapped, *first]
+    assert log == [*first, *swapped, *first]
 
 
 def test_slow_steps_at_the_head_of_a_burst_are_discarded():
@@ -50,7 +50,7 @@ def test_slow_steps_at_the_head_of_a_burst_are_discarded():
     assert independent.step_seconds(marks, discarded=0.0) > 0.0028
 
 
-def test_a_step_that_began_within_the_head_is_discarded_whole():
+def test_a_step_that_began_within_the_head_is_discarded():
     assert independent.step_seconds([0.0, 0.2, 0.3], discarded=0.12) == pytest.approx(0.1)
 
 
@@ -73,7 +73,7 @@ def test_a_bias_is_a_share_and_a_number_of_standard_errors():
 
 
 @pytest.mark.parametrize("plan", [{"pairs": 1}, {"turns": 0}, {"burst": 0.1}])
-def test_a_plan_that_gives_no_figure_is_refused(plan):
+def test_a_plan_without_a_figure_is_refused(plan):
     with pytest.raises(ValueError, match="needs"):
         Plan(**plan)
 
@@ -84,19 +84,19 @@ def test_an_unknown_program_or_setting_is_refused(program, setting):
         independent.estimate(program, setting)
 
 
-# -- processes: programs that stand in for TensorFlow's ---------------------------------------
+# -- processes: programs without TensorFlow ---------------------------------------
 
-NOTE_PID = (
+WRITE_PID = (
     "import os, sys; open(sys.argv[1], 'w').write(str(os.getpid())); print('ready', flush=True);"
 )
-STEADY = NOTE_PID + "[print([0.0, 1.0, 2.0], flush=True) for line in sys.stdin]"
-DIES = NOTE_PID + "sys.stdin.readline(); raise SystemExit('the kernel is not there')"
+STEADY = WRITE_PID + "[print([0.0, 1.0, 2.0], flush=True) for line in sys.stdin]"
+DIES = WRITE_PID + "sys.stdin.readline(); raise SystemExit('the kernel is not there')"
 DIES_AT_ONCE = "raise SystemExit('no such op')"
 
 
 @pytest.fixture
 def commands(monkeypatch, tmp_path):
-    """Let programs be the given code, which notes its process in a file of its setting's name."""
+    """Replace the programs by given code, which writes its process id into a file."""
 
     def use(**code: str) -> None:
         monkeypatch.setattr(
@@ -120,8 +120,8 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def assert_ended(noted: Path) -> None:
-    assert not is_running(int(noted.read_text()))
+def assert_ended(pid_file: Path) -> None:
+    assert not is_running(int(pid_file.read_text()))
 
 
 @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ def test_equal_programs_have_a_ratio_of_1_and_are_ended(commands, tmp_path):
     assert_ended(tmp_path / "xla")
 
 
-# -- what is shared ----------------------------------------------------------------------------
+# -- imports ----------------------------------------------------------------------------
 
 
-def test_the_estimate_and_its_programs_import_nothing_of_detcost():
+def test_the_estimate_and_its_programs_import_no_detcost():
     code = (
         "import runpy, sys; runpy.run_path(sys.argv[1]);"
         "print([name for name in sys.modules if name.split('.')[0] == 'detcost'])"

@@ -1,4 +1,4 @@
-"""Made-up evidence is evidence: what is measured with it is what real evidence would cost."""
+"""Synthetic evidence is valid evidence, so benchmarks with it are realistic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_every_machine_has_every_cell_in_every_version(tmp_path):
     assert size == sum(path.stat().st_size for path in tmp_path.rglob("*.jsonl"))
 
 
-def test_it_can_be_chosen_from(tmp_path):
+def test_choose_reads_synthetic_evidence(tmp_path):
     synthetic.write(tmp_path, 2, synthetic.scenarios(3), synthetic.settings(6))
     records, _ = reading.read(tmp_path)
     question = Question(machine="machine-0001", survive=("repeat", "threads"))

@@ -1,4 +1,4 @@
-"""How long one waits for the first divergence, on fake workers whose rate is known."""
+"""The wait for the first divergence, with fake workers of known rate."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from detcost.selfbench import time_to_detection
 from fake_workers import Behaviour, FakeWorkerFactory
 
 
-def measure(flips: float, workers: int = 60, most: int = 100) -> dict[str, time_to_detection.Found]:
+def measure(
+    flips: float, workers: int = 60, most: int = 100
+) -> dict[str, time_to_detection.Detection]:
     factory = FakeWorkerFactory({"default": Behaviour(flips=flips)})
     results = time_to_detection.measure(factory, ["fake"], workers=workers, most=most)
     return {kind: detection for (_, kind), detection in results.items()}
 
 
-def test_every_kind_is_waited_for_as_well_as_quiet_trials():
+def test_every_kind_is_measured_and_unperturbed_trials_too():
     assert set(measure(0.5, workers=2)) == {"quiet", *perturbations.KINDS}
 
 
 @pytest.mark.parametrize("rate", [1.0, 0.2, 0.02])
 def test_the_wait_is_one_over_the_rate(rate):
-    """Also where most workers find nothing within what they are allowed."""
+    """Even if most workers find no divergence within their repeats."""
     waits = [result.trials_to_first for result in measure(rate, workers=200, most=50).values()]
     assert sum(waits) / len(waits) == pytest.approx(1 / rate, rel=0.1)
 
 
-def test_where_nothing_is_found_there_is_no_wait():
+def test_without_a_divergence_the_wait_is_unknown():
     detection = measure(0.0, workers=3, most=10)["quiet"]
     assert (detection.diverged, detection.trials) == (0, 30)
     assert math.isnan(detection.trials_to_first)
@@ -45,5 +47,5 @@ def test_fresh_workers_of_all_kinds_take_turns():
     assert len({tuple(turn) for turn in turns}) == 4
 
 
-def test_its_scenarios_are_there():
+def test_all_scenarios_are_built_in():
     assert set(time_to_detection.SCENARIOS) <= set(built_in())
