@@ -154,7 +154,7 @@ def test_a_layer_that_seeds_numpy_needs_a_seed():
 def test_epoch_seeds_drawn_from_each_other_repeat_the_data():
     documented(
         "docs/folklore.md",
-        "a seed for each epoch, drawn from the one before, repeats the data of every epoch | "
+        "a seed for each epoch, derived from the previous one, repeats the data of every epoch | "
         "**holds**",
     )
     assert not repeats(runs(SEEDS), "epochs, nothing seeded")
@@ -302,7 +302,7 @@ def test_the_legacy_variable_equals_op_determinism(output):
         "docs/folklore.md",
         "With `TF_DETERMINISTIC_OPS=1` and one thread, nothing that races by default raced. "
         "TensorFlow reads the variable like `enable_op_determinism()`.",
-        "TF_DETERMINISTIC_OPS makes what races repeat | **holds**",
+        "TF_DETERMINISTIC_OPS makes racing operations repeat | **holds**",
     )
     assert races(runs(RACES, OFTEN), output)
     started = [start(set_up + RACES, ONCE, TF_DETERMINISTIC_OPS="1") for set_up in ("", ONE_THREAD)]
