@@ -82,8 +82,8 @@ def test_noise_that_two_settings_share_in_a_block_cancels():
 def test_a_ratio_and_its_inverse_multiply_to_1():
     rng = np.random.default_rng(1)
     cells = [cell(name, rng.normal(0.2, 0.1, 6)) for name in ("xla", "threads=1", "op_determinism")]
-    alien = cell("onednn=off", rng.normal(0.2, 0.1, 9), **LATER)
-    compared = between([*cells, alien])
+    other_run = cell("onednn=off", rng.normal(0.2, 0.1, 9), **LATER)
+    compared = between([*cells, other_run])
     for i, j in itertools.combinations(range(4), 2):
         low, ratio, high = ends(estimates(compared, j)[i])
         assert ends(estimates(compared, i)[j]) == pytest.approx((1 / high, 1 / ratio, 1 / low))

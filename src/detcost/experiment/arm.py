@@ -25,8 +25,6 @@ class Arm:
 
     Attributes
     ----------
-    control
-        Whether this is the A/A arm: a second ``default``, which gets no record.
     lost
         Workers that died or hung.
     failed_at_start
@@ -38,7 +36,6 @@ class Arm:
     """
 
     cell: Cell
-    control: bool = False
     status: Status = "ok"
     reason: str | None = None
     lost: int = 0

@@ -103,7 +103,7 @@ class Experiment:
         assert cells[0].setting == DEFAULT
         self.profile = profile
         self.arms = [Arm(cell) for cell in cells]
-        self.aa_arm = Arm(cells[0], control=True)
+        self.aa_arm = Arm(cells[0])  # a second default, which gets no record of its own
         self.two_at_a_time = False
         self.stopped_by: StopReason | None = None
         self._scopes = scopes
