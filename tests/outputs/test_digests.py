@@ -4,13 +4,14 @@ import itertools
 import math
 import subprocess
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
 
+from detcost.outputs import digests
 from detcost.outputs.digests import Leaf, UnusableOutput, digest, leaves, load, save, signature
 
 EXTENDED = ["bfloat16", "float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "int4", "uint4"]
@@ -87,6 +88,12 @@ def test_text_has_one_digest_in_every_representation():
     assert len({digest_of(text) for text in texts}) == 1
 
 
+@pytest.mark.parametrize(("text", "longer"), [("a", "a\0"), (b"a", b"a\0")])
+def test_zero_bytes_at_the_end_of_a_string_count(text, longer):
+    """NumPy's own string types drop them."""
+    assert digest_of(longer) != digest_of(text)
+
+
 # -- leaves ----------------------------------------------------------------------------
 
 
@@ -99,9 +106,10 @@ def test_a_signature_lists_types_and_shapes_in_order():
 
 
 def test_a_leaf_has_its_path_in_the_return_value():
-    outputs = (1.0, {"loss": [2.0, 3.0], "accuracy": 4.0})
+    outputs = (1.0, {"loss": [2.0, 3.0], "accuracy": 4.0}, "text")
     assert [leaf.path for leaf in leaves(outputs)] == [
-        *("step()[0]", "step()[1]['accuracy']", "step()[1]['loss'][0]", "step()[1]['loss'][1]")
+        *("step()[0]", "step()[1]['accuracy']", "step()[1]['loss'][0]", "step()[1]['loss'][1]"),
+        "step()[2]",
     ]
     assert [leaf.path for leaf in leaves("text")] == ["step()"]
 
@@ -180,6 +188,7 @@ def test_saved_leaves_are_loaded_byte_for_byte_and_aligned(tmp_path):
     loaded = load(tmp_path / "outputs")
     assert signature(loaded) == signature(originals)
     assert digest(loaded) == digest(originals)
+    assert [leaf.shape for leaf in loaded] == [leaf.shape for leaf in originals]
     assert [leaf.path for leaf in loaded] == [leaf.path for leaf in originals]
     assert all(leaf.data.ctypes.data % 64 == 0 for leaf in loaded if leaf.data.size)
 
@@ -189,6 +198,15 @@ def test_loading_maps_the_file_and_cannot_change_it(tmp_path):
     (leaf,) = load(tmp_path / "outputs")
     assert not leaf.data.flags.writeable
     assert not leaf.data.flags.owndata
+
+
+def test_an_empty_output_comes_back_after_a_header_of_any_length(tmp_path):
+    """The header may end exactly where the file ends."""
+    for length in range(64):
+        empty = Leaf("float32", (0,), np.zeros(0, np.uint8), "x" * length)
+        save([empty], tmp_path / "outputs")
+        (loaded,) = load(tmp_path / "outputs")
+        assert (loaded.shape, loaded.path, loaded.data.size) == (empty.shape, empty.path, 0)
 
 
 def test_saving_again_does_not_change_loaded_leaves(tmp_path):
@@ -223,6 +241,97 @@ def test_elements_are_views_of_the_bytes():
     assert list(leaves(np.array([["ab", ""], ["c", "é"]], object))[0].strings()) == [
         *(b"ab", b"", b"c", "é".encode())
     ]
+
+
+# -- chunks and types ------------------------------------------------------------------
+
+
+def test_chunks_pair_every_element_of_two_arrays_once_and_in_order(monkeypatch):
+    monkeypatch.setattr(digests, "CHUNK", 4)
+    array = np.arange(10).reshape(2, 5)
+    pairs = list(digests.chunks(array, -array))
+    assert [(len(one), len(other)) for one, other in pairs] == [(4, 4), (4, 4), (2, 2)]
+    assert np.concatenate([one for one, _ in pairs]).tolist() == list(range(10))
+    assert all((one == -other).all() for one, other in pairs)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *((name, True) for name in ("float32", "bfloat16", "float8_e5m2", "complex64")),
+        *((name, False) for name in ("int32", "uint8", "bool", "string", "int4")),
+    ],
+)
+def test_real_and_complex_floats_are_floats(name, expected):
+    assert digests.is_float(name) == expected
+
+
+# -- a stand-in for TensorFlow ---------------------------------------------------------
+
+
+class Tensor:
+    """A tensor that NumPy can read, or one without a value, like the tensors of a graph."""
+
+    def __init__(self, *values: float, dtype: str = "float32"):
+        self.values, self.dtype = values, dtype
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if not self.values:
+            raise NotImplementedError
+        return np.asarray(self.values, np.float32)
+
+
+class Composite:
+    """Several tensors in one, like a ragged tensor."""
+
+    def __init__(self, *parts: Tensor):
+        self.parts = parts
+
+
+@pytest.fixture
+def fake_tensorflow(monkeypatch):
+    """Replace TensorFlow's module by the few functions that digests use."""
+
+    def flatten(value: Any, expand_composites: bool = False) -> list[Any]:
+        return list(value.parts) if expand_composites and hasattr(value, "parts") else [value]
+
+    module = SimpleNamespace(
+        nest=SimpleNamespace(flatten=flatten),
+        is_tensor=lambda value: isinstance(value, Tensor),
+        resource="resource",
+        variant="variant",
+    )
+    monkeypatch.setitem(sys.modules, "tensorflow", module)
+
+
+@pytest.mark.usefixtures("fake_tensorflow")
+def test_tensors_and_all_parts_of_composites_become_leaves():
+    flat = leaves([Tensor(1, 2), Composite(Tensor(3), Tensor(4, 5, 6)), np.zeros(1)])
+    assert signature(flat) == ("float32[2]", "float32[1]", "float32[3]", "float64[1]")
+    assert [leaf.path for leaf in flat] == ["step()[0]", "step()[1]", "step()[1]", "step()[2]"]
+    assert flat[2].array.tolist() == [4, 5, 6]
+
+
+@pytest.mark.usefixtures("fake_tensorflow")
+@pytest.mark.parametrize(
+    ("output", "kind"),
+    [
+        (Tensor(1, dtype="resource"), "a tensor of resource"),
+        (Tensor(1, dtype="variant"), "a tensor of variant"),
+        (Tensor(), f"a {Tensor} without a value"),
+        (len, f"a {type(len)}"),
+    ],
+)
+def test_handles_and_objects_without_a_value_are_refused(output, kind):
+    with pytest.raises(UnusableOutput) as caught:
+        leaves([output])
+    assert str(caught.value) == f"step()[0] is {kind}, which cannot be compared; return tensors"
+
+
+@pytest.mark.usefixtures("fake_tensorflow")
+def test_none_among_tensors_is_refused_by_its_path():
+    with pytest.raises(UnusableOutput, match=r"^step\(\)\[1\] is None; return only the tensors"):
+        leaves([Tensor(1), None])
 
 
 # -- TensorFlow ------------------------------------------------------------------------
