@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from detcost.errors import UsageError
 from detcost.evidence.schema import Evidence
+from detcost.files import replacing
 
 SUFFIX = ".trials.jsonl"
 
@@ -57,10 +58,8 @@ class Journal:
 
     def checkpoint(self, records: Sequence[Evidence]) -> None:
         """Replace the last checkpoint by these records of unfinished cells."""
-        partial = self._unfinished.with_suffix(".partial")
-        with self._usage_errors():
-            partial.write_bytes(_lines(records))
-            partial.replace(self._unfinished)
+        with self._usage_errors(), replacing(self._unfinished) as file:
+            file.write(_lines(records))
 
     def _check_writable(self) -> None:
         with self._usage_errors():

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from detcost.files import replacing
+
 STRING = "string"
 #: The path of a step's return value, which begins the paths of its outputs.
 STEP = "step()"
@@ -135,13 +137,11 @@ def save(leaves: Sequence[Leaf], path: str | os.PathLike[str]) -> None:
     header = msgspec.json.encode(
         [(leaf.dtype, leaf.shape, leaf.data.size, leaf.path) for leaf in leaves]
     )
-    part = f"{os.fspath(path)}.{os.getpid()}.part"
-    with open(part, "wb") as file:
+    with replacing(path) as file:
         file.write(_MAGIC + len(header).to_bytes(8, "little") + header)
         for leaf in leaves:
             file.write(bytes(-file.tell() % _ALIGNMENT))
             file.write(leaf.data.data)
-    os.replace(part, path)
 
 
 def load(path: str | os.PathLike[str]) -> list[Leaf]:

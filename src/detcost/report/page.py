@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from detcost.errors import UsageError
+from detcost.files import replacing
 from detcost.report import jsonp
 
 NAME = "index.html"
@@ -57,7 +58,8 @@ def write(out: Path, index: bytes, first: Path) -> Path:
         html = html.replace(mark, text, 1)
     path = out / NAME
     try:
-        path.write_text(html, encoding="utf-8")
+        with replacing(path) as file:
+            file.write(html.encode())
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
     return path
