@@ -136,8 +136,8 @@ def summary(
         machine=machine,
         tensorflow=tensorflow,
     )
-    found = summarise(read_evidence(results), question)
-    output.print(partial(summary_tables.terminal, found), partial(summary_tables.markdown, found))
+    settings = summarise(read_evidence(results), question)
+    output.print(settings, summary_tables.terminal, summary_tables.markdown)
 
 
 @app.command(cls=Command)
@@ -174,14 +174,10 @@ def choose(
         dtype=dtype,
     )
     more = str(results / "more.trials.jsonl" if results.is_dir() else results)
-    answer = decision.choose if scenario else decision.choose_each
-    found = answer(read_evidence(results), question, more)
-    output.print(
-        partial(choice_tables.terminal, found),
-        partial(choice_tables.markdown, found),
-        partial(choice_tables.json_text, found),
-    )
-    if not decision.all_qualify(found):
+    decide = decision.choose if scenario else decision.choose_each
+    answer = decide(read_evidence(results), question, more)
+    output.print(answer, choice_tables.terminal, choice_tables.markdown, choice_tables.json_text)
+    if not decision.all_qualify(answer):
         raise typer.Exit(SOME_FAILED)
 
 
@@ -199,11 +195,12 @@ def agreement(
     from detcost.tables import agreement_tables
 
     output = Output("agreement", json, markdown, write)
-    found = compare(read_evidence(results), settings, scenario or ("all",))
+    comparison = compare(read_evidence(results), settings, scenario or ("all",))
     output.print(
-        partial(agreement_tables.terminal, found),
-        partial(agreement_tables.markdown, found),
-        partial(agreement_tables.json_text, found),
+        comparison,
+        agreement_tables.terminal,
+        agreement_tables.markdown,
+        agreement_tables.json_text,
     )
 
 
@@ -243,11 +240,12 @@ def folklore(
     else:
         with live_progress() as on_progress:
             records = list(measuring.measure(out_file, on_progress))
-    found, source = verdicts.verdicts(records), verdicts.source(records)
+    source = verdicts.source(records)
     output.print(
-        partial(formatting.terminal_table, found, source),
-        partial(formatting.markdown_table, found, source),
-        partial(formatting.json_text, found),
+        verdicts.verdicts(records),
+        partial(formatting.terminal_table, source=source),
+        partial(formatting.markdown_table, source=source),
+        formatting.json_text,
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 from rich.console import RenderableType
 
 from detcost.cli.console import print_wide
 from detcost.errors import UsageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,19 @@ class Output:
 
     def print(
         self,
-        terminal: Callable[[], RenderableType],
-        markdown: Callable[[], str],
-        json: Callable[[], str] | None = None,
+        result: T,
+        terminal: Callable[[T], RenderableType],
+        markdown: Callable[[T], str],
+        json: Callable[[T], str] | None = None,
     ) -> None:
-        """Make the result in the format asked for, and print or write it."""
+        """Print a result in the requested format, or write it into a file."""
         if self.write:
             from detcost.tables import readme
 
-            readme.replace_section(self.write, self.command, markdown())
+            readme.replace_section(self.write, self.command, markdown(result))
         elif self.json and json:
-            typer.echo(json())
+            typer.echo(json(result))
         elif self.markdown:
-            typer.echo(markdown())
+            typer.echo(markdown(result))
         else:
-            print_wide(terminal())
+            print_wide(terminal(result))
