@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import detcost
 from detcost.evidence import reading
 from detcost.evidence.schema import Evidence
 from paths import ROOT
@@ -44,16 +46,13 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def copied(folder: Path) -> Path:
-    for example in EXAMPLES.glob("*.py"):
-        shutil.copy(example, folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A folder with the examples alone: they need nothing else of the repository."""
-    return copied(tmp_path_factory.mktemp("examples"))
+    folder = tmp_path_factory.mktemp("examples")
+    for example in EXAMPLES.glob("*.py"):
+        shutil.copy(example, folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -67,48 +66,71 @@ def outputs(folder: Path) -> dict[str, str]:
     return printed
 
 
-def records(folder: Path, scenario: str) -> dict[str, Evidence]:
-    """Return the evidence of a scenario by setting."""
-    found, problems = reading.read(folder / "ci.trials.jsonl")
+@pytest.fixture(scope="module")
+def evidence(outputs: dict[str, str], folder: Path) -> dict[str, dict[str, Evidence]]:
+    """What the commands measured, by scenario and setting."""
+    records, problems = reading.read(folder / "examples.trials.jsonl")
     assert problems == []
-    return {record.setting: record for record in found if record.scenario == scenario}
+    measured: dict[str, dict[str, Evidence]] = {}
+    for record in records:
+        measured.setdefault(record.scenario, {})[record.setting] = record
+    return measured
+
+
+def differing(record: Evidence) -> list[int]:
+    """Return how many repeats and processes differed."""
+    return [record.divergence[scope].divergent for scope in ("repeat", "process")]
 
 
 def test_the_readme_runs_every_example(outputs):
-    words = " ".join(outputs)
-    assert [path.name for path in EXAMPLES.glob("*.py") if path.name not in words] == []
+    commands_run = " ".join(outputs)
+    assert [p.name for p in EXAMPLES.glob("*.py") if p.name not in commands_run] == []
 
 
-def test_a_keras_model_is_measured_with_its_state(outputs, folder):
-    measured = records(folder, "keras_fit.py:classifier")
+def test_a_keras_model_is_measured_with_its_state(evidence):
+    measured = evidence["keras_fit.py:classifier"]
     assert set(measured) == {"default", "op_determinism"}
     for record in measured.values():
         assert record.carries_state
-        assert record.divergence["repeat"].divergent == 0
-        assert record.divergence["process"].divergent == 0
+        assert differing(record) == [0, 0]
         assert record.cost is not None
 
 
 @with_two_cores
-def test_a_guard_passes_and_fails_by_the_bits(outputs, folder):
-    [passed] = [text for command, text in outputs.items() if "ci_guard" in command]
-    assert re.search(r"^process: 0 of 6 differed, rate at most 39", passed, re.MULTILINE)
-    failed = run("python ci_guard.py data_pipeline.py:stateful_augmentation default", folder)
-    assert failed.returncode == 1
-    assert re.search(r"^FAILED: data_pipeline.py:stateful_aug.* differed", failed.stderr)
-    wrong = run("python ci_guard.py keras_fit.py:classifiers default", folder)
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert "Traceback" not in wrong.stderr
+def test_only_the_stateful_pipeline_races(evidence):
+    stateful = evidence["data_pipeline.py:stateful_augmentation"]
+    assert all(differing(stateful["default"]))
+    assert differing(stateful["op_determinism"]) == [0, 0]
+    for record in evidence["data_pipeline.py:stateless_augmentation"].values():
+        assert differing(record) == [0, 0]
+
+
+def test_the_guard_passes_if_no_output_differed(outputs):
+    [text] = [text for command, text in outputs.items() if "ci_guard" in command]
+    assert re.search(r"^repeat: 0 of \d+ differed, rate at most ", text, re.MULTILINE)
+    assert re.search(r"^process: 0 of 6 differed, rate at most 39", text, re.MULTILINE)
 
 
 @with_two_cores
-def test_only_the_stateful_pipeline_races(outputs):
-    [text] = [text for command, text in outputs.items() if "data_pipeline" in command]
-    stateful, stateless = text.split("data_pipeline.py:stateless_augmentation")
-    default, determinism = re.findall(r"│ (?:default|op_determinism) .*", stateful)
-    assert "│ 0/6 " not in default
-    assert "│ 0/6 " in determinism
-    assert stateless.count("│ 0/6 ") == 2
+def test_the_guard_fails_if_an_output_differed(evidence, monkeypatch, capsys):
+    """On the evidence that is there: measuring it again would take as long again."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    ci_guard = importlib.import_module("ci_guard")
+    scenario = "data_pipeline.py:stateful_augmentation"
+    measured = detcost.Measurement([evidence[scenario]["default"]])
+    monkeypatch.setattr(detcost, "measure", lambda *given, **options: measured, raising=False)
+    assert ci_guard.main(scenario, "default") == 1
+    printed = capsys.readouterr()
+    assert "process: 6 of 6 differed" in printed.out
+    assert re.search(r"^FAILED: .*stateful_augmentation, repeat: .* differed", printed.err)
+
+
+def test_the_guard_has_no_traceback_for_a_mistake(folder):
+    wrong = run("python ci_guard.py keras_fit.py:classifier op_determinsm", folder)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    [line] = wrong.stderr.splitlines()
+    assert line.startswith("ci_guard: ")
+    assert 'did you mean "op_determinism"?' in line
 
 
 def test_the_answer_is_json(outputs):
