@@ -75,7 +75,7 @@ class Contrasts:
         """
         return np.asarray(~(self.mean - self.margin > math.log1p(BAND)))
 
-    def of(self, scenarios: Sequence[int]) -> Contrasts:
+    def for_scenarios(self, scenarios: Sequence[int]) -> Contrasts:
         """Return the matrices of some scenarios, by index."""
         return Contrasts(self.mean[scenarios], self.variance[scenarios], self.freedom[scenarios])
 

@@ -163,17 +163,16 @@ class Experiment:
 
     def _run_block(self) -> None:
         """Run a block of both workers of ``default`` and of the arms that are not narrow yet."""
-        done = [arm for arm in self._narrow if arm is not self.aa_arm]
-        everyone = [arm for arm in (self.arms[0], self.aa_arm, *self.arms[1:]) if arm.running]
-        everyone = [arm for arm in everyone if arm not in done]
+        wide = [arm for arm in self.arms[1:] if arm not in self._narrow]
+        first, *others = [arm for arm in (self.arms[0], self.aa_arm, *wide) if arm.running]
         if not self.two_at_a_time:
             try:
-                self._run_interleaved(everyone)
+                self._run_interleaved([first, *others])
                 return
             except DeviceMemoryExceeded:
                 self.two_at_a_time = True
-        for arm in everyone[1:]:
-            self._run_interleaved([everyone[0], arm])
+        for arm in others:
+            self._run_interleaved([first, arm])
 
     def _run_interleaved(self, arms: Sequence[Arm]) -> None:
         """Time the arms burst by burst, in a new random order in every round."""

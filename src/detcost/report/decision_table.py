@@ -108,7 +108,7 @@ class Subjects:
         if len(scenarios) == 1:
             ratios, ties = self._ratios[scenarios[0]], self._ties[scenarios[0]]
         else:
-            together = contrasts.combine(self._costs.of(scenarios))
+            together = contrasts.combine(self._costs.for_scenarios(scenarios))
             ratios, ties = together.ratios(self._default), together.ties
             worst = self._figures(contrasts.worst(self._ratios[scenarios])[settings])
         return Subject(
