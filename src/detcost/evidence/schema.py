@@ -73,7 +73,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     schema
         The version of the schema.
     run_id
-        The run that measured the cell.
+        The identifier of the run that measured the cell.
     measured_at
         When the record was made, in UTC.
     scenario
@@ -123,13 +123,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         What the program sets itself against the setting, with the line. detcost ignores these
         calls.
     machine
-        The machine.
+        Properties of the machine, such as its name and its processor.
     versions
         The versions of TensorFlow, of Python and of the libraries.
     protocol
         How the cell was measured.
     controls
-        The controls of the run.
+        The results of the run's controls.
     commit
         The commit that asv measured.
     """
