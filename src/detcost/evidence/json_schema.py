@@ -67,6 +67,6 @@ def _split_docstring(cls: type) -> tuple[str, dict[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """Turn the paragraphs of a docstring into lines, and its markup into Markdown."""
+    """Turn the paragraphs of a docstring into lines of Markdown, and ``None`` into ``null``."""
     paragraphs = (" ".join(lines.split()) for lines in text.strip().split("\n\n"))
-    return "\n".join(paragraphs).replace("``", "`")
+    return "\n".join(paragraphs).replace("``None``", "``null``").replace("``", "`")
