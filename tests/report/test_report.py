@@ -420,4 +420,4 @@ def test_controls_that_failed_are_on_the_machine_s_card(tmp_path, out):
     write(tmp_path / "results" / "x.trials.jsonl", record(controls=controls))
     site.write(tmp_path / "results", out)
     (machine,) = index(out)["machines"]
-    assert machine["failed_controls"] == ["the scenario known to vary was not seen to"]
+    assert machine["failed_controls"] == ["the scenario known to vary did not"]

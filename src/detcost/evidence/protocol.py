@@ -100,9 +100,9 @@ class Controls(msgspec.Struct, frozen=True, gc=False):
         messages = []
         if self.same_setting and self.same_setting.verdict in ("costs", "faster"):
             ratio = self.same_setting.ratio or math.nan
-            messages.append(f"default against itself came out {ratio:.3f}")
+            messages.append(f"default against itself has the cost {ratio:.3f}")
         if self.varies and not self.varies.ok:
-            messages.append("the scenario known to vary was not seen to")
+            messages.append("the scenario known to vary did not")
         if self.stable and not self.stable.ok:
-            messages.append("the scenario known to be stable was seen to vary")
+            messages.append("the scenario known to be stable varied")
         return messages
