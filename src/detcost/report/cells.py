@@ -1,4 +1,4 @@
-"""CellViews as the page has them: arrays, since a report may hold a million."""
+"""Cells as the page has them: arrays, since a report may hold a million."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from detcost.outputs.severity import Severity
 from detcost.report.projection import LONGEST, Projection
 from detcost.tables.evidence_tables import cost_text
 
-#: Hexadecimal digits of a digest: enough to tell any number of outputs apart.
+#: Hexadecimal digits that the page keeps of a digest. They suffice to tell outputs apart.
 DIGEST = 16
 
 
 class Figure(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A ratio with its 95 % interval, in words and in figures."""
+    """A ratio with its 95 % interval, as a text and as figures."""
 
     text: str
     ratio: float | None
@@ -23,7 +23,7 @@ class Figure(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class CostView(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A cost, in figures and in words; fields as in :class:`detcost.evidence.schema.Cost`."""
+    """A cost, as a text and as figures; fields as in :class:`detcost.evidence.schema.Cost`."""
 
     text: str
     ratio: float | None
@@ -35,7 +35,7 @@ class CostView(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The source of a cell; ``same_setting`` is the A/A comparison there."""
+    """The run that a cell is from; ``same_setting`` is its A/A comparison."""
 
     run: str
     profile: str | None
@@ -45,17 +45,17 @@ class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class CellView(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A measured cell. Seconds, bytes, and ratios to ``default``; fields as evidence has them.
+    """A measured cell. Fields are those of evidence, in seconds and bytes.
 
     Attributes
     ----------
     stands_for
-        The setting it was measured under, where that is simpler than the one it is listed under:
-        the other levers mean nothing to the scenario.
+        The setting that was measured, if it is simpler than the one listed: the other levers
+        mean nothing to the scenario.
     overridden
-        What the program sets by itself, and was left out.
+        What the program sets by itself, and what was left out.
     origin
-        The place in a list of origins.
+        A place in the list of origins.
     """
 
     status: str
@@ -76,15 +76,15 @@ class CellView(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class CellViews:
-    """Makes cells, and writes what many of them share once."""
+    """Makes cells, and collects their origins, which many cells share."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start without cells."""
         self.origins: list[Origin] = []
         self._places: dict[tuple[object, ...], int] = {}
 
     def cell(self, record: Projection, setting: str) -> CellView:
-        """Return what the page shows of a record that is listed under a setting."""
+        """Return the cell of a record that is listed under a setting."""
         return CellView(
             record.status,
             record.reason and record.reason[:LONGEST],

@@ -1,4 +1,4 @@
-"""Scope checks for the page: the decision on every count, and the text that states it."""
+"""Scope checks for the page: the decision on each count, and the text that states it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from detcost.choosing.scope_checks import (
+    ANYWAY,
     ScopeCheck,
     bound_text,
     check_scope,
@@ -16,7 +17,7 @@ from detcost.choosing.scope_checks import (
     lowest_rate,
     percent,
 )
-from detcost.evidence.schema import SCOPES
+from detcost.evidence.schema import OWN_SCOPES, SCOPES
 from detcost.report.projection import Count, Projection
 from detcost.tables.choice_tables import extent
 from detcost.tables.evidence_tables import divergence_text
@@ -26,25 +27,25 @@ ABOVE_EVERY_RATE = 2.0
 
 
 class CheckView(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A count of one scope, with the decision on it. Many cells share one.
+    """A count of one scope, with the decision on it. Many cells share a check.
 
     Attributes
     ----------
     lowest
         As :func:`detcost.choosing.scope_checks.lowest_rate` returns it.
     why
-        Why the setting does not qualify here, or why the scope means nothing. Of a clean
-        count, the bound that a lower rate may forbid.
+        Why the setting does not qualify, or why the scope means nothing. For a clean count, the
+        bound, which a question may find too high.
     note, anyway
-        As :class:`detcost.choosing.scope_checks.ScopeCheck` has them.
+        As in :class:`detcost.choosing.scope_checks.ScopeCheck`.
     count, rate
-        Two parts of a text: ``0/315`` and ``≤ 1.0 %``.
+        The two parts of a text: ``0/315`` and ``≤ 1.0 %``.
     seen
-        The count in a sentence.
+        The count as a sentence.
     details
-        All that is known of the count, in a line.
-    partition
-        Which variants agree.
+        Everything known about the count, in one line.
+    partition, remark
+        Which variants agree, and a sentence about that.
     """
 
     lowest: float | None
@@ -62,19 +63,20 @@ class CheckView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     distinct: int
     first_call: int | None
     partition: str
+    remark: str
 
 
 class CheckSets:
-    """Collects the checks of cells, a set a cell, and writes each set once.
+    """Collects the checks of cells. A cell has a set of them, which many cells share.
 
     Attributes
     ----------
     rates
-        Of each set the lowest tolerable rates, in the order of the scopes.
+        The lowest tolerable rates of each set, in the order of the scopes.
     """
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start without sets."""
         self.rates: list[tuple[float | None, ...]] = []
         self._sets: list[list[int | None]] = []
         self._places: dict[tuple[Any, ...], int] = {}
@@ -83,15 +85,15 @@ class CheckSets:
         self._kept: list[object] = []
 
     def place(self, record: Projection) -> int:
-        """Return the place of a record's set."""
-        found = record.divergence
-        key = (*found, *map(id, found.values()), record.carries_state)
+        """Return the place of a record's set, and add a new one."""
+        counts = record.divergence
+        key = (*counts, *map(id, counts.values()), record.carries_state)
         place = self._places.get(key)
         if place is None:
             place = self._places[key] = len(self._sets)
-            self._kept.append(found)  # an id is unique only while its object lives
+            self._kept.append(counts)  # an id is unique only while its object lives
             self._sets.append([self._check(record, scope) for scope in SCOPES])
-            self.rates.append(tuple(_rate(found.get(scope)) for scope in SCOPES))
+            self.rates.append(tuple(_rate(counts.get(scope)) for scope in SCOPES))
         return place
 
     def _check(self, record: Projection, scope: str) -> int | None:
@@ -105,7 +107,7 @@ class CheckSets:
         return place
 
     def sorted(self) -> tuple[list[CheckView], list[list[int | None]]]:
-        """Return the checks, those that stand out last, and the sets of their places."""
+        """Return the checks, from the least to the most striking, and the sets of their places."""
         views = list(self._checks)
         order = sorted(range(len(views)), key=self._ranks.__getitem__)
         places: dict[int | None, int | None] = {old: new for new, old in enumerate(order)}
@@ -114,31 +116,32 @@ class CheckSets:
         return [views[place] for place in order], sets
 
 
-def _rate(found: Count | None) -> float | None:
-    lowest = lowest_rate(found)
+def _rate(counted: Count | None) -> float | None:
+    lowest = lowest_rate(counted)
     return None if lowest is None else min(lowest, ABOVE_EVERY_RATE)
 
 
 def _view(record: Projection, check: ScopeCheck) -> CheckView:
-    found = record.divergence[check.scope]
+    counted = record.divergence[check.scope]
     clean = check.trials and not check.divergent
     count, rate = _texts(record, check)
     return CheckView(
-        lowest=_rate(found),
-        why=bound_text(found) if clean else check.why,
+        lowest=_rate(counted),
+        why=bound_text(counted) if clean else check.why,
         note=check.note,
         anyway=check.anyway,
         count=count,
         rate=rate,
         seen=_seen(check) if check.trials else count,
-        details="; ".join(_details(check, found, f"{count} {rate}".strip())),
-        divergent=found.divergent,
-        trials=found.trials,
-        low=found.low,
-        high=found.high,
-        distinct=found.distinct,
-        first_call=found.first_call,
-        partition=found.partition,
+        details="; ".join(_details(check, counted, f"{count} {rate}".strip())),
+        divergent=counted.divergent,
+        trials=counted.trials,
+        low=counted.low,
+        high=counted.high,
+        distinct=counted.distinct,
+        first_call=counted.first_call,
+        partition=counted.partition,
+        remark=_remark(check, counted.partition),
     )
 
 
@@ -152,14 +155,27 @@ def _seen(check: ScopeCheck) -> str:
     return f"{check.divergent} of {check.trials} diverged (rate at most {rate}, 95 %)"
 
 
-def _details(check: ScopeCheck, found: Count, text: str) -> Iterator[str]:
+def _details(check: ScopeCheck, counted: Count, text: str) -> Iterator[str]:
     if not check.trials:
         yield f"{text}: {check.why}" if check.why and not check.applies else str(check.why)
         return
     yield text
     if check.note:
         yield check.note
-    if not check.anyway and (first := first_call_text(found)):
+    if not check.anyway and (first := first_call_text(counted)):
         yield first
     if check.skipped:
         yield f"could not be tried: {', '.join(check.skipped)}"
+
+
+def _remark(check: ScopeCheck, partition: str) -> str:
+    """State which variants agree, unless a race decides that, and not the scope."""
+    if check.anyway:
+        return ANYWAY
+    if partition:
+        tried = "sizes of the thread pools" if check.scope == "threads" else "variants"
+        groups = partition.count(" | ") + 1
+        return f"{groups} different results; {tried} in one box gave the same bits:"
+    if check.divergent and check.scope not in OWN_SCOPES:
+        return "All variants agree with one another, but not all with the first output."
+    return ""

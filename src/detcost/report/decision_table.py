@@ -1,4 +1,4 @@
-"""Subjects of questions: every decision on them that does not depend on what is asked."""
+"""Subjects of questions: the decisions on them that no question changes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from detcost.intervals import BAND, ambiguity, verdict
 from detcost.tables.evidence_tables import interval_text
 
 Rates = tuple[float | None, ...]
-#: Of a setting without figures in one of the scenarios: no rate is tolerable.
+#: The rates of a setting that was not measured in one of the scenarios: none is tolerable.
 NEVER: Rates = (None,) * len(SCOPES)
 
 
 class SubjectCost(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A ratio with its 95 % interval, in figures and in words.
+    """A ratio with its 95 % interval, as a text and as figures.
 
-    ``verdict`` is a place in the list of verdicts.
+    ``verdict`` is a place in the view's list of verdicts.
     """
 
     text: str
@@ -32,24 +32,24 @@ class SubjectCost(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Subject(msgspec.Struct, frozen=True, gc=False):
-    """A scenario, a family, or all: the subject of a question.
+    """The subject of a question: a scenario, a family, or all scenarios.
 
-    The figures come from the functions that :func:`detcost.choosing.decision.choose` uses. The
-    page only filters and sorts.
+    The functions that :func:`detcost.choosing.decision.choose` uses make the figures. The page
+    only filters and sorts.
 
     Attributes
     ----------
     scenarios, settings
         Places in the view's lists.
     costs, worst
-        Of each setting; of a single scenario ``worst`` is empty, since both are the same.
+        One for each setting. For a single scenario ``worst`` is empty: it equals ``costs``.
     ties
-        For each setting a string of a ``0`` or ``1`` for each: whether that one's cost cannot
-        be told from it, should it be the cheapest.
+        For each setting as the cheapest one, a string: ``1`` for each setting that is tied with
+        it, ``0`` for each other one.
     rates
-        For each setting the place of its lowest tolerable rates, a rate a scope.
+        The place of each setting's lowest tolerable rates.
     source
-        The place of the source.
+        The place of the answer's source.
     """
 
     scenarios: list[int]
@@ -62,14 +62,14 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
 
 
 class Subjects:
-    """Works out subjects, and what they have in common once.
+    """Makes subjects, and computes once what they share.
 
     Attributes
     ----------
     rates
-        Lowest tolerable rates that settings have, a rate a scope.
+        The lowest tolerable rates of settings, one for each scope.
     verdicts
-        Verdicts that costs have, each with its explanation.
+        The verdicts on costs, each with its explanation.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Subjects:
         rows: Sequence[Sequence[Record | None]],
         rates: Sequence[Sequence[Rates]],
     ) -> None:
-        """``rows`` has a row a scenario, and in it a record a setting; so has ``rates``."""
+        """``rows`` and ``rates`` have a row for each scenario and a column for each setting."""
         self._default = settings.index("default") if "default" in settings else None
         self._costs = contrasts.between(rows)
         self._ratios = self._costs.ratios(self._default)
@@ -93,16 +93,16 @@ class Subjects:
 
     @property
     def rates(self) -> list[Rates]:
-        """The rates of every setting so far."""
+        """The rates of all subjects so far."""
         return list(self._rate_places)
 
     @property
     def verdicts(self) -> list[tuple[str, str]]:
-        """The verdicts of every cost so far."""
+        """The verdicts of all subjects so far."""
         return [(word, f"{word}: {meaning}") for word, meaning in self._verdict_places]
 
     def about(self, scenarios: list[int], source: int) -> Subject:
-        """Return the subject of some scenarios, by their places."""
+        """Return the subject of some scenarios, which are places."""
         settings = sorted(set().union(*(self._apart[scenario] for scenario in scenarios)))
         worst: list[SubjectCost | None] = []
         if len(scenarios) == 1:
@@ -125,11 +125,11 @@ class Subjects:
         """Return the places of the lowest rates that settings meet in all of the scenarios."""
         rows = [self._rates[scenario] for scenario in scenarios]
         if len(rows) == 1:
-            found = [rows[0][setting] for setting in settings]
+            lowest = [rows[0][setting] for setting in settings]
         else:
-            found = [_greatest({row[setting] for row in rows}) for setting in settings]
+            lowest = [_greatest({row[setting] for row in rows}) for setting in settings]
         places = self._rate_places
-        return [places.setdefault(rates, len(places)) for rates in found]
+        return [places.setdefault(rates, len(places)) for rates in lowest]
 
     def _figures(self, ratios: contrasts.Array) -> list[SubjectCost | None]:
         return [None if isnan(ratio) else self._figure(ratio, *e) for ratio, *e in ratios.tolist()]
@@ -156,7 +156,7 @@ _MEANING = {
 
 
 def _texts(ties: contrasts.Mask) -> list[str]:
-    """Write rows of zeros and ones."""
+    """Write each row of a mask as zeros and ones."""
     size = len(ties)
     digits = (ties + ord("0")).astype(np.uint8).tobytes().decode()
     return [digits[start : start + size] for start in range(0, size * size, size)]

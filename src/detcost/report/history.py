@@ -1,4 +1,4 @@
-"""History: what earlier runs and other machines said of the same cells."""
+"""History: the same cells in earlier runs and on other machines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detcost.tables.evidence_tables import cost_text
 
 
 class Observation(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One cell in one run: its cost, its bits, and the scopes in which they differed."""
+    """One cell in one run: its cost, its bits, and the scopes in which bits differed."""
 
     status: str
     text: str
@@ -28,7 +28,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Observations(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One scenario on one device in one run: an observation for each setting.
 
-    ``races`` names the settings whose bits differ from run to run, so that they agree with none.
+    ``races`` names the settings whose bits differ from run to run. They agree with no others.
     """
 
     measured_at: str
@@ -43,7 +43,7 @@ class Observations(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What the newest run of a cell says otherwise than the one before it."""
+    """A difference between the last run of a cell and the run before it."""
 
     scenario: str
     setting: str
@@ -58,10 +58,10 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 def observations(records: Iterable[Record]) -> dict[str, list[Observations]]:
-    """Return, by scenario, what every run of one machine saw, oldest first."""
-    found: dict[str, dict[tuple[str, ...], Observations]] = {}
+    """Return the observations of one machine by scenario, the oldest run first."""
+    by_scenario: dict[str, dict[tuple[str, ...], Observations]] = {}
     for record in records:
-        runs = found.setdefault(record.scenario, {})
+        runs = by_scenario.setdefault(record.scenario, {})
         key = (record.run_id, record.device, record.size, record.dtype)
         if key not in runs:
             runs[key] = Observations(
@@ -76,10 +76,10 @@ def observations(records: Iterable[Record]) -> dict[str, list[Observations]]:
                 races=[],
             )
         run = runs[key]
-        seen = run.settings[record.setting] = _observation(record)
-        if seen.diverged and record.races:
+        observation = run.settings[record.setting] = _observation(record)
+        if observation.diverged and record.races:
             run.races.append(record.setting)
-    return {scenario: list(runs.values()) for scenario, runs in found.items()}
+    return {scenario: list(runs.values()) for scenario, runs in by_scenario.items()}
 
 
 def _observation(record: Record) -> Observation:
@@ -97,10 +97,10 @@ def _observation(record: Record) -> Observation:
 
 
 def changes(records: Sequence[Record]) -> Iterator[Change]:
-    """Yield what changed from a cell's last run but one to its last, on one machine.
+    """Yield the changes of each cell of one machine between its last two runs.
 
-    A cost changed where the two intervals do not meet; bits, where the digests of one seed
-    differ and neither run saw them race.
+    A cost changed if the two intervals do not overlap. Bits changed if the digests of one seed
+    differ and the bits race in neither run.
     """
     earlier: dict[tuple[str, ...], Record] = {}
     last: dict[tuple[str, ...], Record] = {}
@@ -124,7 +124,7 @@ def _differences(before: Record, after: Record) -> Iterator[tuple[str, str, str]
     if _apart(before, after):
         yield "cost", _cost(before), _cost(after)
     for scope in before.divergence.keys() & after.divergence.keys():
-        was, now = (bool(each.divergence[scope].divergent) for each in (before, after))
+        was, now = (bool(record.divergence[scope].divergent) for record in (before, after))
         if was != now:
             yield scope, count_text(before, scope), count_text(after, scope)
     same_inputs = before.seed == after.seed
@@ -143,8 +143,8 @@ def _apart(before: Record, after: Record) -> bool:
 
 
 def _diverged(record: Record) -> list[str]:
-    """Return the scopes in which bits differed: of a cell that races, those that say so."""
-    differed = [scope for scope, found in record.divergence.items() if found.divergent]
+    """Return the scopes in which bits differed; for a cell that races, only ``OWN_SCOPES``."""
+    differed = [scope for scope, count in record.divergence.items() if count.divergent]
     own = [scope for scope in differed if scope in OWN_SCOPES]
     return own or differed
 

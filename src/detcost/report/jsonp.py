@@ -1,4 +1,4 @@
-"""Data as scripts: a page opened from a file may load those, and nothing else."""
+"""Data as scripts: a page opened from a file can load scripts, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import msgspec
 import xxhash
 
 _encode = msgspec.json.Encoder().encode
-#: What would end a script element, or a line of a script, amid a text.
+#: Characters that end a script element, or a line of a script, within a text.
 _ESCAPES = ((b"<", rb"\u003c"), ("\u2028".encode(), rb"\u2028"), ("\u2029".encode(), rb"\u2029"))
 
 
 def write(folder: Path, key: str, data: bytes) -> Path:
-    """Write JSON that the page receives under a key when it loads ``<key>.js``."""
+    """Write JSON as ``<key>.js``, which the page loads and receives under the key."""
     path = folder / f"{key}.js"
     path.write_bytes(call(key, data))
     return path
 
 
 def call(key: str, data: bytes) -> bytes:
-    """Return the call that gives the page its data, in which nothing is HTML.
+    """Return the call that passes data to the page. Nothing in it is HTML.
 
-    As a text that is parsed: in an object written out a stranger's ``__proto__`` would be no
-    key, and a browser takes longer to read it.
+    The data is a text that the page parses. In an object literal, an untrusted ``__proto__``
+    would not be a key, and a browser needs more time to read it.
     """
     text = _encode(data.decode())
     for plain, escaped in _ESCAPES:
@@ -38,5 +38,5 @@ def json(data: Any) -> bytes:
 
 
 def key(kind: str, name: str) -> str:
-    """Return the key of a machine's or a scenario's data: a file's name with nothing of theirs."""
+    """Return the key of the data of a machine or a scenario: a file name without untrusted text."""
     return f"{kind}-{xxhash.xxh3_64_hexdigest(name.encode())}"

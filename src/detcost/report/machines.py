@@ -1,4 +1,4 @@
-"""Machines: all that a page needs of one, as a file of its own that is loaded when asked for."""
+"""Machines: the page's data for each, in a file that the page loads on demand."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from detcost.report.projection import LONGEST, Projection
 from detcost.report.views import View, views
 
 R = TypeVar("R", bound=Record)
-#: Rows of a stranger's machine card, and protocols, that a page takes.
+#: The most rows that the page keeps of an untrusted description.
 MOST_ROWS = 100
 
 
 class MeasuredRun(msgspec.Struct, frozen=True):
-    """A run: how it was measured, and what its controls said; no failures are good news.
+    """A run: how it was measured, and which of its controls failed.
 
-    ``cold`` is as :attr:`detcost.evidence.schema.Record.cold`.
+    ``cold`` is as in :attr:`detcost.evidence.schema.Record.cold`.
     """
 
     measured_at: str
@@ -50,7 +50,7 @@ class Card(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """What the page knows of a machine beyond its card."""
+    """The data of a machine, except its card."""
 
     description: dict[str, str]
     versions: dict[str, str]
@@ -60,10 +60,10 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class SeenMachine(msgspec.Struct, frozen=True):
-    """What is left of a machine once its file is written, to be put beside the others'.
+    """The data of a machine that is combined with that of the others.
 
-    ``observations`` has, by scenario, the JSON of a list of
-    :class:`~detcost.report.history.Observations`.
+    ``observations`` has the JSON of a list of :class:`~detcost.report.history.Observations` by
+    scenario.
     """
 
     card: Card
@@ -72,17 +72,17 @@ class SeenMachine(msgspec.Struct, frozen=True):
 
 
 def write_machines(files: Sequence[Path], folder: Path) -> tuple[list[SeenMachine], list[Problem]]:
-    """Write a file for each machine that some evidence files tell of."""
+    """Write a file for each machine in some evidence files."""
     records, problems = reading.read_files(files, Projection)
     return [_write(name, own, folder) for name, own in by_machine(records).items()], problems
 
 
 def by_machine(records: Iterable[R]) -> dict[str, list[R]]:
-    """Return the records of each machine, by its name."""
-    found: dict[str, list[R]] = {}
+    """Return the records by the name of their machine."""
+    machines: dict[str, list[R]] = {}
     for record in records:
-        found.setdefault(record.machine_name, []).append(record)
-    return found
+        machines.setdefault(record.machine_name, []).append(record)
+    return machines
 
 
 def _write(name: str, records: Sequence[Projection], folder: Path) -> SeenMachine:
@@ -99,16 +99,16 @@ def _write(name: str, records: Sequence[Projection], folder: Path) -> SeenMachin
     key = jsonp.key("machine", name)
     jsonp.write(folder, key, jsonp.json(machine))
     encode = msgspec.json.Encoder().encode
-    seen = observations(records)
+    by_scenario = observations(records)
     return SeenMachine(
         card=_card(key, name, newest, machine),
-        observations={scenario: encode(runs) for scenario, runs in seen.items()},
+        observations={scenario: encode(runs) for scenario, runs in by_scenario.items()},
         plotted=plot_data.columns(name, machine.views),
     )
 
 
 def _card(key: str, name: str, newest: Sequence[Record], machine: Machine) -> Card:
-    failures = [words for run in machine.runs.values() for words in run.failed_controls]
+    failures = [failure for run in machine.runs.values() for failure in run.failed_controls]
     return Card(
         key=key,
         name=name[:LONGEST],
@@ -121,7 +121,7 @@ def _card(key: str, name: str, newest: Sequence[Record], machine: Machine) -> Ca
 
 
 def _runs(newest: Iterable[Record]) -> dict[str, MeasuredRun]:
-    """Return the runs by name; each scenario of a run has an A/A arm of its own, which may fail."""
+    """Return the runs by name. Each of a run's scenarios has an A/A comparison."""
     last: dict[str, Record] = {}
     failed: dict[str, dict[str, None]] = {}
     for record in newest:
@@ -130,20 +130,24 @@ def _runs(newest: Iterable[Record]) -> dict[str, MeasuredRun]:
             failed.setdefault(record.run_id, {}).update(dict.fromkeys(failures))
     return {
         run: MeasuredRun(
-            each.measured_at, each.protocol, each.commit, each.cold, list(failed.get(run, ()))
+            record.measured_at,
+            record.protocol,
+            record.commit,
+            record.cold,
+            list(failed.get(run, ())),
         )
-        for run, each in last.items()
+        for run, record in last.items()
     }
 
 
 def flat(description: dict[str, Any], before: str = "") -> dict[str, str]:
-    """Return a stranger's nested description as rows of text, of bounded number and length."""
+    """Return an untrusted nested description as text rows of bounded number and length."""
     rows: dict[str, str] = {}
     for key, value in description.items():
         name = f"{before}{key}"[:LONGEST]
         if isinstance(value, dict) and not before:
             rows |= flat(value, f"{name}.")
         elif value is not None:
-            words = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            rows[name] = words[:LONGEST]
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            rows[name] = text[:LONGEST]
     return dict(itertools.islice(rows.items(), MOST_ROWS))

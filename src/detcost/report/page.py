@@ -1,4 +1,4 @@
-"""The page itself: one HTML file with its style, its program and its first data inside."""
+"""The page: one HTML file with its style, its program and its first data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detcost.files import replacing
 from detcost.report import jsonp
 
 NAME = "index.html"
-#: In the order in which they build on each other.
+#: Each file uses only the ones before it while it loads.
 PROGRAM = (
     *("core/store.js", "core/format.js", "core/dom.js", "core/url-state.js"),
     *("question/decision.js", "question/question-form.js", "settings/charts.js"),
@@ -28,17 +28,17 @@ STYLE = tuple(f"styles/{name}.css" for name in ("base", "question", "table", "ch
 def write(out: Path, index: bytes, first: Path) -> Path:
     """Write the page into a folder and return its file.
 
-    The policy in its head lets nothing run in it but its own program, whose very bytes it
-    names, and files beside it; and nothing load from anywhere else.
+    The content security policy allows its own program, by the hash of its bytes, and files
+    beside the page. The page can load nothing from elsewhere.
 
     Parameters
     ----------
     out
         The folder.
     index
-        What the page has from the start, as JSON.
+        The data that the page starts with, as JSON.
     first
-        The file of the machine that is shown first.
+        The data file of the machine that the page shows first.
 
     Raises
     ------
@@ -70,5 +70,5 @@ def _asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Return what a content security policy calls a text by."""
+    """Return the name of a text in a content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -10,10 +10,10 @@ from multiprocessing.pool import Pool
 
 
 def pool() -> Pool:
-    """Return a pool of a process a core, and one more for while another waits for the disk.
+    """Return a pool with a process for each core, and one more since some wait for the disk.
 
-    On Linux they need not import again what is imported here. They do not look for cyclic
-    garbage: records are trees, figures are few, and it would take up to a third.
+    On Linux the processes are forks, which import nothing again. They do not collect cyclic
+    garbage: records have no cycles, and the collection takes up to a third of the time.
     """
     start = "fork" if sys.platform == "linux" else "spawn"
     many = (os.cpu_count() or 1) + 1

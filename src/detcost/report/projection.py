@@ -1,4 +1,4 @@
-"""A projection: what the page takes of evidence, and no more, since there may be millions."""
+"""A projection of evidence: the fields that the page needs, since there may be millions."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ import msgspec
 from detcost.evidence.schema import OWN_SCOPES, Comparison, Record, Variant
 from detcost.tables.partitions import partition_text
 
-#: Characters of a stranger's text that a page takes.
+#: The most characters that the page keeps of an untrusted text.
 LONGEST = 500
 
 
 class Count(Comparison, frozen=True, gc=False, array_like=True):
-    """A comparison as the page has it; ``partition`` says which variants agree."""
+    """A comparison as the page has it; ``partition`` tells which variants agree."""
 
     partition: str = ""
 
 
 class Written(Comparison, frozen=True, gc=False):
-    """A comparison as it is written: most of the variants are never looked at."""
+    """A comparison as the file has it. Most variants are never decoded."""
 
     variants: msgspec.Raw = msgspec.Raw()
 
 
 class Projection(Record, frozen=True, kw_only=True, gc=False):
-    """A record as the page reads it. Many share their counts."""
+    """A record as the page reads it. Many records share their counts."""
 
     divergence: dict[str, Count] = msgspec.field(name="divergence, counted", default_factory=dict)
     written: dict[str, Written] = msgspec.field(name="divergence", default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Take what is needed while the line is at hand, and let go of the rest."""
+        """Keep what the page needs while the line is in memory, and drop the rest."""
         races = any(self.written[s].divergent for s in OWN_SCOPES if s in self.written)
-        counts = {scope: _count(found, races) for scope, found in self.written.items()}
+        counts = {scope: _count(written, races) for scope, written in self.written.items()}
         msgspec.structs.force_setattr(self, "divergence", counts)
         msgspec.structs.force_setattr(self, "written", {})
         if self.sequence:
             msgspec.structs.force_setattr(self, "sequence", [])
 
 
-def _count(found: Written, races: bool) -> Count:
-    partition = ""  # where nothing differed all agree, and a race parts what it will
-    if found.divergent and found.variants and not races:
-        partition = partition_text(_decode(found.variants))
-    skipped = tuple(found.skipped.items())
-    return _shared(_figures(found), skipped, found.reason, found.first_call, partition)
+def _count(written: Written, races: bool) -> Count:
+    partition = ""  # without a difference all agree, and a race makes groups at random
+    if written.divergent and written.variants and not races:
+        partition = partition_text(_decode(written.variants))
+    skipped = tuple(written.skipped.items())
+    return _shared(_figures(written), skipped, written.reason, written.first_call, partition)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from detcost.choosing.scope_checks import profile_bounds
-from detcost.choosing.selection import USUAL, USUAL_SCOPES
+from detcost.choosing.selection import USUAL, USUAL_SCOPES, Question
 from detcost.claims import verdicts
 from detcost.claims.verdicts import Verdict
 from detcost.errors import UsageError
@@ -30,12 +30,12 @@ from detcost.report.projection import LONGEST
 from detcost.report.words import WORDS
 from detcost.scenarios import registry
 
-#: Problems with lines of evidence that a page tells of.
+#: The most problems with lines of evidence that the page lists.
 MOST_PROBLEMS = 1000
 
 
 class Folklore(msgspec.Struct, frozen=True):
-    """What a machine's runs say of what people are told; ``source`` says which runs."""
+    """The verdicts on claims from a machine's runs; ``source`` names the runs."""
 
     machine: str
     source: str
@@ -43,20 +43,20 @@ class Folklore(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """What the page has from the start; everything else is loaded when asked for.
+    """The data that the page starts with. It loads everything else on demand.
 
     Attributes
     ----------
     fields
-        Names of the arrays' places.
+        The names of the items of each array.
     bounds
-        By scope: the bound that each profile gives a clean cell's rate, and the advice to use it.
+        For each scope and profile: the bound of a clean cell's rate, and the advice to use it.
     words
-        Words of the page's answers, by name.
+        The texts of the page's answers, by name.
     scenarios
-        By name: the key of its file, and what it does where this detcost has it.
+        By name: the key of the file, and the summary if this detcost has the scenario.
     site
-        Where asv's published pages are, from here.
+        The address of asv's published pages, relative to the page.
     """
 
     fields: dict[str, tuple[str, ...]]
@@ -75,21 +75,21 @@ class Index(msgspec.Struct, frozen=True):
 
 
 def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list[Problem]]:
-    """Write the page of some results, and say what of them could not be read.
+    """Write the page of some results, and return it with the lines that could not be read.
 
     Parameters
     ----------
     results
         A results folder or an evidence file.
     out
-        The folder to write to; files of an earlier report in it are replaced, others left.
+        The folder to write to. Files of an earlier report are replaced; other files stay.
     site
-        Where asv's published pages are, from there.
+        The address of asv's published pages, relative to the page.
 
     Returns
     -------
     page, problems
-        The file to open, and lines of evidence that were passed over.
+        The file to open, and the lines of evidence that were skipped.
 
     Raises
     ------
@@ -99,14 +99,14 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     files, problems = reading.files(results)
     data = _prepare(out)
     seen: list[SeenMachine] = []
-    for found, unread in _machines(files, data):
-        seen += found
+    for machines, unread in _machines(files, data):
+        seen += machines
         problems += unread
     if not seen:
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
-    seen.sort(key=lambda each: each.card.last_measured, reverse=True)
+    seen.sort(key=lambda machine: machine.card.last_measured, reverse=True)
     drawn = plots.draw(
-        plot_data.frame([part for each in seen for part in each.plotted]), out / "plots"
+        plot_data.frame([part for machine in seen for part in machine.plotted]), out / "plots"
     )
     claims, unread = reading.read(results, folklore=True)
     problems += unread
@@ -117,7 +117,7 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
 
 
 def _prepare(out: Path) -> Path:
-    """Make the folders, without what an earlier report left in them."""
+    """Make the folders, and remove the data and plots of an earlier report."""
     data = out / "data"
     try:
         for folder, pattern in ((data, "*-????????????????.js"), (out / "plots", "*.svg")):
@@ -132,17 +132,17 @@ def _prepare(out: Path) -> Path:
 def _machines(
     files: Sequence[Path], data: Path
 ) -> Iterator[tuple[list[SeenMachine], list[Problem]]]:
-    """Work through the folders, those that tell of the same machine together."""
+    """Process the folders; folders with records of the same machine are processed together."""
     groups = [list(group) for _, group in groupby(files, key=lambda file: file.parent)]
     with process_pool.pool() as pool:
         while groups:
             coming = pool.imap(partial(write_machines, folder=data), groups)
-            plots.load()  # for later; what takes seconds is best done while others work
+            plots.load()  # takes seconds, in which the other processes work
             answers = list(coming)
             shared = _shared(answers)
             again: list[Path] = []
             for group, (seen, unread) in zip(groups, answers, strict=True):
-                if shared & {each.card.key for each in seen}:
+                if shared & {machine.card.key for machine in seen}:
                     again += group
                 else:
                     yield seen, unread
@@ -150,8 +150,8 @@ def _machines(
 
 
 def _shared(answers: Iterable[tuple[list[SeenMachine], list[Problem]]]) -> set[str]:
-    """Return the machines that more than one folder tells of."""
-    keys = [each.card.key for seen, _ in answers for each in seen]
+    """Return the keys of machines that occur in more than one folder."""
+    keys = [machine.card.key for seen, _ in answers for machine in seen]
     once: set[str] = set()
     return {key for key in keys if key in once or once.add(key)}  # type: ignore[func-returns-value]
 
@@ -164,20 +164,20 @@ def _index(
     site: str | None,
 ) -> Index:
     summaries = {name: scenario.summary for name, scenario in registry.built_in().items()}
-    names = dict.fromkeys(name for each in seen for name in each.observations)
+    names = dict.fromkeys(name for machine in seen for name in machine.observations)
     structs = (
         *(CellView, Origin, CostView, Figure, CheckView, SubjectCost),
         *(Observations, Observation, Change),
     )
     return Index(
-        fields={each.__name__: each.__struct_fields__ for each in structs},
+        fields={struct.__name__: struct.__struct_fields__ for struct in structs},
         scopes=SCOPES,
         usual_scopes=USUAL_SCOPES,
-        usual=USUAL,
+        usual={"device": Question().device, **USUAL},
         band=BAND,
         bounds={scope: list(profile_bounds(scope)) for scope in SCOPES},
         words=WORDS,
-        machines=[each.card for each in seen],
+        machines=[machine.card for machine in seen],
         scenarios={name: (jsonp.key("scenario", name), summaries.get(name, "")) for name in names},
         plots=drawn,
         folklore=folklore,
@@ -194,11 +194,11 @@ def _folklore(records: Iterable[Evidence]) -> list[Folklore]:
 
 
 def _write_scenarios(seen: Sequence[SeenMachine], index: Index, data: Path) -> None:
-    """Write for each scenario what every machine saw of it, by the machine's place in the list."""
+    """Write the observations of each scenario by the machine's place in the list."""
     for name, (key, _) in index.scenarios.items():
         machines = (
-            b'"%d":%s' % (place, each.observations[name])
-            for place, each in enumerate(seen)
-            if name in each.observations
+            b'"%d":%s' % (place, machine.observations[name])
+            for place, machine in enumerate(seen)
+            if name in machine.observations
         )
         jsonp.write(data, key, b"{%s}" % b",".join(machines))

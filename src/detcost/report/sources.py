@@ -1,4 +1,4 @@
-"""Sources: the machine, runs and controls that an answer rests on, as the page states them."""
+"""Sources of answers: machine, versions, runs and controls."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Stamp = tuple[str, int, bool]
 
 
 class SourceView(msgspec.Struct, frozen=True):
-    """A source, and the text that states it.
+    """A source, and the texts that state it.
 
     Attributes
     ----------
     alarm
-        The warning that the answer must not be used, where a control failed.
+        The warning not to use the answer, if a control failed.
     remarks
-        A line a fact.
+        The facts, one line each.
     """
 
     source: Source
@@ -34,7 +34,7 @@ class SourceView(msgspec.Struct, frozen=True):
 
 
 class Sources:
-    """Makes the sources of subjects, each once."""
+    """Makes the sources of subjects. Subjects share them."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Sources:
         cells: Sequence[Sequence[CellView | None]],
         failures: Mapping[str, Sequence[str]],
     ) -> None:
-        """``rows`` and ``cells`` have a row a scenario; ``failures`` has each run's."""
+        """``rows`` and ``cells`` have a row for each scenario; ``failures`` are by run."""
         self._rows = list(map(_representatives, rows, cells))
         self._failures = failures
         self._places: dict[tuple[Stamp, ...], int] = {}
         self.views: list[SourceView] = []
 
     def about(self, scenarios: Sequence[int]) -> int:
-        """Return the place of the source of some scenarios, by their places."""
+        """Return the place of the source of some scenarios, which are places."""
         records: dict[Stamp, Record] = {}
         for scenario in scenarios:
             records |= self._rows[scenario]
@@ -62,7 +62,7 @@ class Sources:
     def _view(self, records: Sequence[Record]) -> SourceView:
         source = source_of(records)
         failed = (failure for run in source.runs for failure in self._failures.get(run, ()))
-        # A scenario's answer states the failures of the whole run, not of its own record alone.
+        # A control that failed in another scenario of the run counts too.
         source = msgspec.structs.replace(source, failed_controls=tuple(dict.fromkeys(failed)))
         return SourceView(
             source=source,
@@ -74,9 +74,9 @@ class Sources:
 def _representatives(
     row: Sequence[Record | None], cells: Sequence[CellView | None]
 ) -> dict[Stamp, Record]:
-    """Return few records with the same source as all of a row's.
+    """Return a few records that have the same source as the whole row.
 
-    These are the first and the last one measured, and one of each origin.
+    They are the first one, the last one, and one of each origin.
     """
     known: dict[Stamp, Record] = {
         (record.measured_at, cell.origin, record.cold): record

@@ -1,4 +1,4 @@
-"""Views: all that was measured on one device with one TensorFlow, ready to be chosen from."""
+"""Views: everything measured on one device with one TensorFlow, with the decisions on it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from detcost.settings.snippets import Snippets, snippets
 
 
 class Unusable(msgspec.Struct, frozen=True, array_like=True):
-    """Why there are no figures of a cell: in a word, and in full."""
+    """The reason why a cell has no figures, in short and in full."""
 
     word: str
     reason: str
 
 
 class Missing(msgspec.Struct, frozen=True, array_like=True):
-    """What was not measured of a scenario.
+    """The settings and scopes in which a scenario was not measured.
 
     Attributes
     ----------
     known
-        Scopes that some cell was measured in.
+        The scopes in which some cell was measured.
     lacking
-        By the setting's place: scopes that a measurement would add.
+        By the setting's place: the scopes that a measurement would add.
     """
 
     known: list[str]
@@ -45,24 +45,25 @@ class Missing(msgspec.Struct, frozen=True, array_like=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """What was measured on a device with one TensorFlow, at one size and type.
+    """Everything measured on a device with one TensorFlow, at one size and type.
 
-    ``cells`` has a row a scenario and a column a setting; ``None`` was not measured. ``checked``
-    has a place in ``sets`` for each cell, and a set has a place in ``checks`` for each scope.
+    ``cells`` has a row for each scenario and a column for each setting; ``None`` was not
+    measured. ``checked`` has the place of each cell's set, and ``sets`` has the place of each
+    scope's check.
 
     Attributes
     ----------
     levers
-        How many each setting has.
+        The number of levers of each setting.
     rates
-        The lowest tolerable rates of subjects' settings, a rate a scope.
+        The lowest tolerable rates of subjects' settings, one for each scope.
     unusable, missing
-        By the scenario's place, and ``unusable`` by the setting's place as well.
+        By the scenario's place; ``unusable`` then by the setting's place.
     command
-        The words of a command that measures, with ``{scenarios}``, ``{settings}`` and
-        ``{scopes}`` to fill in, and ``{options}`` where more may follow.
+        The words of a command that measures. The page fills in ``{scenarios}``,
+        ``{settings}``, ``{scopes}`` and ``{options}``.
     origins, sources, verdicts
-        Those that cells or subjects share.
+        Shared by cells or subjects.
     """
 
     tensorflow: str
@@ -94,7 +95,7 @@ Row = list[Projection | None]
 def views(records: Sequence[Projection], failures: Mapping[str, Sequence[str]]) -> Iterator[View]:
     """Yield the views of one machine's newest records, the newest TensorFlow first.
 
-    ``failures`` are the failed controls of each run.
+    ``failures`` are the failed controls by run.
     """
     groups: dict[tuple[str, str, str, str], list[Projection]] = {}
     for record in records[::-1]:
@@ -150,7 +151,7 @@ def _view(records: Sequence[Projection], failures: Mapping[str, Sequence[str]]) 
 
 
 def _subjects(families: Mapping[str, str]) -> dict[str, list[int]]:
-    """Return the places of the scenarios that each subject of a question has."""
+    """Return the places of each subject's scenarios."""
     subjects: dict[str, list[int]] = {}
     for place, (name, family) in enumerate(families.items()):
         for subject in dict.fromkeys(("all", family, name)):
@@ -161,7 +162,7 @@ def _subjects(families: Mapping[str, str]) -> dict[str, list[int]]:
 def _rates(
     rows: Sequence[Row], checked: Sequence[Sequence[int | None]], checks: CheckSets
 ) -> list[list[Rates]]:
-    """Return the lowest tolerable rates of every cell."""
+    """Return the lowest tolerable rates of each cell."""
     return [
         [
             NEVER if r is None or place is None or r.status != "ok" else checks.rates[place]
@@ -177,8 +178,8 @@ def _unusable(rows: Sequence[Row]) -> dict[int, dict[int, Unusable]]:
         for column, record in enumerate(row):
             if record is None or record.status != "ok":
                 word = record.status.replace("_", " ") if record else NOT_MEASURED
-                why = Unusable(word, decision.unusable(record)[: 2 * LONGEST])
-                unusable.setdefault(place, {})[column] = why
+                reason = decision.unusable(record)[: 2 * LONGEST]
+                unusable.setdefault(place, {})[column] = Unusable(word, reason)
     return unusable
 
 
@@ -190,13 +191,13 @@ def _missing(rows: Sequence[Row], scenarios: Sequence[str]) -> dict[int, Missing
         if lacking and is_nameable(scenarios[place]):
             known = {scope for record in row if record for scope in record.divergence}
             missing[place] = Missing(
-                in_order(known), {column: in_order(scopes) for column, scopes in lacking.items()}
+                _in_order(known), {column: _in_order(scopes) for column, scopes in lacking.items()}
             )
     return missing
 
 
-def in_order(scopes: set[str]) -> list[str]:
-    """Return scopes in their order, without unknown ones."""
+def _in_order(scopes: set[str]) -> list[str]:
+    """Return the known ones of some scopes in their order."""
     return [scope for scope in SCOPES if scope in scopes]
 
 
@@ -207,14 +208,14 @@ def _command(record: Projection) -> list[str]:
 
 
 def _snippets(settings: Sequence[str], seed: int) -> dict[str, Snippets]:
-    """Return the code for every setting that this detcost knows."""
-    found = ((setting, _snippets_of(setting, seed)) for setting in settings)
-    return {setting: code for setting, code in found if code}
+    """Return the code for each setting that this detcost knows."""
+    codes = {setting: _snippets_of(setting, seed) for setting in settings}
+    return {setting: code for setting, code in codes.items() if code}
 
 
 @lru_cache(maxsize=4096)
 def _snippets_of(setting: str, seed: int) -> Snippets | None:
     try:
         return snippets(parse(setting), seed)
-    except UsageError:  # a lever of a newer detcost, or of nobody's
+    except UsageError:  # a lever that this detcost does not know
         return None

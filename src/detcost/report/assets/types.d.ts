@@ -27,6 +27,7 @@ type Check = {
   distinct: number;
   first_call: number | null;
   partition: string;
+  remark: string;
 };
 type Severity = {
   max_ulp: number | null;
@@ -170,7 +171,7 @@ type Index = {
   fields: Record<string, string[]>;
   scopes: string[];
   usual_scopes: string[];
-  usual: Record<"size" | "dtype", string>;
+  usual: Record<"device" | "size" | "dtype", string>;
   band: number;
   bounds: Record<string, [number, string][]>;
   words: Record<string, string>;

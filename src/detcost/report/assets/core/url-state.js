@@ -98,7 +98,7 @@
   /** @param {Wanted} wanted @param {Machine} data @param {Card} card @param {string[]} notes */
   function viewOf(wanted, data, card, notes) {
     let views = data.views; // the last measured first
-    const preferred = { tensorflow: "", device: "CPU:0", ...detcost.index.usual };
+    const preferred = { tensorflow: "", ...detcost.index.usual };
     for (const key of /** @type {const} */ (["tensorflow", "device", "size", "dtype"])) {
       const there = [...new Set(views.map((view) => view[key]))];
       const chosen = pick(key, wanted, there, preferred[key], notes, card);

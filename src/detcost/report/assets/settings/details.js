@@ -93,34 +93,25 @@
   function scopes(checks) {
     const rows = checks.flatMap((check, place) => {
       if (!check) return [];
-      const scope = detcost.index.scopes[place];
-      return [/** @type {[string, Child]} */ ([scope, scopeText(scope, check)])];
+      return [/** @type {[string, Child]} */ ([detcost.index.scopes[place], scopeText(check)])];
     });
     return el("div", {}, el("h3", {}, "Bits, scope by scope"), detcost.definitions(rows));
   }
 
-  /** @param {string} scope @param {Check} check */
-  function scopeText(scope, check) {
+  /** @param {Check} check */
+  function scopeText(check) {
     const text = el("span", { class: marked(check) }, check.details);
-    return check.trials ? el("div", {}, text, ...agreeing(scope, check)) : text;
+    const remark = check.remark && el("p", {}, check.remark);
+    const groups = check.partition && boxes(check.partition.split(" | "));
+    return el("div", {}, text, remark, groups);
   }
 
-  /** Which conditions agree, unless a race and not the scope decides that. */
-  /** @param {string} scope @param {Check} check */
-  function agreeing(scope, check) {
-    if (check.anyway) return [el("p", {}, detcost.say("anyway"))];
-    if (!check.partition) {
-      if (!check.divergent || scope === "repeat" || scope === "process") return [];
-      const text = "All tried agree with one another, and not all with the first output.";
-      return [el("p", {}, text)];
-    }
-    const groups = check.partition.split(" | ");
-    const what = scope === "threads" ? "sizes of the thread pools" : "what was tried";
-    const words = `${groups.length} different results; ${what} in one box gave the same bits:`;
-    const boxes = groups.map((group, i) =>
+  /** Variants that gave the same bits are in one box. @param {string[]} groups */
+  function boxes(groups) {
+    const items = groups.map((group, i) =>
       el("li", { class: `swatch s${i % 6}` }, el("b", {}, letter(i)), el("span", {}, group)),
     );
-    return [el("p", {}, words), el("ul", { class: "partition" }, ...boxes)];
+    return el("ul", { class: "partition" }, ...items);
   }
 
   /** @param {number} place */
