@@ -1,6 +1,6 @@
-"""Words of the page's answers. The page fills in the names and figures in braces.
+"""Texts of the page's answers. The page replaces the names in braces.
 
-Where the command line states the same, the words are its own.
+Texts that the command line has too come from there.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ WORDS = {
     "loosest": ", the loosest of {count} scenarios",
     "share": " in {count} of {total} scenarios",
     "ties": (
-        " – the noise does not tell their costs apart; "
-        "of these the one with the fewest levers is the answer."
+        " – within the noise their costs equal that of the answer. "
+        "Of tied settings the one with the fewest levers is the answer."
     ),
     "also_survives": "It survives {scopes} as well.",
     "dominated": "dominated: {setting} survives at least as much and is clearly cheaper",
-    "by_definition": "by definition: costs are relative to it",
-    "no_code": "There is no code for it: this detcost does not know all of its levers.",
+    "by_definition": "by definition: costs are relative to default",
+    "no_code": "There is no code for it, because this detcost does not know all of its levers.",
 }

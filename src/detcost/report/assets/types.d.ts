@@ -1,4 +1,4 @@
-/** What the page is given (see report/views.py, machines.py, history.py), and what its parts do. */
+/** The data of the page (see report/views.py, machines.py, history.py), and its functions. */
 
 type Verdict = "free" | "costs" | "faster" | "ambiguous";
 /** A ratio with its interval, and the text that states it. */
@@ -77,15 +77,15 @@ type View = {
   settings: string[];
   levers: number[];
   cells: (Cell | null)[][];
-  /** Of each cell the place of its set, which has a place in `checks` for each scope. */
+  /** The place of each cell's set, which has the place of each scope's check. */
   checked: (number | null)[][];
   sets: (number | null)[][];
-  /** Those that stand out come last. */
+  /** From the least to the most striking. */
   checks: Check[];
   rates: (number | null)[][];
-  /** By scenario and setting: why there are no figures of it, in a word and in full. */
+  /** By scenario and setting: why there are no figures, in short and in full. */
   unusable: Record<number, Record<number, [string, string]>>;
-  /** By scenario: scopes measured in, and, by setting, scopes that were not. */
+  /** By scenario: the scopes measured, and by setting the scopes that were not. */
   missing: Record<number, [string[], Record<number, string[]>]>;
   command: string[];
   sources: { source: Source; alarm: string | null; remarks: string[] }[];
@@ -157,7 +157,7 @@ type Plot = {
   title: string;
   alt: string;
 };
-/** A claim and its verdict, as detcost.folklore.verdicts.Verdict. */
+/** A claim and its verdict, as detcost.claims.verdicts.Verdict. */
 type Claimed = {
   claim: string;
   says: string;
@@ -195,7 +195,7 @@ type Finding = {
   scenario: string;
   scope: string;
   check: Check;
-  /** The greater, the more the count stands out. */
+  /** The place in `checks`: the greater, the more striking. */
   rank: number;
   survives: boolean | null;
   applies: boolean;
@@ -209,7 +209,7 @@ type Finding = {
 };
 type Candidate = {
   setting: string;
-  /** Where it stands in the subject's lists. */
+  /** The place in the subject's lists. */
   place: number;
   qualifies: boolean;
   tied: boolean;
@@ -234,9 +234,9 @@ type Choice = {
   remarks: string[];
 };
 
-/** What is shown: a question, and how its table is arranged. */
+/** The state of the page: a question, and the arrangement of its table. */
 type State = Question & { card: Card; sort: string; open: Set<string> };
-/** What an address asks for, by the names in it. */
+/** The parts of an address, by name. */
 type Wanted = Map<string, string>;
 
 type Child = Node | string | null | undefined | false;
@@ -292,8 +292,8 @@ interface Detcost {
   resolve(wanted: Wanted, data: Machine, card: Card): { state: State; notes: string[] };
   card(wanted: Wanted): { card: Card; notes: string[] };
   readRate(text: string): number | null | undefined;
-  fillChooser(state: State): void;
-  readChooser(): Wanted | null;
+  fillForm(state: State): void;
+  readForm(): Wanted | null;
 
   verdictMark(verdict: Verdict): HTMLElement;
   scale(values: (number | null)[], from: number, to: number): Scale;
@@ -309,12 +309,12 @@ interface Detcost {
   columns(state: State, choice: Choice): Column[];
   details(state: State, candidate: Candidate): HTMLElement;
   showPlots(state: State): void;
-  showFolklore(state: State): void;
-  showAcross(state: State): void;
+  showClaims(state: State): void;
+  showRunsAndMachines(state: State): void;
   sideBySide(seen: Map<number, Observations[]>): Child[];
   agreement(seen: Map<number, Observations[]>): Child[];
   history(state: State, seen: Map<number, Observations[]>): Child[];
-  showCard(state: State): void;
+  showMachineCard(state: State): void;
   showBanner(choice: Choice): void;
   downloads(state: State, choice: Choice): void;
   go(changes: Record<string, string>, replace?: boolean): void;
@@ -324,7 +324,7 @@ type Column = {
   key: string;
   title: string;
   note?: string;
-  /** What rows are sorted by; null comes last. */
+  /** The value to sort by; null comes last. */
   value(candidate: Candidate): number | string | null;
   cell(candidate: Candidate): HTMLElement;
 };

@@ -1,4 +1,4 @@
-/** The answer card: which setting, what it costs, what was seen, and how to get it. */
+/** The answer: the setting, its cost, the counts, and the code to paste. */
 (() => {
   const { el, need } = detcost;
 
@@ -6,7 +6,8 @@
     const section = need("answer");
     section.dataset.best = choice.best ?? "";
     section.removeAttribute("aria-busy");
-    const parts = choice.best === null ? without(state, choice) : found(choice.best, state, choice);
+    const parts =
+      choice.best === null ? unanswered(state, choice) : answered(choice.best, state, choice);
     section.replaceChildren(...parts, ...missing(choice), provenance(choice));
   };
 
@@ -17,7 +18,7 @@
   };
 
   /** @param {string} best @param {State} state @param {Choice} choice @returns {Node[]} */
-  function found(best, state, choice) {
+  function answered(best, state, choice) {
     const [first] = choice.candidates;
     return [
       el("p", { class: "eyebrow" }, "The cheapest setting measured that survives"),
@@ -32,7 +33,7 @@
   }
 
   /** @param {State} state @param {Choice} choice @returns {Node[]} */
-  function without(state, choice) {
+  function unanswered(state, choice) {
     return [
       el("p", { class: "eyebrow" }, "No answer"),
       el("h2", { id: "answer-heading" }, "No setting measured qualifies"),
@@ -83,7 +84,7 @@
     return el("div", { class: "fact" }, el("h3", {}, "Seen"), detcost.definitions(rows));
   }
 
-  /** The note on some counts, and of several scenarios in how many. */
+  /** The note on counts, and in how many scenarios it holds. */
   /** @param {Finding[]} compared */
   function stateful(compared) {
     const notes = compared.flatMap(({ note }) => note ?? []);
@@ -121,14 +122,14 @@
     if (code.line) {
       parts.push(detcost.copyable("line", "For each function or pipeline", code.line, "h4"));
     }
-    return el("div", { class: "snippets" }, el("h3", {}, "How to get it"), ...parts);
+    return el("div", { class: "snippets" }, el("h3", {}, "Code to paste"), ...parts);
   }
 
   /** @param {Choice} choice */
   function missing({ commands, best }) {
     if (!commands.length) return [];
     const count = commands.length > 1 ? `${commands.length} commands` : "this";
-    const text = `Not all was measured; ${count} would`;
+    const text = `Not everything was measured. To measure the rest, run ${count}`;
     const block = () => detcost.copyable("command", "To measure it", commands.join("\n"));
     const folded = detcost.folded(text, block, best === null || commands.length < 4);
     folded.classList.add("missing");

@@ -2,7 +2,7 @@
 (() => {
   const USUAL_SEED = 42;
 
-  /** A command for each scenario of which some setting or scope was not measured. */
+  /** A command for each scenario in which a setting or scope was not measured. */
   detcost.commands = ({ view, survive }, subject) =>
     subject.scenarios.flatMap((row) => {
       const [known, lacking] = view.missing[row] ?? [[], {}];

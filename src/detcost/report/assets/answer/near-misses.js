@@ -1,9 +1,9 @@
-/** Where no setting qualifies for everything, or one is too little to know. */
+/** Near misses: why each setting does not qualify. And the best setting of each scenario. */
 (() => {
   const { el } = detcost;
   const MOST = 3;
 
-  /** Why a setting does not qualify; of several scenarios, a line for each scope and reason. */
+  /** The reasons why a setting does not qualify, one for each scope and kind of reason. */
   /** @param {Question} question @param {Candidate} candidate @returns {string[]} */
   function against({ view, subject, survive }, candidate) {
     const about = view.subjects[subject];
@@ -15,7 +15,7 @@
     return lines.length ? lines : candidate.reasons;
   }
 
-  /** Findings apart by what can be done about them. @param {Finding[]} findings */
+  /** Findings by the kind of reason. @param {Finding[]} findings */
   function grouped(findings) {
     /** @type {Map<string, Finding[]>} */
     const groups = new Map();
@@ -51,7 +51,7 @@
     return [...names].map(([word, scenarios]) => `${word}: ${detcost.listed(scenarios, 3)}`);
   }
 
-  /** How far a setting is from qualifying: only a bound becomes lower by measuring more. */
+  /** The distance from qualifying. More measurements can only lower a bound. */
   /** @param {State} state @param {Candidate} candidate */
   function distance({ view, subject }, { findings, place }) {
     const { scenarios, settings } = view.subjects[subject];
@@ -78,13 +78,13 @@
       "div",
       { class: "misses" },
       easier(state),
-      el("h3", {}, "Why each setting does not qualify, the nearest first"),
+      el("h3", {}, "Why each setting does not qualify, nearest first"),
       el("ol", {}, ...nearest.slice(0, MOST).map(item)),
       rest.length ? detcost.folded(`The other ${rest.length}`, more) : null,
     );
   };
 
-  /** The questions that ask for one thing less. @param {State} state */
+  /** The questions with one condition less. @param {State} state */
   function* less(state) {
     const { survive } = state;
     if (state.maxRate !== null) {
@@ -97,7 +97,7 @@
     }
   }
 
-  /** Offer what would qualify if one thing less were asked. @param {State} state */
+  /** The settings that would qualify with one condition less. @param {State} state */
   function easier(state) {
     const answers = [...less(state)].flatMap(({ label, changes, question }) => {
       const [best] = detcost.candidates({ ...state, ...question });
@@ -107,7 +107,7 @@
       return [el("li", {}, el("button", { type: "button", class: "link", click }, text))];
     });
     if (!answers.length) return null;
-    return el("div", {}, el("h3", {}, "If less were asked"), el("ul", {}, ...answers));
+    return el("div", {}, el("h3", {}, "With one condition less"), el("ul", {}, ...answers));
   }
 
   /** @param {Candidate} candidate */

@@ -1,4 +1,4 @@
-/** Elements, made from text alone: what strangers wrote is never read as HTML. */
+/** Elements. Untrusted text is never parsed as HTML. */
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
 
@@ -28,32 +28,32 @@
   };
 
   detcost.need = (id) => {
-    const found = document.getElementById(id);
-    if (!found) throw new Error(`the page has no #${id}`);
-    return /** @type {any} */ (found);
+    const element = document.getElementById(id);
+    if (!element) throw new Error(`the page has no #${id}`);
+    return /** @type {any} */ (element);
   };
 
-  /** What is far away is not made until the reader comes near: only the newest wish counts. */
+  /** Render when scrolled to. Only the latest request is rendered. */
   detcost.whenNear = (id) => {
     let near = false;
-    let wish = () => {};
+    let request = () => {};
     const observer = new IntersectionObserver(
       (entries) => {
         if (!entries.some((entry) => entry.isIntersecting)) return;
         near = true;
         observer.disconnect();
-        wish();
+        request();
       },
       { rootMargin: "600px" },
     );
     observer.observe(detcost.need(id));
     return (action) => {
-      wish = action;
-      if (near) wish();
+      request = action;
+      if (near) request();
     };
   };
 
-  /** A name that may break after each "+", so that it fits a narrow column. */
+  /** A name that may break after each "+", to fit a narrow column. */
   detcost.breakable = (name) => {
     const fragment = document.createDocumentFragment();
     for (const part of name.split(/(?<=\+)/)) {
@@ -65,10 +65,12 @@
 
   detcost.copyButton = (what, text) => {
     const { el } = detcost;
-    const said = el("span", { class: "copied", role: "status", "aria-live": "polite" });
+    const status = el("span", { class: "copied", role: "status", "aria-live": "polite" });
     const copy = async () => {
-      said.textContent = (await copied(text)) ? "Copied" : "Not copied: select it and copy by hand";
-      setTimeout(() => said.replaceChildren(), 4000);
+      status.textContent = (await copied(text))
+        ? "Copied"
+        : "Not copied. Select the text and copy it.";
+      setTimeout(() => status.replaceChildren(), 4000);
     };
     const label = `Copy: ${what}`;
     const properties = { type: "button", class: "copy", "data-copy": what, "aria-label": label };
@@ -76,11 +78,11 @@
       "span",
       { class: "copying" },
       el("button", { ...properties, click: copy }, "Copy"),
-      said,
+      status,
     );
   };
 
-  /** Copy a text, by the old way where the new one is refused. @param {string} text */
+  /** Copy a text, with the older method if the browser refuses the newer one. @param {string} text */
   async function copied(text) {
     try {
       await navigator.clipboard.writeText(text);
@@ -99,7 +101,7 @@
     }
   }
 
-  /** A text to copy, under its title. */
+  /** A text with a title and a button that copies it. */
   detcost.copyable = (what, title, text, heading = "h3") => {
     const { el } = detcost;
     const head = el(
@@ -124,7 +126,7 @@
     return el("dl", { class: "definitions" }, ...pairs);
   };
 
-  /** What is folded is made when it is first opened. */
+  /** A fold. Its content is made when it is first opened. */
   detcost.folded = (summary, fill, open = false) => {
     const { el } = detcost;
     const body = el("div", { class: "folded" });
@@ -142,7 +144,7 @@
 
   const SLICE = 50;
 
-  /** Draw a long list a slice at a time. */
+  /** Render a long list in slices. */
   detcost.sliced = (items, into, draw) => {
     const { el } = detcost;
     let drawn = 0;
@@ -158,7 +160,7 @@
     return more;
   };
 
-  /** What is wider than the page scrolls by itself, by keyboard too. */
+  /** A box that scrolls a wide table, by keyboard too. */
   detcost.scroller = (label, table) =>
     detcost.el(
       "div",

@@ -1,12 +1,12 @@
 /** Numbers, commands and texts as Python writes them. */
 (() => {
-  /** Whether only a half is left after some digits. Of a half Python takes the even side. */
+  /** Whether exactly a half follows some digits, and the last one is even: Python rounds down. */
   /** @param {string} digits @param {number} kept */
   function isEvenHalf(digits, kept) {
     return /^50*$/.test(digits.slice(kept)) && "02468".includes(digits[kept - 1]);
   }
 
-  /** Python's `:.2f`, of the number's exact value. */
+  /** Python's `:.2f`: rounds the exact value of a number. */
   detcost.fixed = (value, places) => {
     if (Math.abs(value) >= 1e21) {
       return BigInt(value) + (places ? `.${"0".repeat(places)}` : "");
@@ -48,7 +48,7 @@
     return hundredths < 10 ? detcost.general(hundredths, 2) : detcost.fixed(hundredths, 0);
   }
 
-  /** Few bounds occur often, and a half is found out only by looking at sixty digits. */
+  /** Cached: few rates occur often, and rounding takes sixty digits. */
   /** @type {Map<number | null, string>} */
   const percents = new Map();
 
@@ -58,7 +58,7 @@
     return known;
   };
 
-  /** One of Python's texts, with what stands in braces filled in. */
+  /** One of Python's texts, with the names in braces replaced. */
   detcost.say = (name, values = {}) => {
     const given = typeof values === "number" ? { count: values } : values;
     return detcost.index.words[name].replace(/\{(\w+)\}/g, (_, key) => String(given[key]));

@@ -3,29 +3,29 @@
   const { el, need } = detcost;
   /** @type {State | null} */
   let state = null;
-  let asked = 0;
+  let requests = 0;
 
-  /** Show what an address asks for. @param {Wanted} wanted @param {"push" | "replace" | "keep"} address */
+  /** Show the answer to the question in an address. @param {Wanted} wanted @param {"push" | "replace" | "keep"} address */
   async function show(wanted, address) {
     const { card, notes } = detcost.card(wanted);
-    const turn = ++asked;
+    const request = ++requests;
     if (!detcost.received.has(card.key)) {
       need("answer").setAttribute("aria-busy", "true");
       need("notes").replaceChildren(el("p", {}, `Loading ${card.name} …`));
     }
     try {
       const data = detcost.machine(await detcost.load(card.key));
-      if (turn !== asked) return; // another was asked for meanwhile
-      const found = detcost.resolve(wanted, data, card);
-      state = found.state;
+      if (request !== requests) return; // a later question replaced this one
+      const resolved = detcost.resolve(wanted, data, card);
+      state = resolved.state;
       if (address !== "keep") remember(address === "replace");
-      render(state, [...notes, ...found.notes]);
+      render(state, [...notes, ...resolved.notes]);
     } catch (error) {
       if (error instanceof Error && error.message !== card.key) throw error;
       const text = `The data of ${card.name} could not be loaded from the folder data beside this page.`;
       need("notes").replaceChildren(el("p", { class: "alarm" }, text));
       need("answer").removeAttribute("aria-busy");
-      if (state) detcost.fillChooser(state);
+      if (state) detcost.fillForm(state);
     }
   }
 
@@ -33,14 +33,14 @@
   function render(state, notes) {
     need("notes").replaceChildren(...notes.map((note) => el("p", {}, note)));
     const choice = detcost.choose(state);
-    detcost.fillChooser(state);
+    detcost.fillForm(state);
     detcost.showBanner(choice);
     detcost.showAnswer(state, choice);
     detcost.showTable(state, choice);
     detcost.showPlots(state);
-    detcost.showCard(state);
-    detcost.showAcross(state);
-    detcost.showFolklore(state);
+    detcost.showMachineCard(state);
+    detcost.showRunsAndMachines(state);
+    detcost.showClaims(state);
     detcost.downloads(state, choice);
     document.title = `${choice.best ?? "none qualifies"} – detcost`;
   }
@@ -56,7 +56,7 @@
     else history.pushState(null, "", address);
   }
 
-  /** Ask for something else. Of what is only arranged otherwise, the address is all to be changed. */
+  /** Ask another question. A change of the arrangement only, such as sorting, keeps the answer. */
   detcost.go = (changes, arranged = false) => {
     if (arranged) return remember(true);
     if (!state) return;
@@ -64,19 +64,19 @@
     for (const [name, value] of Object.entries(changes)) wanted.set(name, value);
     show(wanted, "push");
     need("answer").scrollIntoView({ block: "nearest" });
-    need("answer").focus({ preventScroll: true }); // what was pressed may be gone
+    need("answer").focus({ preventScroll: true }); // the element that had the focus may be gone
   };
 
   /** @param {boolean} replace */
   function ask(replace) {
-    const wanted = detcost.readChooser();
+    const wanted = detcost.readForm();
     if (!wanted || !state) return;
     wanted.set("sort", state.sort);
     wanted.set("open", [...state.open].join(","));
     show(wanted, replace ? "replace" : "push");
   }
 
-  /** A link within the page must not write over the question in the address. @param {Event} event */
+  /** Follow a link within the page, and keep the question in the address. @param {Event} event */
   function jump(event) {
     const link = event.target instanceof Element && event.target.closest('a[href^="#"]');
     if (!link) return;
@@ -86,8 +86,8 @@
     target.focus({ preventScroll: true });
   }
 
-  /** What is on the page whatever is asked. */
-  function furnish() {
+  /** Fill in the parts that do not depend on the question. */
+  function fillFixedParts() {
     const { site, problems } = detcost.index;
     const link = need("asv-site");
     if (site !== null) link.setAttribute("href", site);
@@ -105,6 +105,6 @@
   need("max-rate").addEventListener("input", () => ask(true));
   document.addEventListener("click", jump);
   window.addEventListener("popstate", () => show(detcost.wanted(location.hash), "keep"));
-  furnish();
+  fillFixedParts();
   show(detcost.wanted(location.hash), "keep");
 })();

@@ -1,11 +1,11 @@
 /**
- * What the page knows: its index, and the machines and scenarios loaded so far.
+ * The store: the index, and the machines and scenarios loaded so far.
  *
- * Every other file adds its part to this one object; types.d.ts lists them all.
+ * Each file adds its functions to this object; types.d.ts lists them all.
  */
 const detcost = /** @type {Detcost} */ ({
   received: new Map(),
-  /** Take data in; every file of data beside this page is one call of it. */
+  /** Receive data. Each data file beside this page is one call of it. */
   receive(key, data) {
     detcost.received.set(key, data);
   },
@@ -20,7 +20,7 @@ const detcost = /** @type {Detcost} */ ({
   /** @type {WeakMap<object, any>} */
   const unpacked = new WeakMap();
 
-  /** Load a file of data, once; a script element works from file:// too, where fetch does not. */
+  /** Load a data file once. A script element works from file://, where fetch does not. */
   detcost.load = (key) => {
     if (detcost.received.has(key)) return Promise.resolve(detcost.received.get(key));
     const known = loading.get(key);
@@ -34,14 +34,14 @@ const detcost = /** @type {Detcost} */ ({
       document.head.append(script);
     });
     loading.set(key, promise);
-    promise.catch(() => loading.delete(key)); // so that it can be tried again
+    promise.catch(() => loading.delete(key)); // so that a later request tries again
     return promise;
   };
 
-  /** Keys are untrusted: an inherited name, such as "constructor", is no entry. */
+  /** Keys are untrusted: an inherited name, such as "constructor", is not an entry. */
   detcost.own = (record, key) => (Object.hasOwn(record, key) ? record[key] : undefined);
 
-  /** Name the places of an array. @param {string} kind @param {any} places @returns {any} */
+  /** Return an object from an array. @param {string} kind @param {any} places @returns {any} */
   function named(kind, places) {
     if (!places) return null;
     return Object.fromEntries(detcost.index.fields[kind].map((name, i) => [name, places[i]]));
@@ -84,7 +84,7 @@ const detcost = /** @type {Detcost} */ ({
     };
   }
 
-  /** Naming a million cells at once takes too long: a view is named when it is first used. */
+  /** Decoding a million cells at once takes too long: a view is decoded when first used. */
   /** @param {any} view @returns {View} */
   function lazily(view) {
     /** @type {Map<string, Subject>} */
@@ -137,21 +137,21 @@ const detcost = /** @type {Detcost} */ ({
 
   /** @param {any} places @returns {Observations} */
   function observations(places) {
-    const found = named("Observations", places);
-    found.settings = new Map(
-      Object.entries(found.settings).map(([name, seen]) => [name, named("Observation", seen)]),
+    const run = named("Observations", places);
+    run.settings = new Map(
+      Object.entries(run.settings).map(([name, seen]) => [name, named("Observation", seen)]),
     );
-    return found;
+    return run;
   }
 
   detcost.observations = (data) => {
     const record = /** @type {Record<string, any[]>} */ (data);
     const known = unpacked.get(record);
     if (known) return known;
-    const found = new Map(
+    const machines = new Map(
       Object.entries(record).map(([place, runs]) => [Number(place), runs.map(observations)]),
     );
-    unpacked.set(record, found);
-    return found;
+    unpacked.set(record, machines);
+    return machines;
   };
 })();

@@ -1,4 +1,4 @@
-/** The question as an address: what follows "#" is all that is needed to ask it again. */
+/** The question as an address: the part after "#" has all of it. */
 (() => {
   detcost.wanted = (hash) => {
     const pairs = hash
@@ -27,7 +27,7 @@
     return encodeURIComponent(text).replace(/%(3A|2C|2F|2B|3D|40)/g, decodeURIComponent);
   }
 
-  /** Only what differs from what would be shown without it. */
+  /** Only parts that differ from the defaults. */
   detcost.address = (state) => {
     const usual = detcost.resolve(
       new Map([["machine", state.card.name]]),
@@ -60,8 +60,8 @@
   detcost.card = (wanted) => {
     const { machines } = detcost.index;
     const name = wanted.get("machine");
-    const found = machines.find((card) => card.name === name);
-    if (found || name === undefined) return { card: found ?? machines[0], notes: [] };
+    const named = machines.find((card) => card.name === name);
+    if (named || name === undefined) return { card: named ?? machines[0], notes: [] };
     return {
       card: machines[0],
       notes: [`There is no machine “${name}” here; this is ${machines[0].name}.`],
@@ -97,7 +97,7 @@
   /** Narrow a machine's views down, as detcost.choosing.selection.select does. */
   /** @param {Wanted} wanted @param {Machine} data @param {Card} card @param {string[]} notes */
   function viewOf(wanted, data, card, notes) {
-    let views = data.views; // the last measured first
+    let views = data.views; // the newest first
     const preferred = { tensorflow: "", ...detcost.index.usual };
     for (const key of /** @type {const} */ (["tensorflow", "device", "size", "dtype"])) {
       const there = [...new Set(views.map((view) => view[key]))];
@@ -116,16 +116,14 @@
     scenario: "scenario",
   };
 
-  /** Take what is wanted if it is there; say what is taken instead if not. */
+  /** Return the wanted value if it exists; otherwise the default one, with a note. */
   /** @param {string} key @param {Wanted} wanted @param {string[]} there @param {string} preferred @param {string[]} notes @param {Card} card */
   function pick(key, wanted, there, preferred, notes, card) {
     const name = wanted.get(key);
     if (name !== undefined && there.includes(name)) return name;
     const usual = there.includes(preferred) ? preferred : there[0];
     if (name !== undefined) {
-      notes.push(
-        `On ${card.name} nothing was measured of ${KIND[key]} “${name}”; this is ${usual}.`,
-      );
+      notes.push(`On ${card.name}, ${KIND[key]} “${name}” was not measured; this is ${usual}.`);
     }
     return usual;
   }
@@ -149,12 +147,12 @@
     const rate = /^[\d.]+(e-?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
     if (rate > 0 && rate <= 1) return rate;
     notes.push(
-      `“${text}” is no highest rate: it lies above 0 and is at most 1, as 0.05; any bound is taken.`,
+      `“${text}” is not a highest rate, which is above 0 and at most 1, such as 0.05. Any bound qualifies.`,
     );
     return null;
   }
 
-  /** Read a rate in per cent; null is any, undefined no rate. */
+  /** Read a percentage; null for an empty text, undefined for a mistake. */
   detcost.readRate = (text) => {
     const bare = text.trim().replace(/\s*%$/, "").replace(",", ".");
     if (!bare) return null;

@@ -1,26 +1,26 @@
-/** What people are told, and what this machine's runs say of it. */
+/** Common claims, and the verdicts on them from the runs of this machine. */
 (() => {
   const { el, need } = detcost;
-  /** In the words of detcost.claims.verdicts; what cannot be tested has no mark of its own. */
+  /** The verdicts of detcost.claims.verdicts. One that cannot be tested has no mark. */
   const MARKS = new Map([
     ["holds", "✓"],
     ["does not hold", "✗"],
     ["depends on", "◐"],
   ]);
 
-  detcost.showFolklore = ({ card }) => {
-    const found = detcost.index.folklore.find((each) => each.machine === card.name);
-    need("folklore").hidden = !found;
-    need("folklore-link").hidden = !found;
-    if (!found) return need("folklore-body").replaceChildren();
-    const rows = found.verdicts.map((verdict) => [
+  detcost.showClaims = ({ card }) => {
+    const folklore = detcost.index.folklore.find((each) => each.machine === card.name);
+    need("folklore").hidden = !folklore;
+    need("folklore-link").hidden = !folklore;
+    if (!folklore) return need("folklore-body").replaceChildren();
+    const rows = folklore.verdicts.map((verdict) => [
       verdict.says,
       el("strong", { class: "figure" }, `${MARKS.get(verdict.word) ?? "–"} ${verdict.word}`),
-      detcost.folded(detcost.plural(all(verdict).length, "thing"), () => seen(verdict)),
+      detcost.folded(detcost.plural(all(verdict).length, "observation"), () => seen(verdict)),
     ]);
-    const heads = ["people say", "verdict", "what was looked at"];
+    const heads = ["claim", "verdict", "evidence"];
     need("folklore-body").replaceChildren(
-      el("p", { class: "hint" }, found.source),
+      el("p", { class: "hint" }, folklore.source),
       detcost.tableOf("Claims and their verdicts", heads, rows),
     );
   };
@@ -32,13 +32,13 @@
 
   /** @param {Claimed} verdict */
   function seen({ seen_for, seen_against, not_seen, sources }) {
-    const list = (/** @type {string} */ title, /** @type {string[]} */ words) =>
-      words.length > 0 &&
+    const list = (/** @type {string} */ title, /** @type {string[]} */ lines) =>
+      lines.length > 0 &&
       el(
         "div",
         {},
         el("strong", {}, title),
-        el("ul", {}, ...words.map((word) => el("li", {}, word))),
+        el("ul", {}, ...lines.map((line) => el("li", {}, line))),
       );
     return el(
       "div",
@@ -46,7 +46,7 @@
       list("for it", seen_for),
       list("against it", seen_against),
       list("not seen", not_seen),
-      list("said in", sources),
+      list("sources", sources),
     );
   }
 })();

@@ -1,21 +1,21 @@
-/** The machine, how it was measured, and the plots: what an answer rests on. */
+/** The machine, its runs and their controls, and the plots. */
 (() => {
   const { el, need } = detcost;
   const whenNear = detcost.whenNear("plots-body");
   /** @type {Map<string, HTMLElement>} */
   const figures = new Map();
 
-  detcost.showCard = (state) => {
+  detcost.showMachineCard = (state) => {
     const place = need("machine-body");
     const command = detcost.copyable(
       "reproduce",
-      "To measure what is shown again",
+      "To measure everything shown again",
       detcost.reproduce(state),
     );
     place.replaceChildren(...controls(state), ...cold(state), command, ...inventory(state));
   };
 
-  /** Say what costs are of, where a run was of an older detcost. @param {State} state @returns {Node[]} */
+  /** The note on costs of runs by an older detcost. @param {State} state @returns {Node[]} */
   function cold({ machineData }) {
     const runs = Object.values(machineData.runs);
     const count = runs.filter((run) => run.cold).length;
@@ -80,14 +80,14 @@
   }
 
   detcost.showPlots = ({ view, subject }) => {
-    const of = (/** @type {Plot} */ plot) =>
+    const isShown = (/** @type {Plot} */ plot) =>
       plot.device === view.device && (plot.scenario === null || plot.scenario === subject);
-    const plots = detcost.index.plots.filter(of);
+    const plots = detcost.index.plots.filter(isShown);
     need("plots").hidden = !plots.length;
     whenNear(() => need("plots-body").replaceChildren(...plots.map(figureOf)));
   };
 
-  /** A plot is drawn once: a browser takes a fifth of a second over a large one. @param {Plot} plot */
+  /** Plots are reused: a browser needs a fifth of a second to draw a large one. @param {Plot} plot */
   function figureOf({ file, title, alt, kind }) {
     const known = figures.get(file);
     if (known) return known;

@@ -1,15 +1,15 @@
-/** Across runs and machines: loaded for one scenario at a time, when the reader comes near. */
+/** Runs and machines: the data of one scenario at a time, loaded when scrolled to. */
 (() => {
   const { el, need } = detcost;
   const whenNear = detcost.whenNear("across");
   let shown = "";
 
-  detcost.showAcross = (state) => {
+  detcost.showRunsAndMachines = (state) => {
     fillScenarios(state);
     whenNear(() => show(state));
   };
 
-  /** Where the question is about several scenarios, one is picked here. @param {State} state */
+  /** The choice of a scenario, if the question is about several. @param {State} state */
   function fillScenarios(state) {
     const { view, subject } = state;
     const names = view.subjects[subject].scenarios.map((row) => view.scenarios[row]);
@@ -34,7 +34,7 @@
     place.setAttribute("aria-busy", "true");
     try {
       const data = await detcost.load(detcost.own(detcost.index.scenarios, scenario)?.[0] ?? "");
-      if (shown !== version) return; // another was asked for meanwhile
+      if (shown !== version) return; // a later request replaced this one
       place.replaceChildren(...parts(state, ofView(state.view, detcost.observations(data))));
     } catch {
       shown = "";
@@ -42,14 +42,14 @@
         el(
           "p",
           { class: "alarm" },
-          "Its data could not be loaded from the folder data beside this page.",
+          "The data could not be loaded from the folder data beside this page.",
         ),
       );
     }
     place.removeAttribute("aria-busy");
   }
 
-  /** Only what is comparable: the same device, size and type. */
+  /** Only comparable runs: the same device, size and type. */
   /** @param {View} view @param {Map<number, Observations[]>} seen */
   function ofView(view, seen) {
     const same = (/** @type {Observations} */ run) =>
@@ -65,9 +65,9 @@
     /** @type {[string, Child[]][]} */
     const sections = [
       ["Machines side by side", detcost.sideBySide(seen)],
-      ["Which machines give the same bits", detcost.agreement(seen)],
+      ["Machines that give the same bits", detcost.agreement(seen)],
       [`Runs and TensorFlow versions on ${state.card.name}`, detcost.history(state, seen)],
-      ["What changed since the last run", changed(state)],
+      ["Changes between the last two runs of a cell", changed(state)],
     ];
     return sections.map(([title, content]) =>
       el("div", { class: "part" }, el("h3", {}, title), ...content),
@@ -77,7 +77,7 @@
   /** @param {State} state @returns {Child[]} */
   function changed({ machineData, view, subject, card }) {
     const names = new Set(view.subjects[subject].scenarios.map((row) => view.scenarios[row]));
-    const found = detcost
+    const changes = detcost
       .changes(machineData)
       .filter(
         (change) =>
@@ -86,16 +86,12 @@
           change.dtype === view.dtype &&
           names.has(change.scenario),
       );
-    if (!found.length) {
+    if (!changes.length) {
       return [
-        el(
-          "p",
-          { class: "quiet" },
-          `Nothing that was measured more than once on ${card.name} came out otherwise.`,
-        ),
+        el("p", { class: "quiet" }, `No cell on ${card.name} changed between its last two runs.`),
       ];
     }
-    const rows = found.map((change) => [
+    const rows = changes.map((change) => [
       detcost.breakable(change.scenario),
       detcost.breakable(change.setting),
       change.what,
@@ -103,8 +99,11 @@
       change.after,
       `${detcost.day(change.measured_before)} → ${detcost.day(change.measured_after)}`,
     ]);
-    const text = `${detcost.plural(found.length, "difference")} between a cell’s last run and the one before it. A cost counts as changed where the two intervals do not meet; bits, where neither run saw them race.`;
+    const text = `${detcost.plural(changes.length, "difference")} between the last run of a cell and the run before it. A cost changed if the two intervals do not overlap. Bits count as changed only if they race in neither run.`;
     const heads = ["scenario", "setting", "what", "before", "after", "runs"];
-    return [el("p", {}, text), detcost.tableOf("What changed since the last run", heads, rows)];
+    return [
+      el("p", {}, text),
+      detcost.tableOf("Changes between the last two runs of a cell", heads, rows),
+    ];
   }
 })();

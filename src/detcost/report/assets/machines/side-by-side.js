@@ -1,9 +1,9 @@
-/** Machines side by side, and one machine's runs over time. */
+/** Machines side by side, and the runs of one machine over time. */
 (() => {
   const { el } = detcost;
   const FEW = 12;
 
-  /** A machine's newest word on every setting, with the TensorFlow of its last run. */
+  /** A machine's newest observation of each setting, with the TensorFlow of its last run. */
   /** @param {Observations[]} runs */
   function newest(runs) {
     const last = runs[runs.length - 1];
@@ -26,7 +26,7 @@
         el(
           "p",
           { class: "quiet" },
-          "One machine so far. Results of others, put into the same folder, stand here beside it.",
+          "One machine so far. To compare machines, put their results into the same folder.",
         ),
       ];
     }
@@ -58,7 +58,7 @@
       each,
       machines.length <= FEW,
     );
-    return [el("p", {}, `${machines.length} machines, each with its newest runs.`), table, fold];
+    return [el("p", {}, `${machines.length} machines, with the newest runs of each.`), table, fold];
   };
 
   /** @param {string} setting @param {(Observation | undefined)[]} all @returns {Child[]} */
@@ -124,7 +124,7 @@
   detcost.history = (state, seen) => {
     const runs = seen.get(detcost.index.machines.indexOf(state.card)) ?? [];
     if (runs.length < 2)
-      return [el("p", { class: "quiet" }, "One run so far: no history to show.")];
+      return [el("p", { class: "quiet" }, "One run so far. A history needs two.")];
     const settings = settingsOf(runs).filter((name) => name !== "default");
     const chart = el("div");
     const draw = () => chart.replaceChildren(chartOf(runs, select.value));

@@ -1,8 +1,8 @@
 /**
- * From the decisions in the data to an answer: filters and sorts, and decides nothing itself.
+ * From the decisions in the data to an answer. This code filters and sorts; Python decides.
  *
- * For each setting and scope the data has the lowest tolerable rate at which the setting
- * qualifies: 0 if the scope means nothing, null if no rate will do.
+ * For each setting and scope the data has the lowest tolerable rate with which the setting
+ * qualifies: 0 if the scope means nothing, null if it qualifies with none.
  */
 (() => {
   /** Whether a setting qualifies. @param {number | null} lowest @param {number | null} maxRate */
@@ -66,7 +66,7 @@
     return best ? [best, ...order.filter((each) => each !== best)] : order;
   };
 
-  /** Mark those tied with the cheapest; of these the one with the fewest levers is the best. */
+  /** Mark the settings tied with the cheapest one. The one with the fewest levers is the best. */
   /** @param {View} view @param {Subject} subject @param {Candidate[]} order */
   function bestOf(view, subject, order) {
     const [cheapest] = order;
@@ -82,10 +82,10 @@
   /** @param {Candidate} one @param {Candidate} other */
   function byRatio(one, other) {
     const [a, b] = [one, other].map(({ cost }) => cost?.ratio ?? Number.POSITIVE_INFINITY);
-    return a === b ? 0 : a - b; // the difference of two infinities is no number
+    return a === b ? 0 : a - b; // the difference of two infinities is not a number
   }
 
-  /** What is read only of a few candidates is made only when it is read. */
+  /** Findings and reasons are made when they are read, since most are not. */
   /** @param {Question} question @param {Subject} subject @param {{setting: string, place: number, qualifies: boolean}} own */
   function candidateOf(question, subject, own) {
     const { place } = own;
@@ -94,7 +94,7 @@
     /** @type {Finding[] | undefined} */
     let known;
     const findings = () => {
-      known ??= [...found(question, subject, place)];
+      known ??= [...findingsOf(question, subject, place)];
       return known;
     };
     return {
@@ -124,7 +124,7 @@
     }
   }
 
-  /** What disqualifies; what was seen to diverge before a bound that is not low enough. */
+  /** The reasons against a setting: a divergence before a bound that is too high. */
   /** @param {Finding[]} findings */
   function standing(findings) {
     const against = findings.filter((finding) => finding.disqualifies);
@@ -132,9 +132,9 @@
     return order.map(({ scenario, scope, why }) => `${scenario}, ${scope}: ${why}`);
   }
 
-  /** What was seen of a setting in every scenario and scope. */
+  /** The finding of a setting in each scenario and scope. */
   /** @param {Question} question @param {Subject} subject @param {number} place */
-  function* found({ view, survive, maxRate }, subject, place) {
+  function* findingsOf({ view, survive, maxRate }, subject, place) {
     const column = subject.settings[place];
     for (const row of subject.scenarios) {
       if (view.unusable[row]?.[column]) continue;
@@ -163,7 +163,7 @@
     };
   }
 
-  /** What would bound a clean count as asked. @param {string} scope @param {number} maxRate */
+  /** The profile that bounds the rate of a clean count as asked. @param {string} scope @param {number} maxRate */
   function advice(scope, maxRate) {
     const profile = detcost.index.bounds[scope].find(([bound]) => bound <= maxRate);
     return profile?.[1] ?? detcost.say("no_profile", { rate: detcost.percent(maxRate) });
@@ -174,10 +174,10 @@
     return lowest !== 0 && meets(lowest, maxRate);
   }
 
-  /** A setting is dominated where another survives all that it does and is clearly cheaper. */
+  /** Settings, each with another that survives as much and is clearly cheaper. */
   detcost.dominated = ({ view, subject: name, maxRate }, candidates) => {
     const subject = view.subjects[name];
-    // A bound that is too high for the question is still better than bits seen to differ.
+    // A bound that is too high is still better than a divergence.
     const survivedBy = candidates.map(({ place }) =>
       [maxRate, null].flatMap((rate) =>
         view.rates[subject.rates[place]].map((lowest) => survived(lowest, rate)),

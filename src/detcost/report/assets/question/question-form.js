@@ -1,8 +1,8 @@
-/** The form: its choices come from what was measured, and it is read back as an address is. */
+/** The form of a question: it offers what was measured, and is read in the form of an address. */
 (() => {
   const { el, need } = detcost;
 
-  /** What each scope lets change. @type {Record<string, string>} */
+  /** The change that each scope allows. @type {Record<string, string>} */
   const MEANING = {
     repeat: "the same process again",
     process: "a fresh process",
@@ -17,7 +17,7 @@
     return el("option", { value }, text);
   }
 
-  /** Options are made anew only where they differ: of machines there may be a thousand. */
+  /** Options are made again only if they differ, since there may be a thousand machines. */
   /** @param {string} id @param {string} chosen @param {string} version @param {() => HTMLElement[]} make */
   function fill(id, chosen, version, make) {
     const select = /** @type {HTMLSelectElement} */ (need(id));
@@ -89,7 +89,7 @@
       input.checked = survive.includes(input.value);
   }
 
-  detcost.fillChooser = ({ card, machineData, view, subject, survive, maxRate }) => {
+  detcost.fillForm = ({ card, machineData, view, subject, survive, maxRate }) => {
     const { machines } = detcost.index;
     const select = fill("machine", card.name, "all", () => machines.map(machineOption));
     /** @type {HTMLElement} */ (select.parentElement).hidden = machines.length < 2;
@@ -113,15 +113,15 @@
     else need(id).removeAttribute("aria-invalid");
   }
 
-  /** Read the form; null where it says nothing that could be answered, which is then said. */
-  detcost.readChooser = () => {
+  /** Read the form; null if it has a mistake, which the form then shows. */
+  detcost.readForm = () => {
     const form = new FormData(/** @type {HTMLFormElement} */ (need("chooser")));
     const survive = form.getAll("survive").join(",");
     const text = String(form.get("max-rate"));
     const rate = detcost.readRate(text);
-    const kept = "The answer beside it is still to the question before.";
+    const kept = "The answer still belongs to the previous question.";
     complain("scopes", survive ? "" : `Choose at least one. ${kept}`);
-    const wrong = `“${text}” is no rate: write per cent, above 0 and at most 100, such as 5. ${kept}`;
+    const wrong = `“${text}” is not a rate. Write a percentage above 0 and at most 100, such as 5. ${kept}`;
     complain("max-rate", rate === undefined ? wrong : "");
     if (!survive || rate === undefined) return null;
     const wanted = new Map([

@@ -1,10 +1,10 @@
-/** Small charts. Colour never tells alone: shapes, axes and words say the same. */
+/** Small charts. Each colour has a shape, an axis or a word that means the same. */
 (() => {
   const { svg, el } = detcost;
 
   detcost.verdictMark = (verdict) => el("span", { class: `verdict ${verdict}` }, verdict);
 
-  /** Place ratios on a logarithmic axis, on which twice and half lie equally far from 1. */
+  /** Place ratios on a logarithmic axis, on which 2 and ½ are equally far from 1. */
   detcost.scale = (values, from, to) => {
     const known = values.flatMap((value) =>
       value && value > 0 && Number.isFinite(value) ? [value] : [],
@@ -119,7 +119,7 @@
 
   detcost.blockChart = (cost, isDefault) => {
     const ratios = cost.block_ratios;
-    if (!ratios.length) return el("p", {}, "No blocks are known of it.");
+    if (!ratios.length) return el("p", {}, "Its blocks are not known.");
     const [width, height] = [420, 170];
     const y = detcost.scale([...ratios, cost.low, cost.high], height - 26, 10);
     const step = (width - 60) / Math.max(1, ratios.length);
@@ -151,7 +151,7 @@
     const caption = el(
       "figcaption",
       {},
-      `${label}. Shaded: ±${detcost.percent(detcost.index.band)}, the free band; line and dashes: mean and interval.`,
+      `${label}. Shaded: the free band, ±${detcost.percent(detcost.index.band)}. Line and dashes: mean and interval.`,
     );
     return el("figure", {}, /** @type {any} */ (chart(label, width, height, parts)), caption);
   };
@@ -165,7 +165,8 @@
 
   detcost.historyChart = (points, what) => {
     const known = points.filter(({ cost }) => cost.ratio !== null);
-    if (known.length < 2) return el("p", { class: "quiet" }, "One run so far: no history to draw.");
+    if (known.length < 2)
+      return el("p", { class: "quiet" }, "One run so far. A history needs two.");
     const [width, height] = [Math.max(420, Math.min(960, 80 + 70 * known.length)), 200];
     const values = known
       .flatMap(({ cost }) => [cost.ratio, cost.low, cost.high])

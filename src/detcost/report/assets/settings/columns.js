@@ -1,4 +1,4 @@
-/** The columns of the table of settings: what each shows, and what it is sorted by. */
+/** The columns of the table of settings: their cells, and the values they are sorted by. */
 (() => {
   const { el } = detcost;
 
@@ -98,7 +98,7 @@
     return (/** @type {Candidate} */ candidate) => choice.candidates.indexOf(candidate);
   }
 
-  /** What a setting buys, or why not. @param {State} state @param {Choice} choice @param {Candidate} candidate */
+  /** The place of a setting in the answer, or the reason why it does not qualify. @param {State} state @param {Choice} choice @param {Candidate} candidate */
   function says(state, choice, candidate) {
     const { say } = detcost;
     if (candidate.setting === choice.best)
@@ -124,16 +124,16 @@
       title: scope,
       note: choice.survive.includes(scope) ? "asked" : undefined,
       value: (candidate) => {
-        const { rank, check } = standsOut(state, candidate, place);
+        const { rank, check } = striking(state, candidate, place);
         return check?.trials ? rank : null;
       },
-      cell: (candidate) => scopeCell(standsOut(state, candidate, place), several),
+      cell: (candidate) => scopeCell(striking(state, candidate, place), several),
     }));
   }
 
-  /** Of several scenarios' counts the one that stands out, and how many are like it. */
+  /** The most striking count of several scenarios, and how many differ or have a note. */
   /** @param {State} state @param {Candidate} candidate @param {number} scope */
-  function standsOut({ view, subject }, candidate, scope) {
+  function striking({ view, subject }, candidate, scope) {
     const { scenarios, settings } = view.subjects[subject];
     /** @type {{rank: number, check: Check | null, differed: number, compared: number, notes: string[]}} */
     const out = { rank: -1, check: null, differed: 0, compared: 0, notes: [] };
@@ -150,7 +150,7 @@
     return out;
   }
 
-  /** @param {ReturnType<typeof standsOut>} out @param {boolean} several */
+  /** @param {ReturnType<typeof striking>} out @param {boolean} several */
   function scopeCell({ check, differed, compared, notes: [note, ...more] }, several) {
     if (!check?.trials) return el("td", { title: check?.why }, check?.count ?? "–");
     if (check.anyway) return el("td", { class: "anyway" }, check.count);
@@ -201,7 +201,7 @@
     };
   }
 
-  /** Whether the reference has the bits of default, and of several scenarios' in how many. */
+  /** Whether a setting gives the bits of default, or in how many scenarios. */
   /** @param {State} state @returns {Column} */
   function sameBits(state) {
     const text = (/** @type {Candidate} */ candidate) => {

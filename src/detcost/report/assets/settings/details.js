@@ -1,4 +1,4 @@
-/** What a row opens to: the blocks, which circumstances agree, and where the figures come from. */
+/** The details of a row: blocks, scopes, which variants agree, and the source of the figures. */
 (() => {
   const { el } = detcost;
 
@@ -25,7 +25,7 @@
     return el("div", { class: "within" }, detcost.scroller(label, table), more);
   }
 
-  /** A scenario's row, with its details below once it was opened. */
+  /** The row of a scenario. Its details are made when it is opened. */
   /** @param {State} state @param {number} row @param {number} column @param {string} setting @param {number} width */
   function scenarioRow(state, row, column, setting, width) {
     const { view, survive } = state;
@@ -64,7 +64,7 @@
     return fragment;
   }
 
-  /** The mark of what differs; what differs anyway has another. */
+  /** The class of a count that differs, or that differs anyway. */
   /** @param {Check | null} check */
   function marked(check) {
     if (check?.anyway) return "anyway";
@@ -77,7 +77,7 @@
     if (!cell) return el("p", { class: "cell within" }, "Not measured.");
     const parts = [facts(state, cell)];
     if (cell.status !== "ok") {
-      const reason = cell.reason ?? "no reason was given";
+      const reason = cell.reason ?? "no reason is known";
       const text = el("pre", { tabindex: 0, role: "group", "aria-label": "reason" }, reason);
       parts.unshift(el("div", {}, el("h3", {}, detcost.spaced(cell.status)), text));
     } else {
@@ -151,7 +151,7 @@
       ["commit", cell.commit && el("code", {}, cell.commit.slice(0, 12))],
     ];
     const known = rows.filter(([, value]) => value);
-    return el("div", {}, el("h3", {}, "Where it comes from"), detcost.definitions(known));
+    return el("div", {}, el("h3", {}, "Source"), detcost.definitions(known));
   }
 
   /** @param {Severity} severity */

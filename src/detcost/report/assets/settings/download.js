@@ -1,4 +1,4 @@
-/** What is shown, as files for a program. */
+/** The table as files that programs can read. */
 (() => {
   const { need } = detcost;
 
@@ -28,7 +28,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 
-  /** A row a cell. @param {State} state @param {Choice} choice */
+  /** A row for each cell. @param {State} state @param {Choice} choice */
   function rowsOf(state, choice) {
     const { view, subject, card } = state;
     const { scenarios, settings } = view.subjects[subject];
@@ -108,7 +108,7 @@
     return [names.join(","), ...lines, ""].join("\r\n");
   }
 
-  /** A field; a stranger's text that a spreadsheet would run as a formula gets an apostrophe. */
+  /** A field. Untrusted text that a spreadsheet would run as a formula gets an apostrophe. */
   /** @param {unknown} value */
   function field(value) {
     if (value === null || value === undefined) return "";

@@ -1,4 +1,4 @@
-/** The table of settings: a row each, sortable, and each opens to what it was measured by. */
+/** The table of settings: sortable rows, which open to their details. */
 (() => {
   const { el, need } = detcost;
 
@@ -34,7 +34,7 @@
     );
   }
 
-  /** What every column is headed by, and the rows' names at the left. */
+  /** The headers of the columns, which sort the rows. */
   /** @param {State} state @param {Column[]} columns @param {() => void} changed */
   function heads(state, columns, changed) {
     const first = { key: "setting", title: "Setting", note: undefined };
@@ -65,7 +65,7 @@
     return sort === `-${key}` ? "descending" : "none";
   }
 
-  /** Put the rows in order; what is not known comes last both ways. */
+  /** Sort the rows. Unknown values come last in both directions. */
   /** @param {State} state @param {Row[]} rows @param {Column[]} columns @param {HTMLElement} body */
   function arrange({ sort }, rows, columns, body) {
     const key = sort.replace(/^-/, "");
@@ -125,7 +125,7 @@
     } else state.open.delete(setting);
   }
 
-  /** Settings of which a run's controls failed. @param {State} state */
+  /** The settings with a run whose controls failed. @param {State} state */
   function failedSettings({ view, subject, machineData }) {
     const { scenarios, settings } = view.subjects[subject];
     const failed = settings.filter((column) =>
@@ -137,7 +137,7 @@
     return new Set(failed.map((column) => view.settings[column]));
   }
 
-  /** What parentheses around a count mean, where there are some. @param {State} state */
+  /** The meaning of parentheses around a count, if there are any. @param {State} state */
   function explained({ view, subject }) {
     const { scenarios, settings } = view.subjects[subject];
     const some = scenarios.some((row) =>
@@ -146,7 +146,7 @@
     return some ? detcost.say("anyway") : "";
   }
 
-  /** Name what the report knows and this view does not hold. @param {State} state */
+  /** The scenarios of the report that this view does not have. @param {State} state */
   function absent({ view, card }) {
     const names = Object.keys(detcost.index.scenarios).filter(
       (name) => !view.scenarios.includes(name),
