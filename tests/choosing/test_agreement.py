@@ -377,3 +377,56 @@ def test_json_has_the_fields_of_the_document_and_no_others(detcost, results):
     assert set(found) == set().union(*(re.findall(r"`(\w+)`", names) for names in documented))
     for keys in (row, cell, pair, found["columns"][0]):
         assert all(f"`{key}`" in DOCUMENT for key in keys)
+
+
+# Limits and missing fields.
+
+
+def test_every_two_columns_of_different_machines_are_a_pair():
+    pairs = agreement.compare(
+        [on("amd"), on("amd", setting="xla"), on("intel"), on("intel", setting="xla")]
+    ).pairs
+    assert {(str(pair.left), str(pair.right)) for pair in pairs} == {
+        ("amd default", "intel default"),
+        ("amd default", "intel xla"),
+        ("amd xla", "intel default"),
+        ("amd xla", "intel xla"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("limit", "rest"),
+    [(3, []), (2, ["and 1 more pairs of machines, which --json prints"])],
+)
+def test_pairs_of_machines_are_counted_only_beyond_the_limit(monkeypatch, limit, rest):
+    monkeypatch.setattr(agreement, "LISTED", limit)
+    lines = headline(on("amd"), on("arm"), on("intel"))
+    assert len(lines) == limit + len(rest)
+    assert lines[limit:] == rest
+
+
+def test_a_cell_has_the_digest_of_its_record():
+    [row] = agreement.compare([on("amd", digest="1"), on("intel", digest="2")]).rows
+    assert [cell.digest for cell in row.cells] == ["1", "2"]
+
+
+def test_of_a_cell_without_its_sequence_the_digests_are_compared():
+    """Evidence of older schemas kept the first output only."""
+    old = {"carries_state": True, "sequence": []}
+    assert letters(of_state("amd", "1", "2"), on("intel", digest="1", **old)) == [["A", "A"]]
+    assert letters(of_state("amd", "1", "2"), on("intel", digest="9", **old)) == [["A", "B"]]
+
+
+def test_an_unknown_processor_or_version_is_called_so():
+    bare = on("amd", versions={"tensorflow": "2.21.0"})
+    bare.machine.pop("cpu")
+    more = on("intel", versions={"tensorflow": "2.21.0", "numpy": "2.4.6"})
+    comparison = agreement.compare([bare, more])
+    assert comparison.machines == {"amd": "unknown CPU", "intel": "CPU of intel"}
+    assert comparison.versions == {"numpy": ["2.4.6", "none"]}
+
+
+def test_a_comparison_without_evidence_is_refused_in_one_line():
+    with pytest.raises(UsageError) as caught:
+        agreement.compare([])
+    assert str(caught.value) == ("no evidence to compare; run make bench, or detcost measure --out")

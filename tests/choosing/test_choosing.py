@@ -7,6 +7,7 @@ import json
 import math
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ import typer
 from rich.console import Console
 
 import detcost
-from detcost.choosing import decision
+from detcost.choosing import decision, scope_checks
 from detcost.choosing.decision import Candidate, Choice
 from detcost.choosing.selection import LISTED, Question
 from detcost.cli import main
@@ -113,6 +114,7 @@ def test_the_cheapest_setting_that_survives_is_chosen():
         races("xla", 0.5),
     )
     assert choice.best == "op_determinism"
+    assert named(choice, "op_determinism").reasons == ()
     assert order(choice) == ["op_determinism", "threads=1", "xla", "default"]
     assert qualifying(choice) == ["op_determinism", "threads=1"]
     assert named(choice, "threads=1").cost.ratio == pytest.approx(1.6, rel=1e-3)
@@ -213,6 +215,52 @@ def test_divergences_come_before_bounds_that_are_too_high():
     first, second = choice.candidates[0].reasons
     assert first == "matmul_square, process: 3 of 20 differed"
     assert second.startswith("matmul_square, repeat: 0 of 63 differed")
+
+
+def test_a_profile_that_bounds_the_rate_exactly_is_advised():
+    rate = upper_bound_of_zero(profiles.PROFILES["standard"].processes)
+    choice = choose(cell(scopes={"process": clean(6)}), survive=("process",), max_rate=rate)
+    assert "--profile standard would bound it" in choice.candidates[0].reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "rate"),
+    [
+        (None, None),
+        (divergence(0, 0), None),
+        (meaningless(), 0.0),
+        (divergence(1, 300, 0.0, 0.02), None),
+        (divergence(0, 20, 0.0, 0.14), 0.14),
+        (divergence(0, 20, 0.0, None), math.inf),
+        (divergence(0, 20, 0.0, 0.0), sys.float_info.min),
+    ],
+    ids=["missing", "not tried", "means nothing", "diverged", "clean", "unbounded", "bound of 0"],
+)
+def test_a_count_meets_every_rate_from_a_lowest_one_on(count, rate):
+    """0 stands for a scope that means nothing, so a bound of 0 is the next larger number."""
+    assert scope_checks.lowest_rate(count) == rate
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (None, "? %"),
+        (0.0000954, "0.0095 %"),
+        (0.0097, "0.97 %"),
+        (0.0126, "1.3 %"),
+        (0.139, "14 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_a_rate_is_written_with_two_digits(rate, text):
+    assert scope_checks.percent(rate) == text
+
+
+def test_the_count_of_a_scope_is_in_parentheses_if_the_cell_races():
+    divergent = {"threads": seen(5, 6)}
+    assert scope_checks.count_text(cell(scopes=divergent), "threads") == "5/6"
+    assert scope_checks.count_text(cell(divergence=racing(**divergent)), "threads") == "(5/6)"
+    assert scope_checks.count_text(races(), "process") == "20/20"
 
 
 # Scopes that were not compared or do not apply.
@@ -985,3 +1033,109 @@ def test_the_advice_on_a_bound_is_not_shortened():
     name = "crop_and_resize_gradient"
     shown = choice_tables.markdown(choose(cell(scenario=name), survive=("process",), max_rate=0.05))
     assert "would bound it at 4.9 %" in shown
+
+
+# Conditions that could not be tried, and evidence that lacks something.
+
+
+def test_conditions_that_could_not_be_tried_are_named_by_the_check():
+    skipped = {"oneDNN=SSE41": "no such CPU", "oneDNN=AVX": "did not take"}
+    some = msgspec.structs.replace(clean(6), skipped=skipped)
+    none = msgspec.structs.replace(divergence(0, 0), skipped=skipped)
+    for count, reasons in (
+        (some, ()),
+        (none, ("isa: not measured (oneDNN=SSE41, oneDNN=AVX could not be tried)",)),
+    ):
+        [candidate] = choose(cell(scopes={"isa": count}), survive=("isa",)).candidates
+        assert candidate.findings[0].skipped == ("oneDNN=SSE41", "oneDNN=AVX")
+        assert candidate.reasons == tuple(f"matmul_square, {reason}" for reason in reasons)
+
+
+def test_without_default_no_cost_is_known():
+    choice = choose(cell("xla"), cell("threads=1", 2.0))
+    assert choice.best is None
+    assert [(c.cost, c.reasons) for c in choice.candidates] == [
+        (None, ("its cost is not known",))
+    ] * 2
+
+
+def test_the_source_of_sparse_evidence_leaves_out_what_is_unknown():
+    choice = choose(cell(machine={"name": "box"}, controls=None))
+    assert choice.source.cpu == "unknown CPU"
+    assert choice.source.noise is None
+
+
+def test_an_a_a_comparison_without_a_whole_interval_is_not_the_widest():
+    def controls(low: float | None, high: float | None) -> Controls:
+        return Controls(cost(1.0, low, high), None, None)
+
+    known = cell("xla", controls=controls(0.99, 1.01))
+    for low, high in ((0.5, None), (None, 2.0), (None, None)):
+        noise = choose(cell(controls=controls(low, high)), known).source.noise
+        assert noise is not None
+        assert (noise.low, noise.high) == (0.99, 1.01)
+
+
+def test_two_levers_that_mean_something_stay_together():
+    """Without ``xla``, the combination of the other two levers is what was measured."""
+    choice = choose(
+        *two("default", 1, 1),
+        *two("op_determinism+threads=1", 2.0, 2.0),
+        cell("op_determinism+threads=1+xla", 0.5, scenario="a"),
+        means_nothing("xla", scenario="b"),
+        means_nothing("op_determinism+threads=1+xla", scenario="b"),
+    )
+    candidate = named(choice, "op_determinism+threads=1+xla")
+    assert candidate.qualifies
+    assert candidate.cost is not None
+    assert candidate.cost.ratio == pytest.approx(math.sqrt(0.5 * 2.0), rel=1e-3)
+
+
+def test_a_combination_is_not_applicable_if_the_rest_of_it_was_not_measured():
+    choice = choose(
+        *two("default", 1, 1),
+        cell("tf32=off+xla", 0.5, scenario="a"),
+        means_nothing("xla", scenario="b"),
+        means_nothing("tf32=off+xla", scenario="b"),
+    )
+    assert named(choice, "tf32=off+xla").reasons == (
+        "b: not applicable (tf32=off+xla means nothing to it)",
+    )
+
+
+def test_commands_for_each_scenario_write_to_the_wanted_file():
+    [choice] = decision.choose_each([cell(divergence={})], Question(), "mine.jsonl")
+    assert [shlex.split(command)[-2:] for command in choice.commands] == [["--out", "mine.jsonl"]]
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ({"device": "CPU:1"}, 'device "CPU:1"; did you mean "CPU:0"?; there is CPU:0'),
+        ({"machine": "bax"}, 'machine "bax"; did you mean "box"?; there is box'),
+        ({"tensorflow": "2.2"}, 'TensorFlow "2.2"; did you mean "2.21.0"?; there is 2.21.0'),
+        ({"size": "huge"}, 'size "huge"; there is medium'),
+        ({"dtype": "int8"}, 'type "int8"; there is float32'),
+    ],
+)
+def test_a_name_without_evidence_is_refused_with_its_kind(question, line):
+    with pytest.raises(UsageError) as mistake:
+        choose(cell(), **question)
+    assert str(mistake.value) == f"no evidence of {line}"
+
+
+@pytest.mark.parametrize(("more", "rest"), [(0, ""), (1, " and 1 more")])
+def test_names_are_counted_only_if_some_are_not_listed(more, rest):
+    names = [f"box_{i:02}" for i in range(LISTED + more)]
+    evidence = [cell(machine={"name": name}) for name in names]
+    with pytest.raises(UsageError) as mistake:
+        choose(*evidence, machine="qqqq")
+    assert str(mistake.value).endswith(f"; there is {', '.join(names[:LISTED])}{rest}")
+
+
+def test_a_question_without_evidence_is_refused_in_one_line():
+    with pytest.raises(UsageError) as mistake:
+        choose()
+    assert str(mistake.value) == (
+        "no evidence to choose from; run make bench, or detcost measure --out"
+    )

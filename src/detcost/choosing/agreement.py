@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -166,7 +166,7 @@ def compare(
 
 
 def _of_settings(records: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:
-    measured = sorted({record.setting for record in records}, key=simplest_first)
+    measured = sorted({record.setting for record in records})
     if wanted is None:
         usual = [name for name in measured if name in USUAL or _caps(name)]
         wanted = usual or measured
@@ -197,8 +197,8 @@ def _rows(records: Sequence[Record], columns: Sequence[AgreementColumn]) -> Iter
         subject = tuple(getattr(record, field) for field in SUBJECT)
         column = AgreementColumn(record.machine_name, record.setting)
         subjects.setdefault(subject, {})[column] = record
-    for subject, by_column in sorted(subjects.items(), key=itemgetter(0)):
-        cells = tuple(_cells(by_column.get(column) for column in columns))
+    for subject in sorted(subjects):
+        cells = tuple(_cells(map(subjects[subject].get, columns)))
         yield AgreementRow(**dict(zip(SUBJECT, subject, strict=True)), cells=cells)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -230,7 +231,7 @@ def _order(candidates: Iterable[Candidate]) -> list[Candidate]:
     tied = [candidate for candidate in ranked if candidate.tied]
     if not tied:
         return ranked
-    best = min(tied, key=lambda c: (lever_count(c.setting), _ratio(c.cost)))
+    best = min(tied, key=lambda c: lever_count(c.setting))  # the first of these is the cheapest
     return [best, *(candidate for candidate in ranked if candidate is not best)]
 
 
@@ -251,7 +252,11 @@ def source_of(records: Sequence[Record]) -> Source:
     """Return the basis of an answer from some records."""
     days = sorted(record.measured_at for record in records)
     controls = [record.controls for record in records if record.controls]
-    widths = [c.same_setting for c in controls if c.same_setting and c.same_setting.low]
+    widths = [
+        (same.high / same.low, same)
+        for same in (control.same_setting for control in controls)
+        if same and same.low and same.high
+    ]
     return Source(
         machine=records[0].machine_name,
         cpu=str(records[0].machine.get("cpu") or "unknown CPU"),
@@ -260,7 +265,7 @@ def source_of(records: Sequence[Record]) -> Source:
         last_measured=days[-1],
         runs=tuple(sorted({record.run_id for record in records})),
         profiles=tuple(sorted({r.protocol.profile for r in records if r.protocol})),
-        noise=max(widths, key=lambda cost: (cost.high or 1) / (cost.low or 1), default=None),
+        noise=max(widths, key=itemgetter(0))[1] if widths else None,
         failed_controls=tuple(dict.fromkeys(f for c in controls for f in c.failures)),
         cold=any(record.cold for record in records),
     )

@@ -97,10 +97,8 @@ class Selection(Generic[R]):
         record = self._cells.get((scenario, setting))
         if record is None or record.status != "not_applicable":
             return record
-        levers = setting.split("+")
-        rest = [lever for lever in levers if not self._means_nothing(scenario, lever)]
-        simpler = "+".join(rest) or "default"
-        return self._cells.get((scenario, simpler), record) if len(rest) < len(levers) else record
+        rest = [one for one in setting.split("+") if not self._means_nothing(scenario, one)]
+        return self._cells.get((scenario, "+".join(rest) or "default"), record)
 
     def row(self, scenario: str) -> list[R | None]:
         """Return the scenario's records, one for each setting."""
