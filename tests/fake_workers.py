@@ -66,7 +66,10 @@ class Behaviour:
 
 @dataclass
 class FakeWorkerFactory:
-    """Starts fake workers, logs all method calls, and has the clock."""
+    """Starts fake workers, logs all method calls, and has the clock.
+
+    ``saved`` has the output that a worker saved to each path.
+    """
 
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     seed: int = 0
@@ -77,6 +80,7 @@ class FakeWorkerFactory:
     conditions: list[tuple[str, Conditions, str]] = field(default_factory=list)
     pythons: list[tuple[str, int]] = field(default_factory=list)
     lost_neighbours: set[str] = field(default_factory=set)
+    saved: dict[str, str] = field(default_factory=dict)
     alive: Counter[str] = field(default_factory=Counter)
     most_alive: int = 0
 
@@ -165,17 +169,22 @@ class FakeWorker:
     def _next_output(self, flips: float) -> str:
         self.calls += 1
         usual = f"{self.output} {self.calls}" if self.behaviour.state else self.output
-        return self._maybe_other(flips, usual)
+        self.last_output = self._maybe_other(flips, usual)
+        return self.last_output
 
     def save_outputs(self, path: str) -> None:
         self._log("save_outputs")
+        self.factory.saved[path] = self.last_output
 
     def severity(self, path: str) -> Severity:
+        """Return a severity. It is measured only between outputs that differ."""
         self._log("severity")
+        assert self.factory.saved[path] != self.last_output
         return Severity(max_ulp=1, fraction_differing=0.5, mean_relative=1e-7)
 
     def accuracy(self, path: str) -> float:
         self._log("accuracy")
+        assert path in self.factory.saved
         return 1e-7
 
     def usage(self) -> Usage:

@@ -190,6 +190,7 @@ VERDICTS = [
     (0.96, 0.99, "ambiguous", "the interval crosses −2 %"),
     (1.02, 1.03, "ambiguous", "the interval crosses +2 %"),
     (0.97, 0.98, "ambiguous", "the interval crosses −2 %"),
+    (1.00, 1.05, "ambiguous", "the interval is wider than the ±2 % band and crosses +2 %"),
     (
         *(1.00, 1.20, "ambiguous"),
         "the interval is wider than the ±2 % band and crosses +2 %",
@@ -212,6 +213,20 @@ def test_the_band_can_be_chosen():
     assert intervals.verdict(0.96, 1.04) == "ambiguous"
     assert intervals.verdict(0.96, 1.04, band=0.05) == "free"
     assert "crosses +5 %" in intervals.ambiguity(1.01, 1.06, band=0.05)
+    assert intervals.ambiguity(1.03, 1.06, band=0.05) == "the interval crosses +5 %"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "reason"),
+    [
+        (0.875, 1.375, "crosses +25 %"),
+        (0.75, 1.5, "is wider than the ±25 % band and crosses +25 %"),
+        (0.5, 1.25, "is wider than the ±25 % band and crosses −25 %"),
+    ],
+)
+def test_the_ends_of_the_band_belong_to_it(low, high, reason):
+    """A quarter is exact in binary, so these intervals end exactly where the band does."""
+    assert intervals.ambiguity(low, high, band=0.25) == f"the interval {reason}"
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.1, 1.0), (-1.0, 1.0), (0.0, 1.0), (1.0, math.inf)])

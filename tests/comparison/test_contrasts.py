@@ -323,3 +323,51 @@ def test_an_empty_comparison_has_no_estimates():
     assert contrasts.between([]).mean.shape == (0, 0, 0)
     assert between([]).mean.shape == (0, 0)
     assert estimates(between([None]), 0) == [None]
+
+
+# Parts of a comparison.
+
+
+def test_the_matrices_of_some_scenarios_are_taken_by_index():
+    rows = [[default(n), cell("xla", [0.1 * n] * n)] for n in (2, 3, 4)]
+    some = contrasts.between(rows).for_scenarios([2, 0])
+    expected = contrasts.between([rows[2], rows[0]])
+    for field in ("mean", "variance", "freedom"):
+        np.testing.assert_array_equal(getattr(some, field), getattr(expected, field))
+
+
+def test_against_no_setting_every_ratio_is_unknown():
+    rows = [[default(3), cell("xla", THREE)]] * 4
+    for comparison, shape in ((contrasts.between(rows), (4, 2, 3)), (over(*rows), (2, 3))):
+        ratios = comparison.ratios(None)
+        assert (ratios.shape, ratios.dtype) == (shape, float)
+        assert np.isnan(ratios).all()
+
+
+def test_the_worst_is_the_highest_ratio_and_not_the_highest_end():
+    noisy, narrow = [0.0, 1.4], [0.6, 0.6]
+    rows = [[default(2), cell("xla", logs)] for logs in (narrow, noisy)]
+    ratios = contrasts.between(rows).ratios(0)
+    assert ratios[0, 1, 1] > ratios[1, 1, 1]
+    assert contrasts.worst(ratios)[1, 0] == pytest.approx(math.exp(0.7))
+    tall, wide = [0.8, 0.8], [-1.0, 1.4]
+    ratios = contrasts.between([[default(2), cell("xla", logs)] for logs in (wide, tall)]).ratios(0)
+    assert ratios[0, 1, 2] > ratios[1, 1, 2]
+    assert contrasts.worst(ratios)[1, 0] == pytest.approx(math.exp(0.8))
+
+
+def test_two_runs_of_two_blocks_each_have_one_degree_of_freedom():
+    one, other = cell("xla", [0.1, 0.3]), cell("threads=1", [0.2, 0.3], **LATER)
+    welch = stats.ttest_ind([0.1, 0.3], [0.2, 0.3], equal_var=False).confidence_interval(0.95)
+    apart = estimates(between([one, other]), 1)[0]
+    assert ends(apart) == pytest.approx(
+        (math.exp(welch.low), math.exp(-0.05), math.exp(welch.high))
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_default_costs_1_even_if_no_setting_has_blocks():
+    alone = between([record(cost=None)])
+    beside = between([record(cost=None), failed(setting="xla")])
+    assert ends(estimates(alone, 0)[0]) == ends(estimates(beside, 0)[0]) == (1, 1, 1)
+    assert estimates(beside, 0)[1] is None

@@ -119,21 +119,18 @@ def between(rows: Sequence[Sequence[Record | None]]) -> Contrasts:
     """
     logs, blocks = _log_ratios(rows)
     # Default runs in every block. Its record stores the A/A comparison, which may have fewer.
-    blocks = np.where(_is_default(rows), blocks.max(axis=1, keepdims=True, initial=0), blocks)
+    # The cost of default is 1 even if no setting has blocks.
+    blocks = np.where(_is_default(rows), blocks.max(axis=1, keepdims=True, initial=1), blocks)
     one, other = blocks[..., :, None], blocks[..., None, :]
     shared, most = np.minimum(one, other), np.maximum(one, other)
     # Blocks are added one by one. numpy's sum and product split the work by its size, so the last
     # bits of one scenario would depend on how many blocks the other scenarios have.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = sum(np.moveaxis(logs, 2, 0), np.zeros(blocks.shape)) / blocks
+    with np.errstate(invalid="ignore"):
+        means = sum(np.moveaxis(logs, 2, 0)) / blocks
         around = np.where(_inside(logs, blocks), logs - means[..., None], 0)
         products = (log[..., :, None] * log[..., None, :] for log in np.moveaxis(around, 2, 0))
-        product = sum(products, np.zeros((*blocks.shape, blocks.shape[1])))
-        product /= most * (shared - 1.0)
+        product = sum(products) / (most * (shared - 1.0))
     variances, freedom = np.diagonal(product, axis1=1, axis2=2), np.maximum(blocks - 1.0, 1)
-    # The cost of default is 1 even if the A/A comparison is missing.
-    lost = _is_default(rows) & (blocks == 0)
-    means, variances = np.where(lost, 0, means), np.where(lost, 0, variances)
     apart, degrees = _welch(_both(variances), _both(freedom))
     paired = _of_one_run(rows, blocks)
     variance = np.where(paired, np.maximum(apart - 2 * product, 0), apart)
@@ -154,7 +151,7 @@ def _of_one_run(rows: Sequence[Sequence[Record | None]], blocks: Counts) -> Mask
     """Return whether the costs of two settings are from one run, and so from shared blocks."""
     numbers: dict[str, int] = {}
     names = [record.run_id if record else "" for row in rows for record in row]
-    runs = np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=int)
+    runs = np.array([numbers.setdefault(name, len(numbers)) for name in names])
     own, other = _both(runs.reshape(blocks.shape))
     many, others = _both(blocks)
     return np.asarray((own == other) & (many > 0) & (others > 0))

@@ -133,14 +133,14 @@ def _experiment(record: Evidence) -> _Experiment:
 
 def _analyse(experiment: _Experiment, costs: Mapping[str, list[float]]) -> Factors | None:
     """Estimate the effects from the largest factorial."""
-    for levers in sorted(_subsets(SWITCHES), key=len, reverse=True):
+    for levers in sorted(filter(None, _subsets(SWITCHES)), key=len, reverse=True):
         logs = _factorial(levers, costs)
         if logs is not None:
             return Factors(
                 *experiment,
                 blocks=logs.shape[1],
                 effects=_effects(levers, logs),
-                together=_estimate(levers, logs[-1] - logs[0]),
+                together=_estimate(levers, logs[-1]),
             )
     return None
 
@@ -156,7 +156,7 @@ def _factorial(
     """
     names = [grammar.parse("+".join(cell)).name for cell in _subsets(levers) if cell]
     logs = [costs.get(name, []) for name in names]
-    shared = min(map(len, logs), default=0)
+    shared = min(map(len, logs))
     if not shared:
         return None
     return np.array([[0.0] * shared, *(cell[:shared] for cell in logs)])
