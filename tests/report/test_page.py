@@ -111,6 +111,37 @@ def new_facts(tmp_path_factory) -> Path:
     return page_of(tmp_path_factory.mktemp("new-facts"), with_new_facts())
 
 
+def with_edge_cases() -> list[Evidence]:
+    """Return cells without a bound, a cost, a scope or a record, and untrusted figures."""
+    steady = {"repeat": divergence(0, 315), "process": divergence(0, 20, 0.0, 0.14)}
+    nothing = msgspec.structs.replace(divergence(0, 0), rate=None, low=None, high=None)
+    means_nothing = msgspec.structs.replace(nothing, reason="the scenario sets it itself")
+    skipped = msgspec.structs.replace(nothing, skipped={"two": "no second core"})
+    unbounded = msgspec.structs.replace(divergence(0, 4), high=None)
+    zero, above = divergence(0, 3, 0.0, 0.0), divergence(0, 3, 0.0, 7.0)
+    more = {"threads": means_nothing, "load": skipped, "isa": unbounded, "execution": zero}
+    odd = {**steady, "threads": above, "load": unbounded, "isa": means_nothing}
+    excused = {"status": "not_applicable", "reason": "xla means nothing to it"}
+    return [
+        record(scenario="first", divergence={**steady, **more}),
+        record(scenario="first", setting="xla", divergence=odd),
+        record(scenario="first", setting="tf32=off", divergence=steady, cost=None),
+        failed(scenario="first", setting="op_determinism", status="out_of_memory", reason=None),
+        record(scenario="second", divergence={**steady, "isa": means_nothing}),
+        failed(scenario="second", setting="xla", **excused),
+        record(scenario="second", setting="onednn=off", divergence={**odd, "execution": zero}),
+        record(scenario="second", setting="tf32=off", cost=cost(1.1, None, None)),
+        record(scenario="-third", family="odd", divergence=steady),
+        record(scenario="-third", family="odd", setting="threads=1", divergence={}),
+    ]
+
+
+@pytest.fixture(scope="module")
+def edge_cases(tmp_path_factory) -> Path:
+    """The page of made-up results in which much is missing."""
+    return page_of(tmp_path_factory.mktemp("edge-cases"), with_edge_cases())
+
+
 def page_of(folder: Path, records: list[Evidence]) -> Path:
     path = folder / "results" / "x.trials.jsonl"
     path.parent.mkdir()
@@ -222,6 +253,13 @@ def test_it_answers_what_the_command_answers_of_races_state_and_old_evidence(
     records, problems = reading.read(new_facts.parents[1] / "results")
     assert problems == []
     agree(show(tab, new_facts), subject, records)
+
+
+@pytest.mark.parametrize("subject", ["all", "first", "second", "-third", "matmul", "odd"])
+def test_it_agrees_with_the_command_where_much_is_missing(subject, tab, edge_cases):
+    records, problems = reading.read(edge_cases.parents[1] / "results")
+    assert problems == []
+    agree(show(tab, edge_cases), subject, records)
 
 
 def agree(tab: Page, subject: str, records: list[Evidence]) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from detcost.report.plots import averages, plots, style
-from detcost.report.plots.plots import Plot, draw
+from detcost.report.plots import averages, drawing, style
+from detcost.report.plots.drawing import Plot, draw
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -70,8 +70,8 @@ def some(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Plot]]:
 
 def drawn(cells: list[dict[str, Any]], folder: Path, kind: str) -> tuple[Plot, ET.Element]:
     """Draw the first plot of a kind, without those after it."""
-    plans = plots._of_device(averages.believable(pd.DataFrame(cells)), cells[0]["device"], 1)
-    plot = plots._draw(next(plan for plan in plans if plan.kind == kind), folder)
+    plans = drawing._of_device(averages.believable(pd.DataFrame(cells)), cells[0]["device"], 1)
+    plot = drawing._draw(next(plan for plan in plans if plan.kind == kind), folder)
     return plot, ET.parse(folder / plot.file).getroot()
 
 
@@ -98,7 +98,7 @@ def coloured(svg: ET.Element) -> int:
 
 def test_importing_it_loads_no_library_for_plots() -> None:
     code = (
-        "import sys, detcost.report.plots.plots; "
+        "import sys, detcost.report.plots.drawing; "
         "print({'matplotlib', 'seaborn', 'pandas'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -266,7 +266,7 @@ def test_only_cells_whose_interval_tells_have_a_colour(tmp_path: Path) -> None:
     for figure in ("1.04", "1.92"):
         assert fill_of(svg, figure) == style.MUTED
     assert texts(svg).count("–") == 6
-    counts = "costs more: 2, faster: 1, free within ±2 %: 1, the interval does not tell: 2"
+    counts = "costs more: 2, faster: 1, free within ±2 %: 1, ambiguous: 2"
     assert counts in plot.alt
     assert "Least: faster in matmul, 0.71" in plot.alt
     assert "greatest: no_interval in matmul, 1.92." in plot.alt
@@ -292,7 +292,7 @@ def test_a_forest_tells_figures_and_verdicts_in_words(tmp_path: Path) -> None:
     plot, svg = drawn(cells, tmp_path, "forest")
     assert {"1.20 [1.14, 1.26]", "0.80 [0.76, 0.84]", "ambiguous", "faster"} <= set(texts(svg))
     assert texts(svg).count("costs") == 2
-    counts = "costs more: 2, faster: 1, free within ±2 %: 0, the interval does not tell: 1"
+    counts = "costs more: 2, faster: 1, free within ±2 %: 0, ambiguous: 1"
     assert counts in plot.alt
     assert "default against itself: 0.97 to 1.04" in plot.alt
     assert "Cheapest with no divergence seen: tf32=off, 1.01 [0.96, 1.06]." in plot.alt
@@ -338,8 +338,8 @@ def test_many_machines_are_boxes_and_means_with_a_bounded_number_of_marks(tmp_pa
 def test_what_a_plot_cannot_hold_is_left_out_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plots, "MOST_SETTINGS", 3)
-    monkeypatch.setattr(plots, "MOST_SCENARIOS", 2)
+    monkeypatch.setattr(drawing, "MOST_SETTINGS", 3)
+    monkeypatch.setattr(drawing, "MOST_SCENARIOS", 2)
     cells = [row for i in range(3) for row in some_cells(scenario=f"s{i}")]
     plot, svg = drawn(cells, tmp_path, "heatmap")
     assert "3 of 4 settings, 2 of 3 scenarios" in plot.alt

@@ -25,7 +25,7 @@ from detcost.report.decision_table import SubjectCost
 from detcost.report.history import Change, Observation, Observations
 from detcost.report.machines import Card, SeenMachine, by_machine, write_machines
 from detcost.report.plots import data as plot_data
-from detcost.report.plots import plots
+from detcost.report.plots import drawing
 from detcost.report.projection import LONGEST
 from detcost.report.words import WORDS
 from detcost.scenarios import registry
@@ -68,7 +68,7 @@ class Index(msgspec.Struct, frozen=True):
     words: dict[str, str]
     machines: list[Card]
     scenarios: dict[str, tuple[str, str]]
-    plots: list[plots.Plot]
+    plots: list[drawing.Plot]
     folklore: list[Folklore]
     problems: list[str]
     site: str | None
@@ -105,7 +105,7 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     if not seen:
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
     seen.sort(key=lambda machine: machine.card.last_measured, reverse=True)
-    drawn = plots.draw(
+    drawn = drawing.draw(
         plot_data.frame([part for machine in seen for part in machine.plotted]), out / "plots"
     )
     claims, unread = reading.read(results, folklore=True)
@@ -137,7 +137,7 @@ def _machines(
     with process_pool.pool() as pool:
         while groups:
             coming = pool.imap(partial(write_machines, folder=data), groups)
-            plots.load()  # takes seconds, in which the other processes work
+            drawing.load()  # takes seconds, in which the other processes work
             answers = list(coming)
             shared = _shared(answers)
             again: list[Path] = []
@@ -158,7 +158,7 @@ def _shared(answers: Iterable[tuple[list[SeenMachine], list[Problem]]]) -> set[s
 
 def _index(
     seen: Sequence[SeenMachine],
-    drawn: list[plots.Plot],
+    drawn: list[drawing.Plot],
     folklore: list[Folklore],
     problems: Sequence[Problem],
     site: str | None,

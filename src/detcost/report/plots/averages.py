@@ -1,4 +1,4 @@
-"""Averages of what cells cost, over scenarios and machines. NaN is unknown."""
+"""Averages of costs over scenarios and machines. NaN means unknown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def believable(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells with a cost that can be one; what no interval can be becomes unknown."""
+    """Return the cells with a possible cost; impossible intervals and bounds become unknown."""
     import pandas as pd
 
     figures = ["ratio", "low", "high", "same_low", "same_high", "bound"]
@@ -29,54 +29,52 @@ def believable(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def costs(cells: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Return geometric means of costs. Intervals are of independent runs: variances add up."""
+    """Return geometric means of costs. Runs are independent, so their variances add up."""
     import pandas as pd
 
     logs = np.log(cells[["ratio", "low", "high"]])
     variance = ((logs["high"] - logs["low"]) / 2) ** 2
     groups = cells.assign(log=logs["ratio"], variance=variance.fillna(np.inf)).groupby(by)
     mean, margin = groups["log"].mean(), np.sqrt(groups["variance"].sum()) / groups.size()
-    margin = margin.where(margin < np.inf)  # one unknown, all unknown
+    margin = margin.where(margin < np.inf)  # unknown if one of them is
     ends = {"ratio": mean, "low": mean - margin, "high": mean + margin}
-    found = pd.DataFrame({name: np.exp(end) for name, end in ends.items()})
-    return found.reset_index().astype(dict.fromkeys(by, "str")).set_index(by)
+    means = pd.DataFrame({name: np.exp(end) for name, end in ends.items()})
+    return means.reset_index().astype(dict.fromkeys(by, "str")).set_index(by)
 
 
 def verdicts(costs: pd.DataFrame) -> list[str]:
-    """Return what :func:`detcost.intervals.verdict` says of each row."""
+    """Return the verdict on each row, as :func:`detcost.intervals.verdict` does."""
     low, high = costs["low"], costs["high"]
-    told = {
+    conditions = {
         "costs": low > 1 + BAND,
         "faster": high < 1 - BAND,
         "free": (low >= 1 - BAND) & (high <= 1 + BAND),
     }
-    return list(np.select(list(told.values()), list(told), "ambiguous"))
+    return list(np.select(list(conditions.values()), list(conditions), "ambiguous"))
 
 
 def points(cells: pd.DataFrame, by_scenario: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a setting: mean cost, worst bound, and whether it is on the frontier.
+    """Return the mean cost and the worst bound of each setting, and the settings of the frontier.
 
-    ``by_scenario`` has the :func:`costs` of the cells by scenario and setting.
-
-    Only a setting that is known in every scenario can be: a mean over fewer of them is a mean
-    of other programs.
+    ``by_scenario`` has the :func:`costs` of the cells by scenario and setting. Only a setting
+    that is known in every scenario can be on the frontier: other means are of other programs.
     """
     by_setting = cells.groupby("setting")
-    found = costs(by_scenario.reset_index(), ["setting"]).assign(
+    settings = costs(by_scenario.reset_index(), ["setting"]).assign(
         bound=by_setting["bound"].max(),
         diverged=by_setting["diverged"].any(),
         scenarios=cells.dropna(subset=["bound"]).groupby("setting")["scenario"].nunique(),
     )
-    found["whole"] = found["scenarios"].eq(cells["scenario"].nunique())
-    found = found.sort_values(["bound", "ratio"])
-    whole = found.loc[found["whole"], "ratio"]
+    settings["whole"] = settings["scenarios"].eq(cells["scenario"].nunique())
+    settings = settings.sort_values(["bound", "ratio"])
+    whole = settings.loc[settings["whole"], "ratio"]
     cheaper = whole < whole.cummin().shift(fill_value=np.inf)
-    found["frontier"] = found.index.isin(whole.index[cheaper])
-    return found
+    settings["frontier"] = settings.index.isin(whole.index[cheaper])
+    return settings
 
 
 def over(cells: pd.DataFrame, *columns: str) -> str:
-    """Say what a geometric mean is over, where it is over more than one."""
+    """Write over how many of each column a geometric mean is, if over more than one."""
     counts = {column: cells[column].nunique() for column in columns}
     several = [f"{count} {column}s" for column, count in counts.items() if count > 1]
     return f", geometric mean over {' and '.join(several)}" if several else ""

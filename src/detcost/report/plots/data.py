@@ -1,4 +1,4 @@
-"""Plotted: the figures of a machine's cells that plots put beside the other machines'."""
+"""Data of plots: figures of the cells of all machines."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WORDS = ("scenario", "family", "setting", "device", "machine")
-#: The bound is the worst, and bits diverged, in the usual scopes.
+#: ``bound`` is the highest one in the usual scopes; ``diverged`` is about these scopes too.
 FIGURES = ("ratio", "low", "high", "same_low", "same_high", "bound", "diverged")
 
 
 class Words(NamedTuple):
-    """A column of words: each of them once, and the places of the cells' own."""
+    """A column of words: each word once, and the place of each cell's word."""
 
     known: list[str]
     places: npt.NDArray[np.int_]
 
 
 class Columns(NamedTuple):
-    """What is plotted of one device of a machine, by the columns' names."""
+    """The data of one device of a machine, by the names of columns."""
 
     words: dict[str, Words]
     figures: dict[str, npt.NDArray[np.float64]]
 
 
 def columns(machine: str, shown: Sequence[View]) -> list[Columns]:
-    """Return what is plotted of a machine: of each device its newest view."""
+    """Return the data of a machine from the newest view of each device."""
     newest: dict[str, View] = {}
     for view in shown:
         newest.setdefault(view.device, view)
@@ -45,7 +45,7 @@ def columns(machine: str, shown: Sequence[View]) -> list[Columns]:
 
 
 def frame(parts: Sequence[Columns]) -> pd.DataFrame:
-    """Put the columns of all machines together, a row a cell."""
+    """Return the data of all machines, with a row for each cell."""
     import pandas as pd
 
     words = {name: _categorical([part.words[name] for part in parts]) for name in WORDS}
@@ -81,10 +81,10 @@ def _columns(machine: str, view: View) -> Columns:
 def _figures(
     view: View, cells: Sequence[CellView], kept: npt.NDArray[np.int_]
 ) -> npt.NDArray[np.float64]:
-    """Return a row a cell and a column each of :data:`FIGURES`; ``kept`` are the cells' places."""
+    """Return a row for each cell, with the :data:`FIGURES`; ``kept`` are the cells' places."""
     costs = [(cost.ratio, cost.low, cost.high) for cell in cells if (cost := cell.cost)]
     same = [(s.low, s.high) if (s := o.same_setting) else (None, None) for o in view.origins]
-    # A scope that was not measured is the check at the last place: its bound is not known.
+    # A scope that was not measured has the last check, whose bound is unknown.
     bounds = [(c.high if c.trials else None, c.divergent > 0) for c in view.checks]
     bounds.append((None, False))
     usual = [SCOPES.index(scope) for scope in USUAL_SCOPES]

@@ -1,4 +1,4 @@
-"""What plots are made of: points, rows with intervals or boxes, tables of ratios."""
+"""Marks of plots: points, rows with intervals or boxes, tables of ratios."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def points(drawn: Figure, axes: Axes, known: pd.DataFrame, names: Sequence[str]) -> None:
-    """Draw settings as points of cost and rate, with their names, and the frontier's steps."""
+    """Draw settings as points of cost and rate with names, and the steps of the frontier."""
     import seaborn as sns
 
     line = known[known["frontier"]]
@@ -29,7 +29,7 @@ def points(drawn: Figure, axes: Axes, known: pd.DataFrame, names: Sequence[str])
     colours = {"frontier": look.BLUE, "dominated": look.GREY, "partial": look.GREY}
     axes.grid(True)
     axes.step(*steps, where="post", color=look.BLUE, lw=1.5, zorder=1)
-    edges = [colours[each] for each in kind]
+    edges = [colours[name] for name in kind]
     axes.vlines(known["bound"], known["low"], known["high"], edges, lw=1.2, zorder=2)
     marks = sns.scatterplot(
         known,
@@ -44,7 +44,7 @@ def points(drawn: Figure, axes: Axes, known: pd.DataFrame, names: Sequence[str])
         zorder=3,
     ).collections[-1]
     marks.set(edgecolors=edges, linewidths=1.2)
-    marks.set_facecolors([look.PAGE if each == "partial" else colours[each] for each in kind])
+    marks.set_facecolors([look.PAGE if name == "partial" else colours[name] for name in kind])
     _name_points(axes, known[["bound", "ratio"]].to_numpy(), names)
     axes.set(xlabel="rate of divergence in repeat and process: at most (95 %)", ylabel=look.COST)
     keys: dict[str, Artist] = {
@@ -57,7 +57,7 @@ def points(drawn: Figure, axes: Axes, known: pd.DataFrame, names: Sequence[str])
 
 
 def rows(names: Sequence[str], machines: Sequence[str]) -> tuple[Figure, Axes]:
-    """Return axes with a row a name, the first on top, of so many machines (boxes: none)."""
+    """Return axes with a row for each name, the first on top; without machines it has boxes."""
     step = 12 + 10 * (len(machines) or 1)
     room = 170 if len(machines) < 2 else look.width(machines) + 56
     drawn, axes = look.figure((350, step * len(names)), look.width(names) + 14, room, 54, 70)
@@ -78,9 +78,9 @@ def rows(names: Sequence[str], machines: Sequence[str]) -> tuple[Figure, Axes]:
 
 
 def bands(drawn: Figure, axes: Axes, low: float, high: float, machines: int) -> None:
-    """Shade the free band, hatch that of ``default`` against itself, and explain them.
+    """Shade the free band, hatch the band of the A/A comparison, and add their legend.
 
-    The latter is the widest of several ``machines``; of boxes (0), the median.
+    The A/A band is the widest of several ``machines``. For boxes (0 machines) it is the median.
     """
     free = axes.axvspan(1 - BAND, 1 + BAND, color=look.GREY, alpha=0.25, lw=0, zorder=0.5)
     keys: dict[str, Artist] = {f"free: within ±{100 * BAND:g} %": free}
@@ -90,12 +90,12 @@ def bands(drawn: Figure, axes: Axes, low: float, high: float, machines: int) -> 
         keys[f"A/A: default against itself{which}"] = itself
     axes.axvline(1, color=look.INK, lw=0.9, zorder=0.7)
     if machines:
-        keys["hollow: the interval does not tell"] = look.key("o", look.MUTED, look.PAGE)
+        keys["hollow: ambiguous"] = look.key("o", look.MUTED, look.PAGE)
     look.legend(drawn, keys)
 
 
 def intervals(axes: Axes, costs: pd.DataFrame, machines: Sequence[str]) -> None:
-    """Draw a mark and an interval a row of ``costs``; of several machines, beside each other."""
+    """Draw a mark and an interval for each row of ``costs``, machines beside each other."""
     alone, of_machines = len(machines) == 1, dict(enumerate(look.MACHINES))
     for mark in range(len(machines)):
         own = costs[costs["mark"] == mark]
@@ -118,7 +118,7 @@ def intervals(axes: Axes, costs: pd.DataFrame, machines: Sequence[str]) -> None:
 def _arrows(
     axes: Axes, costs: pd.DataFrame, places: pd.Series[float], colours: pd.Series[str]
 ) -> None:
-    """Point to where an interval goes on beyond the axis."""
+    """Draw arrows where an interval goes beyond the axis."""
     low, high = axes.get_xlim()
     for end, beyond, arrow in ((low, costs["low"] < low, "<"), (high, costs["high"] > high, ">")):
         for place, colour in zip(places[beyond], colours[beyond], strict=True):
@@ -131,13 +131,13 @@ def _name_machines(axes: Axes, machines: Sequence[str]) -> None:
     places = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02)}
     texts = axes.legend(keys, [str(i) for i in range(len(keys))], **places).get_texts()
     for text, name in zip(texts, machines, strict=True):
-        text.set_text(name)  # only here: matplotlib takes a label "_x" for one to leave out
+        text.set_text(name)  # not as a label: matplotlib leaves out labels that begin with "_"
 
 
 def boxes(axes: Axes, costs: pd.DataFrame, names: Sequence[str]) -> None:
-    """Draw a box a row: what the ratios of all machines are like.
+    """Draw a box for each row: the distribution of the ratios of all machines.
 
-    Three lines each, since seaborn's box is seven artists of its own, and there may be thousands.
+    A box is three lines. seaborn's box is seven artists, and there may be thousands of boxes.
     """
     ends = costs.groupby("row")["ratio"].quantile(np.linspace(0, 1, 5)).unstack()
     low, first, middle, third, high = ends.to_numpy().T
@@ -157,16 +157,16 @@ def heatmap(
     scenarios: Sequence[str],
     settings: Sequence[str],
     ratios: pd.DataFrame,
-    told: npt.NDArray[np.bool_],
+    clear: npt.NDArray[np.bool_],
 ) -> tuple[Figure, Axes]:
-    """Draw a table of ratios, a row a scenario; only where the interval tells it has colour."""
+    """Draw a table of ratios, with a row for each scenario. Only ``clear`` cells have colour."""
     step = 46 if len(settings) <= 12 else 38
     size = step * len(settings), 18 * len(scenarios)
     left, slant = look.width(scenarios) + 14, look.width(settings)
     right = max(0.77 * slant - step / 2, 560 - left - size[0], 0) + 8
     drawn, axes = look.figure(size, left, right, 0.65 * slant + 62, 72)
-    _colour(drawn, axes, ratios.where(told))
-    _write(axes, ratios.to_numpy(), told)
+    _colour(drawn, axes, ratios.where(clear))
+    _write(axes, ratios.to_numpy(), clear)
     look.column(axes, (0, -6), scenarios, np.arange(len(scenarios)) + 0.5)
     for place, name in enumerate(settings):
         axes.text(place + 0.4, -0.4, name, rotation=40, ha="left", rotation_mode="anchor")
@@ -175,14 +175,14 @@ def heatmap(
 
 
 def _colour(drawn: Figure, axes: Axes, ratios: pd.DataFrame) -> None:
-    """Colour the cells that have a ratio by its class, and explain the classes at the foot."""
+    """Colour the cells with a ratio by its class, and add the key of the classes."""
     import seaborn as sns
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     wide, high = drawn.get_size_inches() * 72
     key = drawn.add_axes((10 / wide, 38 / high, 420 / wide, 10 / high))
-    told = "grey italics, no colour: the interval does not tell; –: not measured"
-    drawn.text(10 / wide, 8 / high, f"{look.COST}; {told}", color=look.MUTED, fontsize=9)
+    note = "grey italics, no colour: ambiguous; –: not measured"
+    drawn.text(10 / wide, 8 / high, f"{look.COST}; {note}", color=look.MUTED, fontsize=9)
     sns.heatmap(
         ratios,
         ax=axes,
@@ -200,10 +200,10 @@ def _colour(drawn: Figure, axes: Axes, ratios: pd.DataFrame) -> None:
     key.set_xticks(look.CLASSES, [f"{end:.2f}".rstrip("0").rstrip(".") for end in look.CLASSES])
 
 
-def _write(axes: Axes, ratios: npt.NDArray[np.float64], told: npt.NDArray[np.bool_]) -> None:
-    """Write a ratio in every cell, in grey italics where its interval does not tell."""
+def _write(axes: Axes, ratios: npt.NDArray[np.float64], clear: npt.NDArray[np.bool_]) -> None:
+    """Write the ratio of each cell, in grey italics if it is not clear."""
     for (row, column), value in np.ndenumerate(ratios):
-        sure = bool(told[row, column])
+        sure = bool(clear[row, column])
         axes.text(
             column + 0.5,
             row + 0.5,
@@ -217,7 +217,7 @@ def _write(axes: Axes, ratios: npt.NDArray[np.float64], told: npt.NDArray[np.boo
 
 
 def _name_points(axes: Axes, places: npt.NDArray[np.float64], names: Sequence[str]) -> None:
-    """Write names beside points, moved up or down to where nothing else is, with a line to them."""
+    """Write names beside points. A name that moves up or down gets a line to its point."""
     points = axes.transData.transform(places)
     steps = axes.transData.transform(axes.lines[0].get_path().vertices)
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
@@ -244,7 +244,7 @@ Box = tuple[float, float, float, float]
 def _free_place(
     point: Sequence[float], wide: float, taken: Sequence[Box], within: Sequence[float]
 ) -> tuple[float, bool, Box]:
-    """Return how far up a name goes, whether at the right, and the box that it takes."""
+    """Return how far up a name goes, whether it is at the right, and the box that it takes."""
     x, y = point
     for step, sign, at_right in itertools.product(range(40), (1, -1), (True, False)):
         left, middle = x + 9 if at_right else x - 9 - wide, y + 6 * step * sign

@@ -1,7 +1,7 @@
-"""How plots look: colours for light and dark pages, names, axes, and the SVG itself.
+"""Style of plots: colours for light and dark pages, names, axes, and the SVG file.
 
-matplotlib draws for a light page. Every colour that stands for a role, such as text, is
-one that nothing else has, so that one rule of CSS a role makes it right on a dark page.
+matplotlib draws for a light page. Each role, such as text, has a colour that no other role
+has. So one CSS rule for each role gives the colours of a dark page.
 """
 
 from __future__ import annotations
@@ -25,29 +25,30 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-# Roles on a light page, and on a dark one.
+# The colours of roles on a light page, and on a dark one.
 INK, MUTED, GRID, PAGE = "#1c1c20", "#5e5e66", "#dcdce1", "#fefefe"
 DARK = {INK: "#ececf0", MUTED: "#a5a5ae", GRID: "#35353b", PAGE: "#121212"}
-#: Of marks: at least 3:1 against white and against #121212, and told apart by the colour-blind.
+#: Colours of marks. Contrast to white and to #121212 is at least 3:1. The colour-blind can
+#: distinguish them.
 BLUE, ORANGE, GREEN, GREY = "#0f7fc0", "#d55e00", "#009e73", "#8a8a8a"
 MACHINES = (BLUE, ORANGE, GREEN, "#b5508a", "#b8860b", "#777777")
 MARKERS = ("o", "s", "D", "^", "v", "P")
 VERDICTS = {"costs": ORANGE, "faster": BLUE, "free": GREEN, "ambiguous": GREY, "": GREY}
 
 COST = "cost: step time ÷ default's"
-#: Ends of the classes of cost; the middle one is the free band, the first and last are open.
+#: Limits of the classes of cost. The middle class is the free band; the outer ones are open.
 CLASSES = (1 / 4, 1 / 2, 1 / 1.5, 1 / 1.2, 1 / 1.1, 1 / 1.05, 0.98, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 4)
 _LIGHT_CLASSES = ("#4f9fd8", "#e9e9ec", "#ee8f45")
 _DARK_CLASSES = ("#1c6cac", "#2c2c31", "#a3500f")
 
-#: Points a character takes at most, on average, at the size of text below.
+#: The greatest average width of a character, in points, at the font size below.
 CHARACTER = 5.8
 LONGEST_NAME = 40
 _RC: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "detcost",
     "text.parse_math": False,
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib; the CSS below says what is shown
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib; the CSS below sets the fonts
     "font.size": 9.5,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -73,18 +74,18 @@ _RC: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in this style, whatever the reader's own settings of matplotlib are."""
+    """Draw in this style, without the user's own settings of matplotlib."""
     import matplotlib.style
 
     with matplotlib.style.context(_RC, after_reset=True), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph ")  # the reader's fonts are what counts
-        warnings.filterwarnings("ignore", message="vert: bool")  # seaborn's, not ours
+        warnings.filterwarnings("ignore", message="Glyph ")  # the reader's fonts count
+        warnings.filterwarnings("ignore", message="vert: bool")  # a warning of seaborn
         yield
 
 
 @cache
 def class_colours() -> dict[str, str]:
-    """Return the colour of each class of cost on a light page, with that on a dark one."""
+    """Return the colours of the classes of cost: on a light page, and on a dark one."""
     import seaborn as sns
 
     ends = (_LIGHT_CLASSES, _DARK_CLASSES)
@@ -93,7 +94,7 @@ def class_colours() -> dict[str, str]:
 
 
 def shown(text: str) -> str:
-    """Return a stranger's name as plots show it: printable, and short; both its ends stay."""
+    """Return an untrusted name as plots show it: printable, and short, with both its ends."""
     text = "".join(character if character.isprintable() else "�" for character in text)
     if len(text) <= LONGEST_NAME:
         return text or "(no name)"
@@ -101,15 +102,15 @@ def shown(text: str) -> str:
 
 
 def width(names: Sequence[str]) -> float:
-    """Return how many points the longest of some names takes."""
+    """Return the width of the longest name, in points."""
     return CHARACTER * max(map(len, names), default=0)
 
 
-def cost(found: Any) -> str:
-    """Write a cost with its interval, where it has one: ``1.34 [1.29, 1.40]``."""
-    known = found.low < found.high
-    ends = f" [{ratio(found.low)}, {ratio(found.high)}]" if known else ""
-    return ratio(found.ratio) + ends
+def cost(row: Any) -> str:
+    """Write a cost with its interval, if it has one: ``1.34 [1.29, 1.40]``."""
+    known = row.low < row.high
+    ends = f" [{ratio(row.low)}, {ratio(row.high)}]" if known else ""
+    return ratio(row.ratio) + ends
 
 
 def ratio(value: float) -> str:
@@ -127,28 +128,28 @@ def figure(
 ) -> tuple[Figure, Axes]:
     """Return a figure whose axes have a size and margins in points.
 
-    Computed margins are quick, and need not know how wide the reader's font is.
+    These margins are quick to compute, and do not depend on the reader's font.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     wide, high = left + size[0] + right, bottom + size[1] + top
     drawn = Figure(figsize=(wide / 72, high / 72), dpi=72)
-    FigureCanvasAgg(drawn)  # seaborn's heatmap draws once to measure; without it, on pyplot's
+    FigureCanvasAgg(drawn)  # otherwise seaborn's heatmap draws on a canvas of pyplot
     axes = drawn.add_axes((left / wide, bottom / high, size[0] / wide, size[1] / high))
     axes.tick_params(length=3)
     return drawn, axes
 
 
 def heading(drawn: Figure, title: str, below: str) -> None:
-    """Write a title, and in a second line what it is of."""
+    """Write a title, and the subject below it."""
     height = 72 * drawn.get_figheight()
     drawn.text(0.01, 1 - 8 / height, title, va="top", fontsize=11.5, weight="bold")
     drawn.text(0.01, 1 - 26 / height, below, va="top", color=MUTED, fontsize=9)
 
 
 def legend(drawn: Figure, keys: dict[str, Artist]) -> None:
-    """Explain marks in words of our own, at the foot."""
+    """Add a legend at the foot."""
     drawn.legend(list(keys.values()), list(keys), loc="lower left", ncols=4, columnspacing=1.4)
 
 
@@ -167,7 +168,7 @@ def cost_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> 
 
 
 def rate_axis(axes: Axes, lowest: float, room: float) -> None:
-    """Make the x axis one of rates up to 100 %, with room for names beyond."""
+    """Make the x axis an axis of rates up to 100 %, with space for names beyond."""
     wide = axes.bbox.width
     share = min((room + 12) / wide, 0.6)
     low = min(0.8, lowest * (lowest / 2) ** 0.08)
@@ -184,7 +185,7 @@ def _ticks(axis: Axis, texts: dict[float, str]) -> None:
 
 
 def _cost_ticks(low: float, high: float) -> list[float]:
-    """Choose ticks, the plainest figures first, that do not crowd."""
+    """Choose ticks at a distance from each other, round numbers first."""
     plain = sorted((10.0**power for power in range(-6, 7)), key=lambda tick: abs(np.log(tick)))
     near = [1.5, 0.7, 1.2, 0.8, 1.1, 0.9, 1.3, 1.4, 0.6, 1.05, 0.95, 1.02, 0.98]
     kept: list[float] = []
@@ -198,9 +199,9 @@ def _cost_ticks(low: float, high: float) -> list[float]:
 def column(
     axes: Axes, start: tuple[float, float], texts: Iterable[str], places: Iterable[float]
 ) -> None:
-    """Write texts beside rows, from a share of the width and so many points on.
+    """Write texts beside rows. They start at a share of the width, plus some points.
 
-    Ticks would do for names, but a tick takes five times as long.
+    Ticks could show names too, but a tick takes five times as long.
     """
     side, points = start
     for text, place in zip(texts, places, strict=True):
@@ -216,25 +217,25 @@ def column(
 
 
 def save(drawn: Figure, file: Path, title: str, alt: str) -> None:
-    """Write a figure as SVG: no date, no address, text as text, right in light and dark."""
+    """Write a figure as SVG, without a date or an address, for light and dark pages."""
     written = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    drawn.savefig(written, format="svg", metadata=nothing)
+    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    drawn.savefig(written, format="svg", metadata=no_metadata)
     file.write_text(_finished(written.getvalue(), title, alt), encoding="utf-8", newline="\n")
 
 
 def _finished(svg: str, title: str, alt: str) -> str:
-    """Leave out matplotlib's preamble; say what it is, and how it looks on a dark page."""
+    """Remove matplotlib's preamble; add the title, the text alternative and the style."""
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg[svg.index("<svg ") :], flags=re.DOTALL)
     svg = re.sub(r" +$", "", svg, flags=re.MULTILINE)
     root, rest = svg.split(">", 1)
-    said = f"<title>{escape(title)}</title><desc>{escape(alt)}</desc>"
+    texts = f"<title>{escape(title)}</title><desc>{escape(alt)}</desc>"
     role = root.replace("<svg ", '<svg role="img" ', 1)
-    return f"{role}>\n {said}\n <style>\n{_css()} </style>{rest}"
+    return f"{role}>\n {texts}\n <style>\n{_css()} </style>{rest}"
 
 
 def _css() -> str:
-    """Return rules that no value in a plot takes part in."""
+    """Return CSS rules. They contain no value of the plot."""
     rules = "".join(
         f'  [style*="{kind}: {light}"] {{ {kind}: {dark} !important }}\n'
         for light, dark in (DARK | class_colours()).items()

@@ -10,6 +10,7 @@
     const lines = [...unmeasured(view, about, candidate)];
     for (const scope of survive) {
       const own = candidate.findings.filter((each) => each.scope === scope && each.disqualifies);
+      own.sort((one, other) => other.rank - one.rank);
       for (const alike of grouped(own)) lines.push(lineOf(alike, about.scenarios.length > 1));
     }
     return lines.length ? lines : candidate.reasons;
@@ -27,9 +28,9 @@
     return groups.values();
   }
 
-  /** @param {Finding[]} alike @param {boolean} several */
+  /** @param {Finding[]} alike The worst first. @param {boolean} several */
   function lineOf(alike, several) {
-    const worst = alike.reduce((a, b) => (b.rank > a.rank ? b : a));
+    const [worst] = alike;
     const line = `${worst.scope}: ${worst.why}`;
     if (!several) return line;
     const scenarios = detcost.listed(

@@ -1,7 +1,7 @@
-"""Plots of the report: what settings cost, and how sure it is that their bits stay.
+"""Plots of the report: the costs of settings, and the bounds of their divergence rates.
 
-Every name in the cells is a stranger's. None is drawn but through
-:func:`detcost.report.plots.style.shown`, and files are named by numbers.
+Names in the cells are untrusted. Only :func:`detcost.report.plots.style.shown` draws them, and
+the names of files are numbers.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-#: Machines with a mark of their own in a forest; more are summed up as boxes.
+#: The most machines with their own marks in a forest. More machines become boxes.
 MOST_MACHINES = 6
-#: What a plot can hold; what is beyond is left out, and the plot says so.
+#: The most that a plot shows. Its title and its text alternative state if there is more.
 MOST_SETTINGS, MOST_SCENARIOS = 64, 100
-#: Settings that a text alternative names of a long frontier.
+#: The most settings of a frontier that the text alternative names.
 MOST_NAMED = 6
 
 
 class Plot(msgspec.Struct, frozen=True):
-    """A plot that was drawn: its file in the folder, and what it shows, in words."""
+    """A plot: its file in the folder, its subject, and its text alternative."""
 
     file: str
     kind: Literal["frontier", "forest", "heatmap"]
@@ -50,12 +50,12 @@ def draw(cells: pd.DataFrame, folder: Path) -> list[Plot]:
     Parameters
     ----------
     cells
-        A row a measured cell: ``scenario``, ``family``, ``setting``, ``device``, ``machine``;
-        ``ratio``, ``low``, ``high``, the cost; ``same_low``, ``same_high``, that of
-        ``default`` against itself in the same run; ``bound``, the worst upper bound of a
-        divergence rate in any scope; ``diverged``, whether any comparison did. NaN is unknown.
+        A row for each measured cell: ``scenario``, ``family``, ``setting``, ``device``,
+        ``machine``; ``ratio``, ``low``, ``high`` of the cost; ``same_low``, ``same_high`` of the
+        run's A/A comparison; ``bound``, the highest bound of a divergence rate; ``diverged``,
+        whether any comparison diverged. NaN means unknown.
     folder
-        Where the files go; it is made if need be.
+        The folder of the files. It is made if it does not exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
     load()
@@ -64,12 +64,12 @@ def draw(cells: pd.DataFrame, folder: Path) -> list[Plot]:
 
 
 def load() -> None:
-    """Import what draws, which takes seconds; processes forked later have it already."""
+    """Import the libraries, which takes seconds. Later forks have them already."""
     import seaborn  # noqa: F401
 
 
 class _Plan(NamedTuple):
-    """A plot to draw: ``make`` gives its figure, its title and its text alternative."""
+    """A plot to draw: ``make`` returns its figure, its title and its text alternative."""
 
     kind: Literal["frontier", "forest", "heatmap"]
     file: str
@@ -109,18 +109,18 @@ def _of_device(cells: pd.DataFrame, device: str, number: int) -> Iterator[_Plan]
         families = cells.drop_duplicates("scenario").astype(str).set_index("scenario")["family"]
         table = (costs.drop("default", level="setting", errors="ignore"), families, where, over)
         yield _Plan("heatmap", file, device, None, _heatmap, table)
-    for each, (scenario, rows) in enumerate(cells.groupby("scenario"), start=1):
-        file, name = f"forest-{number}-{each}.svg", str(scenario)
+    for place, (scenario, rows) in enumerate(cells.groupby("scenario"), start=1):
+        file, name = f"forest-{number}-{place}.svg", str(scenario)
         forest = (rows, costs.loc[[name]], shown(name), where)
         yield _Plan("forest", file, device, name, _forest, forest)
 
 
 def _frontier(points: pd.DataFrame, most: int, where: str) -> tuple[Figure, str, str]:
-    """Draw settings as points; there are ``most`` scenarios to be known in."""
+    """Draw settings as points; ``most`` is the number of scenarios."""
     known = points.dropna(subset=["bound"])
     labels = [
         shown(p.Index) + ("" if p.whole else f" ({p.scenarios:.0f} of {most} scenarios)")
-        for p in _each(known)
+        for p in _rows(known)
     ]
     drawn, axes = look.figure((640, 240 + 10 * len(known)), 60, 14, 56, 72)
     look.rate_axis(axes, known["bound"].min(), look.width(labels))
@@ -132,7 +132,7 @@ def _frontier(points: pd.DataFrame, most: int, where: str) -> tuple[Figure, str,
 
 
 def _limits(costs: pd.DataFrame) -> tuple[float, float]:
-    """Return the limits of an axis of cost, which no wide interval may stretch too far."""
+    """Return the limits of a cost axis. A wide interval may go beyond them."""
     ratios = costs["ratio"]
     least = min(0.95, max(ratios.min() / 1.5, costs["low"].fillna(ratios).min()))
     most = max(1.05, min(ratios.max() * 1.5, costs["high"].fillna(ratios).max()))
@@ -144,7 +144,7 @@ def _frontier_alt(points: pd.DataFrame, where: str) -> str:
     line = points[points["frontier"]]
     members = [
         f"{shown(p.Index)} ({look.cost(p)}, at most {look.percent(p.bound)})"
-        for p in _each(line.head(MOST_NAMED))
+        for p in _rows(line.head(MOST_NAMED))
     ]
     more = f" and {len(line) - len(members)} more" if len(line) > len(members) else ""
     unknown = int(points["bound"].isna().sum())
@@ -157,30 +157,30 @@ def _frontier_alt(points: pd.DataFrame, where: str) -> str:
 
 
 def _survivor(points: pd.DataFrame) -> str:
-    """Name the cheapest of the settings under which nothing diverged."""
+    """Write which setting without a divergence is the cheapest."""
     whole = points[points["whole"]]
     quiet = whole[~whole["diverged"].astype(bool)]
     if whole.empty:
         return "No setting has a bound in every scenario."
     if quiet.empty:
         return "Under every setting some comparison diverged."
-    best = next(_each(quiet.nsmallest(1, "ratio")))
+    best = next(_rows(quiet.nsmallest(1, "ratio")))
     return f"Cheapest with no divergence seen: {shown(best.Index)}, {look.cost(best)}."
 
 
-def _each(frame: pd.DataFrame) -> Iterator[Any]:
+def _rows(frame: pd.DataFrame) -> Iterator[Any]:
     return frame.itertuples()
 
 
 def _counts(verdicts: pd.Series[str]) -> str:
     counts = verdicts.value_counts()
-    words = {
+    texts = {
         "costs": "costs more",
         "faster": "faster",
         "free": f"free within ±{100 * BAND:g} %",
-        "ambiguous": "the interval does not tell",
+        "ambiguous": "ambiguous",
     }
-    return ", ".join(f"{text}: {counts.get(verdict, 0)}" for verdict, text in words.items())
+    return ", ".join(f"{text}: {counts.get(verdict, 0)}" for verdict, text in texts.items())
 
 
 def _heatmap(
@@ -197,9 +197,9 @@ def _heatmap(
         costs[column].unstack().reindex(index=scenarios, columns=settings)
         for column in ("ratio", "verdict")
     )
-    told = verdicts.isin(["costs", "faster", "free"]).to_numpy()
+    clear = verdicts.isin(["costs", "faster", "free"]).to_numpy()
     names = list(map(shown, scenarios)), list(map(shown, settings))
-    drawn, axes = marks.heatmap(*names, ratios, told)
+    drawn, axes = marks.heatmap(*names, ratios, clear)
     groups = families[scenarios].to_numpy()
     between = np.flatnonzero(groups[1:] != groups[:-1]) + 1
     axes.hlines(between, 0, len(settings), look.MUTED, lw=0.8)
@@ -211,7 +211,7 @@ def _heatmap(
 def _heatmap_alt(costs: pd.DataFrame, where: str) -> str:
     ordered = costs.sort_values("ratio").iloc[[0, -1]]
     low, high = (
-        f"{shown(c.Index[1])} in {shown(c.Index[0])}, {look.cost(c)}" for c in _each(ordered)
+        f"{shown(c.Index[1])} in {shown(c.Index[0])}, {look.cost(c)}" for c in _rows(ordered)
     )
     return (
         f"Cost of each setting in each scenario, {where}. Of {len(costs)} cells, "
@@ -222,7 +222,7 @@ def _heatmap_alt(costs: pd.DataFrame, where: str) -> str:
 def _forest(
     cells: pd.DataFrame, means: pd.DataFrame, scenario: str, where: str
 ) -> tuple[Figure, str, str]:
-    """Draw a row a setting; ``means`` are over machines."""
+    """Draw a row for each setting; ``means`` are over machines."""
     settings = sorted(cells["setting"].unique(), key=simplest_first)
     machines = sorted(cells["machine"].unique())
     costs = cells.sort_values(["setting", "machine"], ignore_index=True)
@@ -230,7 +230,7 @@ def _forest(
     costs["row"] = costs["setting"].map({name: place for place, name in enumerate(settings)})
     costs["mark"] = costs["machine"].map({name: place for place, name in enumerate(machines)})
     costs["verdict"] = averages.verdicts(costs)
-    told = _counts(costs.loc[costs["setting"].ne("default"), "verdict"])
+    counts = _counts(costs.loc[costs["setting"].ne("default"), "verdict"])
     noise = cells.groupby("machine").agg({"same_low": "min", "same_high": "max"})
     _show_itself(costs, noise)
     names = [shown(setting) + (" (A/A)" if setting == "default" else "") for setting in settings]
@@ -251,12 +251,14 @@ def _forest(
     title, where = f"Cost of each setting in {scenario}", f"{where}, {how}"
     look.heading(drawn, title, where)
     itself = f"; default against itself: {low:.2f} to {high:.2f}" if low < high else ""
-    alt = f"{title}, {where}. Settings: {told}{itself}. {_survivor(averages.points(cells, means))}"
+    alt = (
+        f"{title}, {where}. Settings: {counts}{itself}. {_survivor(averages.points(cells, means))}"
+    )
     return drawn, f"{title}: {where}", alt
 
 
 def _show_itself(costs: pd.DataFrame, noise: pd.DataFrame) -> None:
-    """Let the row of ``default`` show what it cost against itself, which is 1 but for noise."""
+    """Show the A/A comparison in the row of ``default``: 1, except for noise."""
     default = costs["setting"].eq("default")
     ends = noise.loc[costs.loc[default, "machine"]].to_numpy()
     costs.loc[default, ["low", "high"]] = ends
