@@ -1,4 +1,4 @@
-"""The page in a real Chromium: what it answers, and that anyone can use it."""
+"""The page in a real Chromium: its answers, and its use by anyone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AXE = resources.files("axe_playwright_python") / "axe.min.js"
 CHROMIUM = shutil.which("chromium")
 HOSTILE = "<img src=x onerror=alert(1)>"
 
-if not CHROMIUM and not os.environ.get("CI"):  # where it must be there, its absence is a failure
+if not CHROMIUM and not os.environ.get("CI"):  # in CI its absence is a failure
     pytest.skip("no chromium here; apt install chromium", allow_module_level=True)
 
 
@@ -71,7 +71,7 @@ def several() -> list[Evidence]:
 
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory) -> Path:
-    """The page of made-up results that have all there is."""
+    """The page of made-up results with every kind of fact."""
     return page_of(tmp_path_factory.mktemp("made-up"), several())
 
 
@@ -82,7 +82,7 @@ LEFT_OUT = "mine.py:3: tf.config.experimental.enable_op_determinism()"
 
 
 def with_new_facts() -> list[Evidence]:
-    """Return cells that race, carry state, part, and one that an older detcost measured."""
+    """Return cells that race, carry state or diverge, and a cell of an older detcost."""
     steady = {"repeat": divergence(0, 315), "process": divergence(0, 20, 0.0, 0.14)}
     parted = msgspec.structs.replace(divergence(4, 6, 0.2, 0.96), first_call=7)
     ways = [Variant(label, 1, 1, 1, "own") for label in ("eager", "graph", "xla")]
@@ -107,7 +107,7 @@ def with_new_facts() -> list[Evidence]:
 
 @pytest.fixture(scope="module")
 def new_facts(tmp_path_factory) -> Path:
-    """The page of made-up results that have what schema 3 tells, beside older ones."""
+    """The page of made-up results with the facts of schema 3, and of an older one."""
     return page_of(tmp_path_factory.mktemp("new-facts"), with_new_facts())
 
 
@@ -151,7 +151,7 @@ def page_of(folder: Path, records: list[Evidence]) -> Path:
 
 @pytest.fixture
 def tab(browser) -> Iterator[Page]:
-    """A window that tells of every error, and of every request that leaves the folder."""
+    """A window in which an error, or a request that leaves the folder, fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
@@ -172,7 +172,7 @@ def tab(browser) -> Iterator[Page]:
 
 
 def show(tab: Page, page: Path, state: str = "") -> Page:
-    # From one state of a page to another there is no load, so each begins with an empty one.
+    # A change of the state alone loads no page, so each test starts with an empty one.
     tab.goto("about:blank")
     tab.goto(page.as_uri() + state)
     tab.wait_for_selector("#answer[data-best]")
@@ -183,7 +183,7 @@ def best(tab: Page) -> str | None:
     return tab.get_attribute("#answer", "data-best")
 
 
-# -- it answers what the command answers ---------------------------------------------------
+# -- the same answers as the command -------------------------------------------------------
 
 ANSWERS = """questions => questions.map(([subject, survive, maxRate]) => {
   const machineData = detcost.machine(detcost.received.get(detcost.index.machines[0].key));
@@ -208,7 +208,7 @@ ANSWERS = """questions => questions.map(([subject, survive, maxRate]) => {
 })"""
 
 
-def as_the_page_says_it(choice: Choice) -> dict[str, Any]:
+def as_page_data(choice: Choice) -> dict[str, Any]:
     found = {
         "headline": headline(choice),
         "best": choice.best,
@@ -240,37 +240,35 @@ def subjects() -> list[str]:
 
 
 @pytest.mark.parametrize("subject", subjects())
-def test_the_page_answers_what_the_command_answers(subject, tab, real):
-    """For every scenario committed, a family and all: every set of scopes, several rates."""
+def test_the_page_and_the_command_agree(subject, tab, real):
+    """For each committed scenario, a family and all: every set of scopes, several rates."""
     records, _ = reading.read(ROOT / "results")
     agree(show(tab, real), subject, records)
 
 
 @pytest.mark.parametrize("subject", ["all", "racing", "trained", "parted", "steady"])
-def test_it_answers_what_the_command_answers_of_races_state_and_old_evidence(
-    subject, tab, new_facts
-):
+def test_they_agree_about_races_state_and_old_evidence(subject, tab, new_facts):
     records, problems = reading.read(new_facts.parents[1] / "results")
     assert problems == []
     agree(show(tab, new_facts), subject, records)
 
 
 @pytest.mark.parametrize("subject", ["all", "first", "second", "-third", "matmul", "odd"])
-def test_it_agrees_with_the_command_where_much_is_missing(subject, tab, edge_cases):
+def test_they_agree_where_much_is_missing(subject, tab, edge_cases):
     records, problems = reading.read(edge_cases.parents[1] / "results")
     assert problems == []
     agree(show(tab, edge_cases), subject, records)
 
 
 def agree(tab: Page, subject: str, records: list[Evidence]) -> None:
-    """Ask the page and the command for a subject: every set of scopes, several rates."""
+    """Ask the page and the command about a subject: every set of scopes, several rates."""
     sets = [s for n in range(1, 7) for s in itertools.combinations(SCOPES, n)]
     rates = itertools.cycle([None, 0.5, 0.1, 0.0099])
     asked = list(zip([*sets, SCOPES[:2], SCOPES[:3]], rates, strict=False))
     answers = tab.evaluate(ANSWERS, [[subject, list(survive), rate] for survive, rate in asked])
     for (survive, rate), answer in zip(asked, answers, strict=True):
         question = Question(scenarios=(subject,), survive=survive, max_rate=rate)
-        assert answer == as_the_page_says_it(choose(records, question))
+        assert answer == as_page_data(choose(records, question))
 
 
 # -- choosing --------------------------------------------------------------------------------
@@ -284,7 +282,7 @@ def test_the_first_screen_is_an_answer(tab, real):
     assert box["y"] < 900
 
 
-def test_another_question_gets_another_answer_and_an_address(tab, real):
+def test_another_question_has_another_answer_and_address(tab, real):
     show(tab, real)
     tab.select_option("#scenario", "conv2d_backward")
     assert best(tab) == "default"
@@ -294,7 +292,7 @@ def test_another_question_gets_another_answer_and_an_address(tab, real):
     assert "scenario=conv2d_backward" in tab.url
 
 
-def test_an_address_brings_the_same_question_and_answer(tab, real):
+def test_an_address_restores_question_and_answer(tab, real):
     show(tab, real, "#scenario=conv2d_backward&survive=repeat,process,threads&max-rate=0.5")
     assert tab.input_value("#scenario") == "conv2d_backward"
     assert tab.is_checked("input[name=survive][value=threads]")
@@ -303,7 +301,7 @@ def test_an_address_brings_the_same_question_and_answer(tab, real):
     assert best(tab) == "threads=1"
 
 
-def test_back_brings_the_question_before(tab, real):
+def test_back_restores_the_previous_question(tab, real):
     show(tab, real)
     tab.select_option("#scenario", "conv2d_backward")
     tab.select_option("#scenario", "matmul_square")
@@ -312,24 +310,24 @@ def test_back_brings_the_question_before(tab, real):
     assert best(tab) == "default"
 
 
-def test_an_address_that_names_nothing_there_is_still_an_answer(tab, real):
+def test_an_address_with_unknown_names_still_has_an_answer(tab, real):
     show(tab, real, "#scenario=nonsense&survive=gravity&device=QPU:9&sort=%F0%9F")
     assert best(tab) is not None
 
 
-def test_no_setting_qualifies_is_said_with_what_failed(tab, real):
+def test_without_an_answer_the_page_states_the_reasons(tab, real):
     show(tab, real, "#scenario=conv2d_backward&survive=threads,isa")
     assert best(tab) == ""
     expect(tab.locator("#answer")).to_contain_text("no setting measured survives threads, isa")
     expect(tab.locator("#answer")).to_contain_text("of 5 differed")
 
 
-def test_what_was_not_measured_names_the_command(tab, made_up):
+def test_the_page_names_the_command_for_missing_cells(tab, made_up):
     show(tab, made_up, "#machine=box&scenario=matmul_square&survive=repeat,isa")
     expect(tab.locator("#answer")).to_contain_text("detcost measure matmul_square --settings")
 
 
-def test_a_wrong_rate_is_said_in_words(tab, real):
+def test_a_wrong_rate_is_marked(tab, real):
     show(tab, real)
     tab.fill("#max-rate", "lots")
     tab.press("#max-rate", "Enter")
@@ -354,12 +352,12 @@ def column(tab: Page, attribute: str = "data-setting") -> list[str]:
 
 
 def test_every_setting_has_a_row(tab, real):
-    """The grid of eight, and what cures it across processors."""
+    """The grid of eight, and the setting that agrees across processors."""
     show(tab, real, "#scenario=conv2d_backward")
     assert len(column(tab)) == 9
 
 
-def test_a_header_sorts_by_number_and_again_the_other_way(tab, real):
+def test_a_header_sorts_by_number_in_both_directions(tab, real):
     show(tab, real, "#scenario=conv2d_backward")
     header = tab.locator("table#settings th", has_text="cost").first
     header.locator("button").click()
@@ -371,7 +369,7 @@ def test_a_header_sorts_by_number_and_again_the_other_way(tab, real):
     assert "sort=" in tab.url
 
 
-def test_a_row_opens_its_blocks_and_the_partition_of_its_pools(tab, real):
+def test_a_row_opens_to_blocks_and_thread_pool_groups(tab, real):
     show(tab, real, "#scenario=conv2d_backward")
     row = tab.locator('table#settings tr[data-setting="op_determinism"]')
     row.locator("button[aria-expanded]").first.click()
@@ -381,8 +379,8 @@ def test_a_row_opens_its_blocks_and_the_partition_of_its_pools(tab, real):
     expect(details).to_contain_text("8–16")
 
 
-def test_only_a_whole_interval_is_coloured(tab, real):
-    """An ambiguous cost looks like any other text, one that tells does not."""
+def test_an_ambiguous_cost_has_no_colour(tab, real):
+    """An ambiguous cost looks like any other text; a clear cost does not."""
     show(tab, real, "#scenario=matmul_square&survive=repeat")
     colour = "element => getComputedStyle(element).color"
     plain = tab.locator("body").evaluate(colour)
@@ -391,7 +389,7 @@ def test_only_a_whole_interval_is_coloured(tab, real):
     assert tab.get_by_text("costs", exact=True).first.evaluate(colour) != plain
 
 
-def test_a_dominated_row_is_dimmed_and_says_so(tab, real):
+def test_a_dominated_row_is_dimmed_with_the_reason(tab, real):
     show(tab, real, "#scenario=matmul_square&survive=repeat,process,threads")
     dominated = tab.locator("table#settings tr.dominated")
     names = [dominated.nth(i).get_attribute("data-setting") for i in range(dominated.count())]
@@ -400,11 +398,11 @@ def test_a_dominated_row_is_dimmed_and_says_so(tab, real):
     expect(dominated.first).to_contain_text("ominated")
 
 
-# -- races, state, and what else a cell tells ---------------------------------------------------
+# -- races, state, and other facts of a cell ----------------------------------------------------
 
 
 def opened(tab: Page, page: Path, scenario: str, setting: str = "default") -> Locator:
-    """Return what a setting's row opens to."""
+    """Return the details of a setting's row."""
     show(tab, page, f"#machine=box&scenario={scenario}&open={setting}")
     return tab.locator("table#settings tr.details")
 
@@ -417,7 +415,7 @@ COLOUR = "element => getComputedStyle(element).color"
 ANYWAY = "(k/n): the bits differ in repeat or process already"
 
 
-def test_what_differs_anyway_is_in_parentheses_and_no_red(tab, new_facts):
+def test_a_count_that_differs_anyway_is_in_parentheses(tab, new_facts):
     details = opened(tab, new_facts, "racing")
     count, race = row_of(tab).locator("td.anyway"), row_of(tab).locator("td.diverged").first
     expect(count).to_have_text("(6/6)")
@@ -429,7 +427,7 @@ def test_what_differs_anyway_is_in_parentheses_and_no_red(tab, new_facts):
     assert details.locator(".partition").count() == 0
 
 
-def test_without_a_race_the_same_count_is_blame_and_is_parted(tab, new_facts):
+def test_without_a_race_the_count_is_marked_and_grouped(tab, new_facts):
     details = opened(tab, new_facts, "racing", "xla")
     expect(row_of(tab, "xla").locator("td.diverged")).to_contain_text("≠ 6/6")
     assert details.locator(".partition li").count() == 3
@@ -437,13 +435,13 @@ def test_without_a_race_the_same_count_is_blame_and_is_parted(tab, new_facts):
     expect(tab.locator("#anyway")).to_be_empty()
 
 
-def test_what_stands_against_a_racing_cell_is_its_race(tab, new_facts):
+def test_a_racing_cell_is_disqualified_by_its_race(tab, new_facts):
     show(tab, new_facts, "#machine=box&scenario=racing&survive=threads")
     expect(tab.locator("#answer")).to_contain_text("threads: differs in repeat already")
     expect(row_of(tab)).to_contain_text("threads: differs in repeat already")
 
 
-def test_a_cell_that_carries_state_says_so_beside_the_scope(tab, new_facts):
+def test_a_scope_has_the_note_that_the_cell_carries_state(tab, new_facts):
     words = "carries state, its sequence repeats"
     details = opened(tab, new_facts, "trained")
     for place in (tab.locator("#answer"), row_of(tab), details):
@@ -456,7 +454,7 @@ def test_a_cell_that_carries_state_says_so_beside_the_scope(tab, new_facts):
     expect(tab.locator("table.nested")).to_contain_text(words)
 
 
-def test_whether_a_setting_gives_the_bits_of_default_is_a_column(tab, new_facts):
+def test_a_column_compares_with_the_bits_of_default(tab, new_facts):
     for scenario, setting, same in (
         ("racing", "default", "yes"),
         ("racing", "xla", "no"),
@@ -473,12 +471,12 @@ def test_whether_a_setting_gives_the_bits_of_default_is_a_column(tab, new_facts)
     expect(row_of(tab, "xla")).to_contain_text("1 default varies, 1 no, 1 not known, 1 yes")
 
 
-def test_what_was_left_out_of_the_program_is_told(tab, new_facts):
+def test_the_page_lists_overridden_settings(tab, new_facts):
     expect(opened(tab, new_facts, "trained", "xla")).to_contain_text(LEFT_OUT)
     expect(opened(tab, new_facts, "trained")).not_to_contain_text("left out of the program")
 
 
-def test_old_evidence_is_compared_with_itself_and_its_costs_are_told_to_be_cold(tab, new_facts):
+def test_costs_of_old_evidence_are_marked_as_cold(tab, new_facts):
     words = "cost: of steps after idleness, as detcost measured before schema 3"
     show(tab, new_facts, "#machine=box&scenario=steady&survive=execution")
     assert best(tab) == "xla"
@@ -488,22 +486,22 @@ def test_old_evidence_is_compared_with_itself_and_its_costs_are_told_to_be_cold(
     expect(tab.locator("#answer .provenance")).not_to_contain_text(words)
 
 
-def test_where_nothing_is_old_nothing_is_said_of_cold_steps(tab, made_up):
+def test_without_old_evidence_nothing_is_marked_as_cold(tab, made_up):
     show(tab, made_up, "#machine=box")
     expect(tab.locator("#machine-card")).not_to_contain_text("after idleness")
 
 
-# -- anyone can use it ---------------------------------------------------------------------------
+# -- accessibility -------------------------------------------------------------------------------
 
 
-def test_it_is_used_by_keyboard_alone(tab, real):
+def test_the_keyboard_alone_suffices(tab, real):
     show(tab, real)
     for _ in range(40):
         tab.keyboard.press("Tab")
         if tab.evaluate("document.activeElement.id") == "scenario":
             break
     else:
-        raise AssertionError("Tab never came to the scenarios")
+        raise AssertionError("Tab does not reach the scenarios")
     tab.keyboard.type("conv2d")
     assert tab.input_value("#scenario") == "conv2d_backward"
     for _ in range(40):
@@ -538,14 +536,14 @@ def test_axe_finds_nothing(tab, real, scheme, width, state):
     assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
 
 
-def test_400_pixels_are_wide_enough(tab, real):
+def test_a_width_of_400_pixels_suffices(tab, real):
     tab.set_viewport_size({"width": 400, "height": 800})
     show(tab, real, "#scenario=conv2d_backward")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 400
     expect(tab.locator("#answer")).to_be_visible()
 
 
-def test_it_is_dark_where_the_reader_wants_it_dark(tab, real):
+def test_the_page_follows_the_dark_scheme(tab, real):
     brightness = """() => {
       const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g);
       return (+r + +g + +b) / 3;
@@ -557,10 +555,10 @@ def test_it_is_dark_where_the_reader_wants_it_dark(tab, real):
     assert tab.evaluate(brightness) < 60
 
 
-# -- several machines, strangers' words -----------------------------------------------------------
+# -- several machines, untrusted text -------------------------------------------------------------
 
 
-def test_another_machine_is_loaded_when_it_is_chosen(tab, made_up):
+def test_another_machine_is_loaded_when_chosen(tab, made_up):
     show(tab, made_up)
     assert tab.locator("#machine option").count() == 2
     tab.select_option("#machine", "box")
@@ -568,7 +566,7 @@ def test_another_machine_is_loaded_when_it_is_chosen(tab, made_up):
     assert tab.locator("#tensorflow option").all_inner_texts() == ["2.21.0", "2.20.0"]
 
 
-def test_a_stranger_s_words_are_text(tab, made_up):
+def test_untrusted_text_is_never_html(tab, made_up):
     show(tab, made_up)
     assert HOSTILE in tab.locator("#machine").inner_text()
     tab.select_option("#machine", "box")
@@ -584,7 +582,7 @@ def test_a_run_whose_controls_failed_is_marked_everywhere(tab, made_up):
     assert tab.get_by_text(words).count() >= 2
 
 
-def test_machines_that_gave_the_same_bits_are_told(tab, made_up):
+def test_machines_with_the_same_bits_are_grouped(tab, made_up):
     show(tab, made_up, "#machine=box&scenario=matmul_square")
     across = tab.locator("#across")
     across.scroll_into_view_if_needed()
@@ -592,7 +590,7 @@ def test_machines_that_gave_the_same_bits_are_told(tab, made_up):
     expect(across).to_contain_text("same bits")
 
 
-def test_plots_are_loaded_when_the_reader_comes_near_and_kept_for_the_next_question(tab, real):
+def test_plots_are_loaded_when_scrolled_to_and_reused(tab, real):
     show(tab, real, "#scenario=matmul_square")
     frontier, forest = (tab.locator(f"#plots-body .{kind} img") for kind in ("frontier", "forest"))
     assert frontier.count() == 0
@@ -608,7 +606,7 @@ def test_plots_are_loaded_when_the_reader_comes_near_and_kept_for_the_next_quest
     assert before.evaluate("image => image.isConnected")
 
 
-def test_what_people_say_stands_beside_what_was_seen(tab, real):
+def test_claims_have_verdicts_and_evidence(tab, real):
     show(tab, real)
     row = tab.locator("#folklore tr", has_text="training with Adam ends in different weights")
     row.scroll_into_view_if_needed()
@@ -617,13 +615,13 @@ def test_what_people_say_stands_beside_what_was_seen(tab, real):
     expect(row).to_contain_text("dense_fit_adam under default, process: 0 of 4 differed")
 
 
-def test_without_claims_measured_there_is_no_folklore(tab, made_up):
+def test_without_measured_claims_the_section_is_hidden(tab, made_up):
     show(tab, made_up)
     expect(tab.locator("#folklore")).to_be_hidden()
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
-def test_what_is_shown_can_be_kept(tab, made_up, kind):
+def test_the_table_can_be_downloaded(tab, made_up, kind):
     show(tab, made_up, "#machine=box&scenario=matmul_square")
     with tab.expect_download() as download:
         tab.click(f"#download-{kind}")
@@ -632,6 +630,6 @@ def test_what_is_shown_can_be_kept(tab, made_up, kind):
     assert HOSTILE in text if kind == "csv" else json.loads(text)
 
 
-def test_it_links_back_to_asv(tab, real):
+def test_the_page_links_to_asv(tab, real):
     show(tab, real)
     assert tab.locator('a[href="../index.html"]').count() == 1

@@ -121,7 +121,7 @@ def test_every_device_has_its_plots_and_every_scenario_a_forest(tmp_path: Path) 
     assert set(contents(tmp_path / "plots")) == {plot.file for plot in found}
 
 
-def test_an_image_says_what_it_is_and_follows_the_theme(some: tuple[Path, list[Plot]]) -> None:
+def test_an_image_has_a_title_and_follows_the_theme(some: tuple[Path, list[Plot]]) -> None:
     folder, found = some
     for plot in found:
         svg = ET.parse(folder / plot.file).getroot()
@@ -131,7 +131,7 @@ def test_an_image_says_what_it_is_and_follows_the_theme(some: tuple[Path, list[P
         assert "prefers-color-scheme: dark" in (svg.findtext(f"{SVG}style") or "")
 
 
-def test_nothing_is_run_or_fetched_and_no_time_is_told(some: tuple[Path, list[Plot]]) -> None:
+def test_an_image_runs_and_fetches_nothing_and_has_no_date(some: tuple[Path, list[Plot]]) -> None:
     for svg in (page.decode() for page in contents(some[0]).values()):
         addresses = set(re.findall(r"\w+://[^\"]*", svg))
         assert addresses == {"http://www.w3.org/1999/xlink", "http://www.w3.org/2000/svg"}
@@ -139,7 +139,7 @@ def test_nothing_is_run_or_fetched_and_no_time_is_told(some: tuple[Path, list[Pl
         assert not re.search(r"<script|<image|<!DOCTYPE|<metadata|\bon\w+=|\d{4}-\d\d-\d\d", svg)
 
 
-def test_the_same_cells_give_the_same_bytes_whatever_the_users_own_style(
+def test_the_same_cells_give_the_same_bytes_in_any_style(
     some: tuple[Path, list[Plot]], tmp_path: Path
 ) -> None:
     import matplotlib as mpl
@@ -178,7 +178,7 @@ def test_hostile_names_are_text(kind: str, tmp_path: Path) -> None:
     assert "<script>" in plot.title
 
 
-def test_a_ratio_that_cannot_be_is_not_drawn(tmp_path: Path) -> None:
+def test_an_impossible_ratio_is_not_drawn(tmp_path: Path) -> None:
     ratios = [0.0, -1.0, math.inf, math.nan, 1e300]
     cells = some_cells() + [cell(f"intra={i}", ratio) for i, ratio in enumerate(ratios)]
     plot, svg = drawn(cells, tmp_path, "forest")
@@ -186,13 +186,13 @@ def test_a_ratio_that_cannot_be_is_not_drawn(tmp_path: Path) -> None:
     assert "nan" not in (tmp_path / plot.file).read_text(encoding="utf-8")
 
 
-def test_an_interval_that_cannot_be_is_unknown(tmp_path: Path) -> None:
+def test_an_impossible_interval_is_unknown(tmp_path: Path) -> None:
     cells = [*some_cells(), cell("tf32=off", 3.5, low=3.6, high=3.7, bound=7.0)]
     _, svg = drawn(cells, tmp_path, "forest")
     assert "3.50" in texts(svg)
 
 
-def test_no_cells_are_no_plots(tmp_path: Path) -> None:
+def test_without_cells_there_are_no_plots(tmp_path: Path) -> None:
     assert draw(pd.DataFrame(some_cells()).iloc[:0], tmp_path) == []
 
 
@@ -206,7 +206,7 @@ def test_default_alone_has_nothing_to_compare(tmp_path: Path) -> None:
     assert kinds == ["frontier", "forest"]
 
 
-def test_the_frontier_names_its_members_and_the_cheapest_that_survives(tmp_path: Path) -> None:
+def test_the_frontier_names_its_members_and_the_cheapest(tmp_path: Path) -> None:
     plot, svg = drawn(some_cells(), tmp_path, "frontier")
     assert "On the frontier: op_determinism (1.20 [1.14, 1.26], at most 1 %), xla (" in plot.alt
     assert "threads=1" not in plot.alt
@@ -233,7 +233,7 @@ def test_the_frontier_is_of_geometric_means_and_worst_bounds(tmp_path: Path) -> 
     assert "geometric mean over 2 scenarios" in plot.title
 
 
-def test_what_is_not_known_in_every_scenario_is_not_on_the_frontier(tmp_path: Path) -> None:
+def test_a_partly_known_setting_is_not_on_the_frontier(tmp_path: Path) -> None:
     cells = [*some_cells(), *some_cells(scenario="conv"), cell("tf32=off", 0.1)]
     cells[-2]["bound"] = math.nan
     plot, svg = drawn(cells, tmp_path, "frontier")
@@ -242,7 +242,7 @@ def test_what_is_not_known_in_every_scenario_is_not_on_the_frontier(tmp_path: Pa
     assert {"tf32=off (1 of 2 scenarios)", "xla (1 of 2 scenarios)"} <= set(texts(svg))
 
 
-def test_a_long_frontier_is_not_told_in_full(tmp_path: Path) -> None:
+def test_a_long_frontier_is_shortened(tmp_path: Path) -> None:
     cells = [cell(f"intra={i}", 2 / i, bound=i / 20) for i in range(1, 12)]
     plot, _ = drawn(cells, tmp_path, "frontier")
     assert "intra=6 (" in plot.alt
@@ -250,7 +250,7 @@ def test_a_long_frontier_is_not_told_in_full(tmp_path: Path) -> None:
     assert "and 5 more" in plot.alt
 
 
-def test_only_cells_whose_interval_tells_have_a_colour(tmp_path: Path) -> None:
+def test_only_cells_with_a_clear_interval_have_a_colour(tmp_path: Path) -> None:
     cells = [
         cell("costs", 1.31),
         cell("faster", 0.71),
@@ -278,7 +278,7 @@ def test_classes_of_cost_meet_at_the_free_band() -> None:
     assert ends[len(ends) // 2 - 1 : len(ends) // 2 + 1] == (0.98, 1.02)
 
 
-def test_many_scenarios_and_settings_stay_one_legible_table(tmp_path: Path) -> None:
+def test_many_scenarios_and_settings_stay_legible(tmp_path: Path) -> None:
     cells = [cell(f"intra={i}", scenario=f"s{j}") for i in range(24) for j in range(50)]
     _, svg = drawn(cells, tmp_path, "heatmap")
     width, height = map(float, (svg.get("viewBox") or "").split()[2:])
@@ -287,7 +287,7 @@ def test_many_scenarios_and_settings_stay_one_legible_table(tmp_path: Path) -> N
     assert texts(svg).count("1.30") == 24 * 50
 
 
-def test_a_forest_tells_figures_and_verdicts_in_words(tmp_path: Path) -> None:
+def test_a_forest_writes_figures_and_verdicts(tmp_path: Path) -> None:
     cells = [*some_cells(), cell("tf32=off", 1.01)]
     plot, svg = drawn(cells, tmp_path, "forest")
     assert {"1.20 [1.14, 1.26]", "0.80 [0.76, 0.84]", "ambiguous", "faster"} <= set(texts(svg))
@@ -298,7 +298,7 @@ def test_a_forest_tells_figures_and_verdicts_in_words(tmp_path: Path) -> None:
     assert "Cheapest with no divergence seen: tf32=off, 1.01 [0.96, 1.06]." in plot.alt
 
 
-def test_default_shows_what_it_cost_against_itself(some: tuple[Path, list[Plot]]) -> None:
+def test_default_shows_its_a_a_comparison(some: tuple[Path, list[Plot]]) -> None:
     folder, (*_, forest) = some
     written = texts(ET.parse(folder / forest.file).getroot())
     assert {"default (A/A)", "1.00 [0.97, 1.04]"} <= set(written)
@@ -317,7 +317,7 @@ def test_few_machines_have_a_mark_each(tmp_path: Path) -> None:
     assert set("abcdef") <= set(texts(svg))
 
 
-def test_many_machines_are_boxes_and_means_with_a_bounded_number_of_marks(tmp_path: Path) -> None:
+def test_many_machines_are_boxes_of_bounded_size(tmp_path: Path) -> None:
     def of(machines: int, folder: Path) -> list[Plot]:
         cells = [
             row | {"ratio": row["ratio"] * (1 + machine % 7 / 1000)}
@@ -335,7 +335,7 @@ def test_many_machines_are_boxes_and_means_with_a_bounded_number_of_marks(tmp_pa
     assert "boxes over 1000 machines: median" in many[-1].alt
 
 
-def test_what_a_plot_cannot_hold_is_left_out_and_told(
+def test_a_plot_states_how_much_it_leaves_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drawing, "MOST_SETTINGS", 3)

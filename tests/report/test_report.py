@@ -1,4 +1,4 @@
-"""The report's folder: what is read, what is refused, and that nothing of a stranger's runs."""
+"""The report's folder: what it reads and refuses, and that no untrusted text runs."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def write(path: Path, *records: Evidence) -> Path:
 
 
 def received(out: Path) -> dict[str, object]:
-    """What a browser would receive: the data of every call in the page and beside it."""
+    """Return the data that a browser receives: every call in the page and beside it."""
     call = re.compile(r'^detcost\.receive\("([\w-]+)", JSON\.parse\((.*)\)\);$', re.M)
-    found = {}
+    calls = {}
     for path in (out / "index.html", *(out / "data").glob("*.js")):
         for key, data in call.findall(path.read_text()):
-            found[key] = json.loads(json.loads(data))
-    return found
+            calls[key] = json.loads(json.loads(data))
+    return calls
 
 
 def index(out: Path) -> dict:
@@ -62,7 +62,7 @@ def test_a_machine_is_a_file_and_the_first_is_in_the_page(tmp_path, out):
     assert index(out)["machines"][0]["key"] in page.read_text()
 
 
-def test_a_machine_that_two_folders_tell_of_is_one(tmp_path, out):
+def test_a_machine_in_two_folders_is_one_machine(tmp_path, out):
     results = tmp_path / "results"
     write(results / "a" / "x.trials.jsonl", record())
     write(results / "b" / "x.trials.jsonl", record(setting="op_determinism"))
@@ -74,7 +74,7 @@ def test_a_machine_that_two_folders_tell_of_is_one(tmp_path, out):
     assert view["settings"] == ["default", "op_determinism"]
 
 
-def test_nothing_of_a_stranger_s_is_html_or_ends_a_script(tmp_path, out):
+def test_untrusted_text_is_no_html_and_ends_no_script(tmp_path, out):
     words = {"scenario": HOSTILE, "family": HOSTILE, "setting": HOSTILE, "device": HOSTILE}
     hostile = record(
         **words,
@@ -105,7 +105,7 @@ def test_a_link_out_of_the_results_folder_is_refused(tmp_path, out):
     assert all("secret" not in path.read_text() for path in out.rglob("*.*"))
 
 
-def test_a_newer_schema_names_its_file_and_line_and_the_rest_is_reported(tmp_path, out):
+def test_a_line_of_a_newer_schema_is_listed_and_skipped(tmp_path, out):
     path = write(tmp_path / "results" / "a.trials.jsonl", record(), record(schema=99))
     with open(path, "a") as file:
         file.write('{"schema": 99, "of": "another form"}\n{"schema": 2, "cut off')
@@ -119,7 +119,7 @@ def test_a_newer_schema_names_its_file_and_line_and_the_rest_is_reported(tmp_pat
     assert index(out)["machines"]
 
 
-def test_doing_it_again_leaves_no_old_machine_and_no_other_file_alone(tmp_path, out):
+def test_a_second_report_replaces_only_its_own_files(tmp_path, out):
     results = tmp_path / "results"
     first = write(results / "a" / "x.trials.jsonl", record())
     site.write(results, out)
@@ -145,7 +145,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path):
     assert pages[0] == pages[1]
 
 
-def test_without_evidence_a_line_says_what_to_do(tmp_path, out):
+def test_without_evidence_the_error_names_a_remedy(tmp_path, out):
     (tmp_path / "results").mkdir()
     with pytest.raises(UsageError, match="no evidence here; run make bench"):
         site.write(tmp_path / "results", out)
@@ -153,14 +153,14 @@ def test_without_evidence_a_line_says_what_to_do(tmp_path, out):
         site.write(tmp_path / "nothing", out)
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     write(tmp_path / "results" / "x.trials.jsonl", record())
     (tmp_path / "out").write_text("a file")
     with pytest.raises(UsageError, match="cannot be written"):
         site.write(tmp_path / "results", tmp_path / "out")
 
 
-def test_the_page_lets_nothing_run_but_its_own_program(tmp_path, out):
+def test_the_policy_allows_only_the_page_s_program(tmp_path, out):
     write(tmp_path / "results" / "x.trials.jsonl", record())
     page, _ = site.write(tmp_path / "results", out)
     text = page.read_text()
@@ -174,7 +174,7 @@ def test_the_page_lets_nothing_run_but_its_own_program(tmp_path, out):
     assert _hash(program) in policy
 
 
-# -- views: what the page chooses from is what the command chooses from ------------------
+# -- views: the decisions are those of the command ----------------------------------------
 
 
 def views_of(*records: Evidence) -> list[View]:
@@ -222,7 +222,7 @@ def test_a_subject_s_costs_and_ties_are_those_of_the_command():
         assert tied == {candidate.setting for candidate in found.candidates if candidate.tied}
 
 
-def test_versions_devices_sizes_and_types_are_views_of_their_own_the_newest_first():
+def test_each_version_device_size_and_type_has_a_view():
     found = views_of(
         record(),
         record(device="GPU:0"),
@@ -239,7 +239,7 @@ def test_versions_devices_sizes_and_types_are_views_of_their_own_the_newest_firs
     ]
 
 
-def test_a_cell_under_levers_that_mean_nothing_says_what_it_stands_for():
+def test_a_cell_names_the_simpler_setting_it_stands_for():
     excused = {"status": "not_applicable", "reason": "xla means nothing to it"}
     view = view_of(
         record(scenario="data"),
@@ -252,14 +252,14 @@ def test_a_cell_under_levers_that_mean_nothing_says_what_it_stands_for():
     assert view.cells[view.scenarios.index("other")][place].stands_for is None
 
 
-def test_the_partition_of_the_pools_is_told():
+def test_a_check_has_the_groups_of_thread_pools():
     variants = [Variant(str(n), 0, 1, 1, digest) for n, digest in ((1, "a"), (2, "b"), (3, "b"))]
     found = msgspec.structs.replace(divergence(2, 3), variants=variants)
     view = view_of(record(divergence={"threads": found}))
     assert check_of(view, "threads").partition == "1 | 2–3"
 
 
-def test_of_what_races_no_partition_is_told():
+def test_a_check_of_a_racing_cell_has_no_groups():
     variants = [Variant(str(n), 1, 1, 1, str(n)) for n in (1, 2, 3)]
     found = msgspec.structs.replace(divergence(3, 3), variants=variants)
     for own in ({"repeat": divergence(3, 315)}, {"process": divergence(1, 20)}):
@@ -268,7 +268,7 @@ def test_of_what_races_no_partition_is_told():
     assert view_of(record(divergence={"threads": found})).checks[0].partition == "1 | 2 | 3"
 
 
-def test_a_cell_tells_of_state_of_default_s_bits_and_of_what_was_left_out():
+def test_a_cell_has_state_same_bits_and_overridden_settings():
     parted = msgspec.structs.replace(divergence(4, 20), first_call=7)
     first, second = "mine.py:3: set_seed(1)", "mine.py:4: set_seed(2)"
     view = view_of(
@@ -286,18 +286,18 @@ def test_a_cell_tells_of_state_of_default_s_bits_and_of_what_was_left_out():
     assert check_of(view, "process").first_call == 7
 
 
-def test_a_stranger_s_list_of_what_was_left_out_is_of_bounded_length():
+def test_the_text_of_overridden_settings_is_bounded():
     view = view_of(record(overridden=["x" * 10_000] * 100))
     assert len(view.cells[0][0].overridden) <= 500
 
 
-def test_a_glance_keeps_no_sequence():
-    """Of a million cells that would be many digests, and none of them is shown."""
+def test_a_projection_keeps_no_sequence():
+    """A million cells would have many digests, and the page shows none of them."""
     line = msgspec.json.encode(record(carries_state=True, sequence=["a"] * 60))
     assert msgspec.json.decode(line, type=Projection).sequence == []
 
 
-def test_runs_say_whether_their_costs_are_cold(tmp_path, out):
+def test_runs_have_the_mark_of_cold_costs(tmp_path, out):
     records = [record(schema=2, run_id="old", setting="xla"), record()]
     write(tmp_path / "results" / "x.trials.jsonl", *records)
     site.write(tmp_path / "results", out)
@@ -313,7 +313,7 @@ def threads(differed: int, setting: str) -> Evidence:
     return record(setting=setting, divergence={"threads": found})
 
 
-def test_variants_that_are_none_are_told_with_their_line_and_the_rest_is_reported(tmp_path, out):
+def test_a_line_with_wrong_variants_is_listed_and_skipped(tmp_path, out):
     path = write(tmp_path / "results" / "x.trials.jsonl", threads(1, "default"), threads(1, "xla"))
     first, second = path.read_bytes().splitlines()
     path.write_bytes(first + b"\n" + second.replace(b'"label":"1"', b'"label":1') + b"\n")
@@ -333,11 +333,11 @@ def changes(before: Evidence, after: Evidence) -> list[tuple[str, str, str]]:
 SETTING = {"setting": "op_determinism"}
 
 
-def test_two_runs_that_agree_changed_nothing():
+def test_two_runs_that_agree_have_no_changes():
     assert changes(record(**SETTING), record(**SETTING)) == []
 
 
-def test_a_cost_changed_where_the_intervals_do_not_meet():
+def test_a_cost_changed_if_the_intervals_do_not_overlap():
     cheaper = record(**SETTING, cost=cost(1.1, 1.05, 1.15))
     assert changes(record(**SETTING), cheaper) == [
         ("cost", "1.34 [1.29, 1.40]", "1.10 [1.05, 1.15]")
@@ -346,18 +346,18 @@ def test_a_cost_changed_where_the_intervals_do_not_meet():
     assert changes(record(**SETTING), near) == []
 
 
-def test_bits_changed_where_digests_differ_and_nothing_races():
+def test_bits_changed_if_digests_differ_without_a_race():
     other = record(**SETTING, digest="fedcba9876543210")
     assert changes(record(**SETTING), other) == [("bits", "01234567", "fedcba98")]
     racing = {"divergence": {"repeat": divergence(3, 315)}}
     assert changes(record(**racing), record(digest="f", **racing)) == []
 
 
-def test_another_seed_gives_other_inputs_and_no_change_of_bits():
+def test_another_seed_is_no_change_of_bits():
     assert changes(record(**SETTING), record(**SETTING, digest="fedcba", seed=43)) == []
 
 
-def test_a_new_version_a_new_status_and_a_new_race_are_told():
+def test_a_new_version_status_or_race_is_a_change():
     after = record(
         **SETTING,
         versions={"tensorflow": "2.22.0"},
@@ -370,7 +370,7 @@ def test_a_new_version_a_new_status_and_a_new_race_are_told():
     assert ("status", "ok", "failed") in changes(record(**SETTING), failed(**SETTING))
 
 
-def test_a_race_is_told_of_the_scopes_that_say_so_and_blames_no_other():
+def test_a_race_is_no_divergence_of_another_scope():
     steady = {"repeat": divergence(0, 315), "threads": divergence(0, 6)}
     before, after = (
         record(**SETTING, divergence=scopes)
@@ -387,7 +387,7 @@ def test_a_race_is_told_of_the_scopes_that_say_so_and_blames_no_other():
     assert runs.settings["op_determinism"].diverged == ["load"]
 
 
-def test_every_run_of_a_scenario_is_seen_oldest_first():
+def test_every_run_of_a_scenario_is_observed_oldest_first():
     runs = history.observations(
         [record(), record(**SETTING), record(run_id="b", versions={"tensorflow": "2.22.0"})]
     )["matmul_square"]
@@ -395,7 +395,7 @@ def test_every_run_of_a_scenario_is_seen_oldest_first():
     assert set(runs[0].settings) == {"default", "op_determinism"}
 
 
-# -- what a stranger's description may take up ----------------------------------------------
+# -- limits of untrusted descriptions -------------------------------------------------------
 
 
 def test_a_description_becomes_rows_of_bounded_number_and_length():
@@ -407,7 +407,7 @@ def test_a_description_becomes_rows_of_bounded_number_and_length():
     assert max(map(len, rows.values())) <= 500
 
 
-def test_data_in_a_script_is_the_same_without_anything_that_ends_it():
+def test_data_survives_in_a_script_and_cannot_end_it():
     data = {"a": f"{HOSTILE} \u2028 \\u003c &", "__proto__": ["<!--", 1.5, None]}
     text = jsonp.call("machine-0", jsonp.json(data)).decode()
     assert not re.search("[<\u2028\u2029]", text)
