@@ -1,4 +1,4 @@
-"""How the report bears a large farm: seconds, bytes, and its share of what asv takes."""
+"""The report of a large farm: seconds, bytes, and its time relative to asv's."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ MACHINES, SCENARIOS, SETTINGS = 1000, 50, 24
 
 
 def make_farm(results: Path, machines: int = MACHINES) -> None:
-    """Write the farm's made-up evidence: 5 GB of it."""
+    """Write 5 GB of synthetic evidence of a farm."""
     synthetic.write(results, machines, synthetic.scenarios(SCENARIOS), synthetic.settings(SETTINGS))
 
 
 def report(results: Path, out: Path) -> tuple[float, int]:
-    """Write the page of some results; return the seconds it took and the peak of its memory.
+    """Write the page of some results; return the seconds and the peak memory.
 
-    The memory is that of all its processes together, each with its share of what they have
-    in common (PSS), looked at once a second: adding it up takes time from what is measured.
+    The memory is the proportional set size of all processes. It is read only once a second,
+    because reading it takes time from the report.
     """
     start = time.perf_counter()
-    words = ["report", "--results", str(results), "--out", str(out)]
-    run = psutil.Popen([sys.executable, "-m", "detcost", *words], stdout=subprocess.DEVNULL)
+    arguments = ["report", "--results", str(results), "--out", str(out)]
+    command = [sys.executable, "-m", "detcost", *arguments]
+    run = psutil.Popen(command, stdout=subprocess.DEVNULL)
     peak = 0
     while run.poll() is None:
         peak = max(peak, _memory(run))
@@ -41,15 +42,15 @@ def report(results: Path, out: Path) -> tuple[float, int]:
             run.wait(timeout=1)
     seconds = time.perf_counter() - start
     if run.returncode:
-        raise subprocess.CalledProcessError(run.returncode, words)
+        raise subprocess.CalledProcessError(run.returncode, command)
     return seconds, peak
 
 
 def farm_figures(results: Path, out: Path) -> dict[str, float]:
-    """Return what the page of a farm takes to write, and a browser to use it.
+    """Return the time and memory to write the page of a farm, and the times of a browser.
 
-    ``report_seconds``, ``report_memory`` in bytes, and, in seconds, ``first_screen`` and
-    ``filter``; those two are NaN where there is no Chromium or Playwright.
+    These are ``report_seconds``, ``report_memory`` in bytes, and in seconds ``first_screen`` and
+    ``filter``. The last two are NaN without Chromium or Playwright.
     """
     seconds, memory = report(results, out)
     first_screen, answer = _in_browser(out / "index.html")
@@ -61,7 +62,7 @@ def farm_figures(results: Path, out: Path) -> dict[str, float]:
     }
 
 
-#: Changes a filter and waits until the page was painted; three rounds of seconds each.
+#: Changes each filter and waits for the next paint. Returns the seconds of three rounds.
 _FILTERS = """async () => {
   const painted = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
   const set = (input, value) => {
@@ -95,9 +96,9 @@ _FILTERS = """async () => {
 
 
 def _in_browser(page: Path) -> tuple[float, float]:
-    """Return seconds until the first answer stands there, and those of the slowest filter.
+    """Return the seconds until the first answer, and those of the slowest filter.
 
-    A filter's are the median of its three: the browser collects its garbage when it likes.
+    A filter's seconds are the median of three rounds, since garbage collection adds to some.
     """
     browser = shutil.which("chromium")
     try:
@@ -106,9 +107,9 @@ def _in_browser(page: Path) -> tuple[float, float]:
         browser = None
     if browser is None:
         return math.nan, math.nan
-    words = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=words)
+        chromium = playwright.chromium.launch(executable_path=browser, args=flags)
         tab = chromium.new_page()
         start = time.perf_counter()
         tab.goto(page.as_uri(), wait_until="commit")
@@ -125,7 +126,7 @@ def _memory(run: psutil.Popen) -> int:
     for process in (run, *run.children(recursive=True)):
         try:
             total += process.memory_full_info().pss
-        except psutil.Error:  # it is gone
+        except psutil.Error:  # the process has ended
             continue
     return total
 
@@ -133,9 +134,9 @@ def _memory(run: psutil.Popen) -> int:
 def share_of_asv(folder: Path, pairs: int = 3) -> float:
     """Return the page's time ÷ that of ``asv publish`` on the same results, the median of pairs.
 
-    The results are as many as asv's own published ones: 20 machines × 4 environments × 40
-    benchmarks × 50 combinations of parameters. The suite makes fourteen benchmarks of a
-    scenario, so there are three of them.
+    There are as many results as asv publishes of itself: 20 machines × 4 environments × 40
+    benchmarks × 50 combinations of parameters. The suite has fourteen benchmarks for each
+    scenario, so these are about three scenarios.
     """
     project = _asv_project(folder)
     ratios = []
@@ -157,8 +158,8 @@ def _asv_project(folder: Path) -> Path:
     project.mkdir()
     (project / "asv.conf.json").write_text(json.dumps(_CONFIGURATION))
     git = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
-    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "one"]):
-        subprocess.run([*git, *words], cwd=project, check=True)
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "one"]):
+        subprocess.run([*git, *arguments], cwd=project, check=True)
     commit = subprocess.check_output([*git, "rev-parse", "HEAD"], cwd=project, text=True).strip()
     results = project / "results"
     cells, versions = synthetic.scenarios(4), [f"2.{minor}.0" for minor in range(18, 22)]

@@ -1,4 +1,4 @@
-"""Made-up evidence, of as many machines as one likes: what the report is measured with."""
+"""Synthetic evidence of any number of machines, to measure the report with."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ FAMILIES = 8
 
 
 def settings(number: int) -> list[str]:
-    """Return so many settings, ``default`` first."""
+    """Return a number of settings, ``default`` first."""
     levers = (
         ("", "op_determinism"),
         ("", "threads=1", "threads=2", "threads=4", "threads=8"),
         ("", "xla", "onednn=off", "tf32=off", "xla+tf32=off", "onednn=off+tf32=off"),
     )
-    combined = ("+".join(filter(None, words)) or "default" for words in itertools.product(*levers))
+    combined = (
+        "+".join(filter(None, chosen)) or "default" for chosen in itertools.product(*levers)
+    )
     return list(itertools.islice(combined, number))
 
 
 def scenarios(number: int) -> list[tuple[str, str]]:
-    """Return the names and families of so many scenarios."""
+    """Return the names and families of a number of scenarios."""
     return [(f"scenario_{i:02}", f"family_{i % FAMILIES}") for i in range(number)]
 
 
@@ -51,7 +53,7 @@ def write(
     of_settings: Sequence[str],
     versions: Sequence[str] = ("2.21.0",),
 ) -> int:
-    """Write a folder of evidence for each machine, and return how many bytes that is."""
+    """Write a folder of evidence for each machine, and return the number of bytes."""
     templates = {
         version: [_template(*cell, setting, version) for cell in cells for setting in of_settings]
         for version in versions
@@ -68,7 +70,7 @@ def write(
     return size
 
 
-#: Stand in a template for what differs from machine to machine.
+#: Placeholders of a template. The lines of a machine have its own values.
 _MACHINE, _DIGEST = "machine-of-the-template", "f" * 32
 _COST = Cost(1.0, 0.5, 2.0, BLOCKS, [7.25 + i for i in range(BLOCKS)], "ambiguous")
 
@@ -76,7 +78,7 @@ _COST = Cost(1.0, 0.5, 2.0, BLOCKS, [7.25 + i for i in range(BLOCKS)], "ambiguou
 def _filled(
     templates: Sequence[bytes], machine: int, chance: np.random.Generator
 ) -> Iterator[bytes]:
-    """Yield the machine's lines, with its own name, costs and bits."""
+    """Yield the lines of a machine, with its name, costs and digests."""
     blocks = np.exp(chance.normal(0.2, 0.03, (len(templates), BLOCKS))).round(6).tolist()
     template_cost = msgspec.json.encode(_COST)
     for template, ratios in zip(templates, blocks, strict=True):
@@ -87,10 +89,10 @@ def _filled(
 
 
 def _template(scenario: str, family: str, setting: str, version: str) -> bytes:
-    """Return a line as ``standard`` writes it: every scope, with its variants."""
+    """Return a line as the profile ``standard`` writes it: every scope, with its variants."""
     same = Cost(1.0, 0.99, 1.01, BLOCKS, [1.0] * BLOCKS, "free")
     record = Evidence(
-        run_id=f"20260102T030405-{_MACHINE}-{version}",  # a cell counts once a run
+        run_id=f"20260102T030405-{_MACHINE}-{version}",  # a cell counts once in each run
         measured_at="2026-01-02T03:04:05+00:00",
         scenario=scenario,
         family=family,
@@ -121,7 +123,7 @@ def _template(scenario: str, family: str, setting: str, version: str) -> bytes:
 
 
 def _divergence(scope: str, setting: str) -> Divergence:
-    """Nothing differs, but by the size of the thread pools unless those are fixed."""
+    """Return counts without a difference, except for thread-pool sizes that are not fixed."""
     varies = scope == "threads" and "threads" not in setting
     labels = [str(size) for size in POOL_SIZES] if scope == "threads" else ["quiet", "loaded"]
     trials = 50 if scope == "repeat" else 1
