@@ -68,7 +68,8 @@ class Behaviour:
 class FakeWorkerFactory:
     """Starts fake workers, logs all method calls, and has the clock.
 
-    ``saved`` has the output that a worker saved to each path.
+    ``saved`` has the output that a worker saved to each path, ``calls`` the calls of each worker
+    by its number.
     """
 
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
@@ -81,6 +82,7 @@ class FakeWorkerFactory:
     pythons: list[tuple[str, int]] = field(default_factory=list)
     lost_neighbours: set[str] = field(default_factory=set)
     saved: dict[str, str] = field(default_factory=dict)
+    calls: Counter[int] = field(default_factory=Counter)
     alive: Counter[str] = field(default_factory=Counter)
     most_alive: int = 0
 
@@ -168,6 +170,7 @@ class FakeWorker:
 
     def _next_output(self, flips: float) -> str:
         self.calls += 1
+        self.factory.calls[self.number] += 1
         usual = f"{self.output} {self.calls}" if self.behaviour.state else self.output
         self.last_output = self._maybe_other(flips, usual)
         return self.last_output

@@ -47,6 +47,7 @@ def runs(kind, blocks=BLOCKS, truth=1.0):
 # -- cost ------------------------------------------------------------------------------
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("blocks", [5, 10])
 @pytest.mark.parametrize("kind", NOISE_KINDS)
 def test_an_a_a_interval_covers_1_in_90_to_99_percent_of_runs(kind, blocks):
@@ -54,12 +55,14 @@ def test_an_a_a_interval_covers_1_in_90_to_99_percent_of_runs(kind, blocks):
     assert 0.90 <= coverage <= 0.99
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("kind", NOISE_KINDS)
 def test_a_known_cost_is_covered_as_often(kind):
     coverage = np.mean([estimate.holds(1.5) for estimate in runs(kind, truth=1.5)])
     assert 0.90 <= coverage <= 0.99
 
 
+@pytest.mark.simulation
 def test_stopping_on_width_covers_1_in_90_to_99_percent_of_runs():
     def until_narrow(logs):
         looks = (intervals.ratio(logs[:blocks]) for blocks in (5, 10, 20, 40))
@@ -73,11 +76,13 @@ def test_stopping_on_width_covers_1_in_90_to_99_percent_of_runs():
     assert 0.90 <= np.mean([estimate.holds(1.0) for estimate in stopped]) <= 0.99
 
 
+@pytest.mark.simulation
 def test_pooling_rounds_as_if_independent_would_not_cover():
     pooled = [intervals.ratio(np.log(run[:, 0] / run[:, 1]).ravel()) for run in simulate("normal")]
     assert np.mean([estimate.holds(1.0) for estimate in pooled]) < 0.8
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("kind", NOISE_KINDS)
 def test_hodges_lehmann_lies_in_the_interval_of_the_ratio(kind):
     agree = [estimate.holds(estimate.hodges_lehmann) for estimate in runs(kind)]

@@ -1,7 +1,10 @@
 """Change the sources here and there, and list the changes that no test notices: ``make mutants``.
 
-mutmut makes the changes, in ``mutants/``; pyproject.toml says to which modules, and which tests
-are run. A change that means nothing is listed in ``equivalent_mutants.toml``, with the reason.
+mutmut makes the changes, in ``mutants/``. pyproject.toml has the modules to change, and the tests
+to run. ``equivalent_mutants.toml`` lists the changes that change nothing, with the reasons.
+
+mutmut changes the bodies of functions and methods without decorators. It does not change
+properties, cached functions, fields of dataclasses, and constants of modules.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ def main() -> int:
         print(f"{function}\n  - {before}\n  + {after}")
     stale = [mutant for mutant in reasons if mutant not in survivors.values()]
     for function, before, after in stale:
-        print(f"Listed as equivalent, and is none: {function}\n  - {before}\n  + {after}")
+        print(f"Listed as equivalent, but killed or gone: {function}\n  - {before}\n  + {after}")
     mutmut("export-cicd-stats")
     stats = json.loads(Path("mutants/mutmut-cicd-stats.json").read_text())
     noticed, by_tests = stats["total"] - len(survivors), stats["killed"] + stats["timeout"]

@@ -242,6 +242,7 @@ def share_that_covers(runs, truth):
     }
 
 
+@pytest.mark.simulation
 def test_the_interval_of_a_mean_covers_it_in_95_percent_of_runs():
     rng = np.random.default_rng(2)
     runs = [over(*(measured(rng, *scenario, TRUTH) for scenario in SCENARIOS)) for _ in range(RUNS)]
@@ -251,6 +252,7 @@ def test_the_interval_of_a_mean_covers_it_in_95_percent_of_runs():
     assert np.mean(np.array(off) < 1.96) < 0.95 - MARGIN, "a normal quantile would be too small"
 
 
+@pytest.mark.simulation
 def test_intervals_cover_with_unequal_numbers_of_blocks():
     rng = np.random.default_rng(4)
     runs = []
@@ -262,6 +264,7 @@ def test_intervals_cover_with_unequal_numbers_of_blocks():
         assert 0.95 - MARGIN <= share < 0.99  # few blocks have few degrees of freedom
 
 
+@pytest.mark.simulation
 def test_intervals_across_runs_cover_in_95_percent_of_runs():
     rng = np.random.default_rng(3)
     truth = {"xla": -0.3, "threads=1": 0.4}

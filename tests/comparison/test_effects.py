@@ -86,6 +86,7 @@ def records():
 # Effects and their intervals.
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("default_spread", [PROCESS_SPREAD, 5 * PROCESS_SPREAD])
 @pytest.mark.parametrize(
     "levers", [(OP,), (ONE,), (XLA,), (OP, ONE), (OP, XLA), (ONE, XLA), (OP, ONE, XLA)]
@@ -97,12 +98,14 @@ def test_an_interval_covers_its_effect_in_90_to_99_percent(levers, default_sprea
     )
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("default_spread", [PROCESS_SPREAD, 5 * PROCESS_SPREAD])
 def test_the_interval_of_all_levers_together_covers_as_often(default_spread):
     held = [analysis.together.holds(TOGETHER) for analysis in analyses(default_spread)]
     assert 0.90 <= np.mean(held) <= 0.99
 
 
+@pytest.mark.simulation
 def test_cells_taken_as_independent_claim_too_small_errors():
     """The noise of default is in all ratios of a block: adding variances counts it 7 times."""
     runs = simulated(5 * PROCESS_SPREAD)

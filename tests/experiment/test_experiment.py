@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
 from scipy.stats import binomtest
 
+from detcost import intervals
 from detcost.experiment import profiles
-from detcost.experiment.arm import TRIES
-from detcost.experiment.experiment import Experiment
+from detcost.experiment.arm import TRIES, Arm
+from detcost.experiment.experiment import Experiment, Progress
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import variants
 from detcost.settings import grammar
-from detcost.workers.contract import Cell, CellError, WorkerLost
+from detcost.workers.contract import (
+    Cell,
+    CellError,
+    Conditions,
+    ProgramRaised,
+    Usage,
+    WorkerLost,
+)
 from fake_workers import Behaviour, FakeWorkerFactory
 
 SLOWER = "op_determinism"
@@ -35,12 +44,15 @@ def run(
     profile: Profile = QUICK,
     seed: int = 1,
     scopes: tuple[str, ...] = ("repeat", "process"),
+    **options: Any,
 ) -> Experiment:
     chosen = ["default", *names.split()]
     cells = [Cell("fake", grammar.parse(name), "CPU:0", seed=seed) for name in chosen]
     variants_of = variants(CPU_FLAGS, fixed_execution=False)
     chosen_scopes = {scope: variants_of[scope] for scope in scopes if scope in variants_of}
-    experiment = Experiment(cells, profile, factory, scopes=chosen_scopes, clock=factory.clock)
+    experiment = Experiment(
+        cells, profile, factory, scopes=chosen_scopes, clock=factory.clock, **options
+    )
     experiment.run()
     return experiment
 
@@ -152,6 +164,7 @@ def test_trial_counts_are_fixed_in_advance_whatever_diverges():
 # -- results -----------------------------------------------------------------------
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("noise", NOISES)
 def test_default_against_itself_covers_1_as_often_as_promised(noise: str):
     """With 2 % spread between processes and noisy samples, 95 % intervals cover 90–99 %."""
@@ -186,6 +199,7 @@ def test_linear_drift_of_the_machine_keeps_the_paired_ratio():
     assert last / first > 1.02
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("probability", [0.0, 0.01, 0.2, 1.0])
 def test_a_known_rate_is_inside_the_interval_in_nine_runs_of_ten(probability: float):
     runs, inside = 100, 0
@@ -216,6 +230,7 @@ def test_severity_is_measured_once_for_each_worker():
     assert arm.severity.max_ulp == 1
 
 
+@pytest.mark.simulation
 def test_both_workers_of_default_are_the_baseline():
     """With two workers, half of the variance of one is in the ratio."""
 
@@ -421,9 +436,157 @@ def test_with_little_memory_settings_run_two_at_a_time():
     assert factory.alive.total() == 0
 
 
+# -- what a record has --------------------------------------------------------------------
+
+
+def an_arm(**fields: Any) -> Arm:
+    return Arm(Cell("fake", grammar.parse(SLOWER), "CPU:0"), **fields)
+
+
+def test_a_cost_has_the_verdict_its_reason_and_a_second_estimate():
+    logs = [0.0, 0.01, 0.08]
+    cost, ratio = an_arm(log_ratios=logs).cost(), intervals.ratio(logs)
+    assert cost is not None
+    assert (cost.low, cost.ratio, cost.high) == (ratio.low, ratio.ratio, ratio.high)
+    assert (cost.verdict, cost.why) == (
+        "ambiguous",
+        "the interval is wider than the ±2 % band and crosses −2 % and crosses +2 %",
+    )
+    assert cost.hodges_lehmann == intervals.hodges_lehmann(logs) != cost.ratio
+    assert cost.block_ratios == [math.exp(log) for log in logs]
+
+
+def test_the_step_time_is_the_median_of_the_blocks_with_its_interval():
+    step = an_arm(block_seconds=[6.0, 1.0, 5.0, 2.0, 4.0, 3.0]).step_seconds()
+    assert step is not None
+    assert (step.low, step.median, step.high) == (1.0, 3.5, 6.0)
+
+
+def test_times_that_were_never_measured_are_unknown():
+    arm = an_arm()
+    assert (arm.cost(), arm.step_seconds()) == (None, None)
+    assert (arm.first_call_seconds, arm.cold_step_seconds) == (None, None)
+    assert an_arm(first_calls=[1.0, 5.0, 2.0]).first_call_seconds == 2.0
+
+
+def test_a_peak_is_the_greatest_known_value_of_all_processes():
+    arm = an_arm(usages=[Usage(1, None, 2), Usage(7, 30, 1), Usage(3, 20, 1)])
+    peaks = [arm.peak(name) for name in ("peak_memory_bytes", "device_memory_bytes", "traces")]
+    assert peaks == [7, 30, 2]
+    assert an_arm(usages=[Usage(1, None, 1)]).peak("device_memory_bytes") is None
+    assert an_arm().peak("traces") is None
+
+
+def raises_at_start(error: CellError) -> Behaviour:
+    return Behaviour(errors=lambda method, number: error if method == "build" else None)
+
+
+@pytest.mark.parametrize(
+    ("error", "default_fails", "recorded"),
+    [
+        (ProgramRaised("failed", "ValueError: no"), False, "unimplemented"),
+        (ProgramRaised("failed", "ValueError: no"), True, "failed"),
+        (CellError("out_of_memory", "no memory"), False, "out_of_memory"),
+    ],
+)
+def test_a_setting_is_unimplemented_if_the_program_raises_under_it_alone(
+    error, default_fails, recorded
+):
+    failing = ("default", SLOWER) if default_fails else (SLOWER,)
+    factory = FakeWorkerFactory({name: raises_at_start(error) for name in failing})
+    default, arm = run(factory).arms
+    assert arm.recorded_status(default) == (recorded, error.reason)
+    if not default_fails:
+        assert default.recorded_status(default) == ("ok", None)
+
+
+def test_only_the_first_calls_of_quiet_builds_are_timed():
+    """Later builds and trials run side by side, which disturbs the first call."""
+    profile = msgspec.structs.replace(STANDARD, looks=(4,), quiet_builds=2)
+    lost = Behaviour(errors=lose("burst", 0, 5))
+    for arm in run(FakeWorkerFactory({SLOWER: lost}), profile=profile).arms:
+        assert arm.first_calls == [0.1] * 2
+
+
+def test_every_process_of_a_cell_makes_the_same_number_of_calls():
+    factory = FakeWorkerFactory({SLOWER: Behaviour(state=True)})
+    run(factory, scopes=("repeat", "process", "threads"))
+    of_slower = [number for number, (name, _) in enumerate(factory.pythons) if name == SLOWER]
+    assert {factory.calls[number] for number in of_slower} == {QUICK.calls}
+
+
+# -- the reference in float64 -------------------------------------------------------------
+
+
+def test_errors_are_measured_once_for_each_cell_against_a_run_in_float64():
+    factory = FakeWorkerFactory()
+    experiment = run(factory, float64_reference=True)
+    name, conditions, _ = factory.conditions[0]
+    assert (name, conditions) == ("default", Conditions(float64=True))
+    assert not any(conditions.float64 for _, conditions, _ in factory.conditions[1:])
+    assert [arm.accuracy for arm in experiment.arms] == [1e-7, 1e-7]
+    of_slower = [name for name, _, method in factory.log if method == "accuracy"]
+    assert of_slower.count(SLOWER) == 1
+    assert factory.alive.total() == 0
+
+
+def test_without_a_reference_in_float64_errors_are_unknown():
+    assert [arm.accuracy for arm in run(FakeWorkerFactory()).arms] == [None, None]
+
+
+@pytest.mark.parametrize("method", ["build", "save_outputs"])
+def test_a_reference_that_fails_leaves_only_the_errors_unknown(method: str):
+    factory = FakeWorkerFactory({"default": Behaviour(errors=lose(method, 0))})
+    experiment = run(factory, float64_reference=True)
+    assert [arm.accuracy for arm in experiment.arms] == [None, None]
+    assert [(arm.status, arm.lost) for arm in experiment.arms] == [("ok", 0)] * 2
+    assert experiment.arms[1].divergence()["process"].trials == QUICK.processes
+    assert factory.alive.total() == 0
+
+
+# -- progress ----------------------------------------------------------------------------
+
+
+def progress_of(**changes: Any) -> list[Progress]:
+    reports: list[Progress] = []
+    factory = FakeWorkerFactory()
+    run(factory, on_progress=reports.append, **changes)
+    return reports
+
+
+def test_progress_counts_workers_up_to_the_last_trial(monkeypatch):
+    """5 blocks of 3 workers and 6 trials of each of 2 cells, of which two run at once."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    reports = progress_of()
+    assert [report.doing for report in reports] == [
+        *(f"block {number}" for number in (1, 2, 3, 4, 5) for _ in range(3)),
+        *["fresh processes"] * (len(reports) - 15),
+    ]
+    fractions = [report.fraction for report in reports]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == pytest.approx(1 / (1 + 5 * 3 + 12 / 2))
+    assert (reports[-1].fraction, reports[-1].seconds_left) == (1, 0)
+    assert {(report.scenario, report.device) for report in reports} == {("fake", "CPU:0")}
+
+
+def test_the_time_left_follows_from_the_time_taken():
+    for report in progress_of(scopes=("repeat",)):
+        assert report.seconds_left >= 0
+        assert (report.fraction == 1) == (report.seconds_left == 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (89.4, "89 s"), (90, "2 min"), (3600, "60 min")]
+)
+def test_progress_is_one_line_with_the_time_left(seconds: float, text: str):
+    progress = Progress("fake", "CPU:0", "block 3", 0.5, seconds)
+    assert str(progress) == f"fake on CPU:0: block 3, about {text} left"
+
+
 # -- the tests above can fail -------------------------------------------------------
 
 
+@pytest.mark.simulation
 def test_rounds_pooled_as_if_independent_miss_1_too_often():
     """The test of coverage can fail: the same figures, wrongly pooled, miss 1 too often."""
     runs, missed = 100, 0

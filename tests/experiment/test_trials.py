@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import msgspec
@@ -9,12 +10,15 @@ import pytest
 from scipy.stats import binomtest
 
 from detcost.evidence.schema import SCOPES, partition
-from detcost.experiment import perturbations, profiles
+from detcost.experiment import perturbations, profiles, trials
 from detcost.experiment.arm import TRIES, Arm
 from detcost.experiment.experiment import Experiment
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import POOL_SIZES, variants
+from detcost.experiment.sequences import CallDigests
+from detcost.experiment.tally import Tally
 from detcost.host.noisy_neighbours import KINDS as NEIGHBOURS
+from detcost.outputs.severity import Severity
 from detcost.settings import grammar
 from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions, WorkerLost
 from fake_workers import Behaviour, FakeWorkerFactory
@@ -143,6 +147,7 @@ def test_execution_is_compared_with_the_cells_own_output():
     assert xla.same_bits_as(default) == "no"
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("scope", ["process", "threads", "load", "isa", "execution"])
 @pytest.mark.parametrize("probability", [0.0, 0.01, 0.2, 1.0])
 def test_a_known_rate_is_found_in_every_scope(scope, probability):
@@ -221,6 +226,42 @@ def test_execution_is_compared_without_an_output_of_default():
     default, xla = run(factory, "xla").arms
     assert seen(xla, "execution").trials == 6
     assert xla.same_bits_as(default) is None
+
+
+def test_conditions_that_were_refused_are_not_tried_again(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    refused = []
+
+    def refuses(conditions: Conditions) -> CellError | None:
+        if conditions.execution != "xla":
+            return None
+        refused.append(conditions)
+        return CellError("unimplemented", "XLA has no such op")
+
+    run(FakeWorkerFactory({"default": Behaviour(refuses=refuses)}))
+    assert len(refused) == 1
+
+
+# -- the plan and the count ----------------------------------------------------------
+
+
+def test_the_processes_of_a_cell_are_spread_equally_over_the_pythons():
+    """Two processes ran in the blocks already. The trials go on from them."""
+    arm = Arm(Cell("fake", grammar.DEFAULT, "CPU:0"))
+    for python in (0, 1):
+        arm.sequences.add(CallDigests(python, "quiet", ("a",)))
+    profile = msgspec.structs.replace(STANDARD, processes=8, perturbed=3, pythons=3)
+    scopes = {"process": variants(AVX2, False)["process"]}
+    planned = trials.plan([arm], profile, scopes, random.Random(1))
+    assert len(planned) == 8 - 1
+    assert Counter([0, 1, *(trial.python for trial in planned)]) == {0: 3, 1: 3, 2: 3}
+
+
+def test_a_tally_keeps_the_greatest_difference():
+    tally, small, great = Tally(), Severity(1, 0.1, 1e-7), Severity(9, 0.9, 1e-3)
+    for difference in (small, great, small):
+        tally.add_severity(difference)
+    assert tally.severity == great
 
 
 # -- perturbations -------------------------------------------------------------------
