@@ -279,6 +279,7 @@ def test_a_count_of_zero_is_reported_with_the_one_sided_bound():
 
 def test_without_trials_the_rate_is_unknown_and_not_zero():
     estimate = intervals.rate(0, 0)
+    assert (estimate.divergent, estimate.trials) == (0, 0)
     assert (estimate.rate, estimate.low, estimate.high, estimate.holds(0)) == (None,) * 4
     assert intervals.upper_bound_of_zero(0) is None
 

@@ -9,42 +9,54 @@ properties, cached functions, fields of dataclasses, and constants of modules.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 
 
+NOTICED = {"killed": "by tests", "timeout": "by tests", "caught by type check": "by mypy"}
+
+
 def main() -> int:
-    """Print survivors and how many were killed; 1 if a survivor is not listed as equivalent."""
+    """Print how many were killed, and the survivors; 1 if one is not listed as equivalent."""
     shutil.rmtree("mutants", ignore_errors=True)  # results of other tests
     mutmut("run", stdout=None)
-    names = re.findall(r"(\S+__mutmut_\d+): (?:survived|no tests)", mutmut("results"))
-    survivors = {name: change(name) for name in names}
+    pattern = r"(\S+__mutmut_\d+): (.+)"
+    statuses = dict(re.findall(pattern, mutmut("results", "--all", "true")))
+    survivors = {change(name) for name, status in statuses.items() if status not in NOTICED}
     reasons = {
         (entry["function"], entry["before"], entry["after"]): entry["reason"]
         for entry in tomllib.loads(EQUIVALENT.read_text())["equivalent"]
     }
-    found = [mutant for mutant in survivors.values() if mutant not in reasons]
-    for function, before, after in found:
-        print(f"{function}\n  - {before}\n  + {after}")
-    stale = [mutant for mutant in reasons if mutant not in survivors.values()]
-    for function, before, after in stale:
-        print(f"Listed as equivalent, but killed or gone: {function}\n  - {before}\n  + {after}")
-    mutmut("export-cicd-stats")
-    stats = json.loads(Path("mutants/mutmut-cicd-stats.json").read_text())
-    noticed, by_tests = stats["total"] - len(survivors), stats["killed"] + stats["timeout"]
-    percent = 100 * noticed / (noticed + len(found))
-    print(f"{percent:.1f} % killed: {by_tests} by tests, {noticed - by_tests} by mypy; ", end="")
-    print(f"{len(found)} survived, {len(survivors) - len(found)} are equivalent")
-    return bool(found or stale)
+    print_table(statuses)
+    for title, mutants in (
+        ("Survived", survivors - reasons.keys()),
+        ("Listed as equivalent, but killed or gone", reasons.keys() - survivors),
+    ):
+        for function, before, after in sorted(mutants):
+            print(f"{title}: {function}\n  - {before}\n  + {after}")
+    return bool(survivors ^ reasons.keys())
+
+
+def print_table(statuses: dict[str, str]) -> None:
+    """Print for each module how many mutants were killed. Equivalent ones count as survivors."""
+    modules: dict[str, Counter[str]] = {}
+    for name, status in statuses.items():
+        for module in (name.rpartition(".")[0], "all"):
+            modules.setdefault(module, Counter())[NOTICED.get(status, "survived")] += 1
+    print(f"{'module':36} mutants  by tests  by mypy  survived  killed")
+    for module, counts in sorted(modules.items()):
+        tests, mypy, survived = counts["by tests"], counts["by mypy"], counts["survived"]
+        killed = 100 * (tests + mypy) / counts.total()
+        print(f"{module:36} {counts.total():7}  {tests:8}  {mypy:7}  {survived:8}  {killed:5.1f} %")
 
 
 def mutmut(*words: str, stdout: int | None = subprocess.PIPE) -> str:

@@ -86,3 +86,27 @@ def test_a_trial_is_compared_over_the_calls_it_has():
     cell = sequences(MOVES, MOVES)
     assert not cell.compare(("a",), "3").differs
     assert cell.compare(("b",), "3").differs
+
+
+def test_the_first_differing_call_is_counted_from_1_in_both_scopes():
+    cell = sequences(MOVES, MOVES, ("a", "x", "c", "y"))
+    assert [c.first_call for c in cell.within() if c.differs] == [2, 4]
+    assert [c.first_call for c in cell.within() if not c.differs] == [None] * 4
+    assert [c.first_call for c in cell.between()] == [None, 2]
+
+
+@pytest.mark.parametrize(("reference", "call"), [(("a", "a", "a"), None), (("a", "b", "b"), 2)])
+def test_a_first_call_is_given_only_if_the_reference_moves(reference, call):
+    [comparison] = sequences(reference, ("a", "x", "x")).between()
+    assert comparison.differs
+    assert comparison.first_call == call
+
+
+def test_the_digest_of_a_sequence_stays_the_same_in_later_versions():
+    """Evidence stores these digests, and compares them with those of other runs."""
+    assert combined(("a", "b")) == "89c65ebc828eebaca873719c24d5735c"
+
+
+def test_a_process_with_another_number_of_calls_is_refused():
+    with pytest.raises(ValueError, match="argument 2"):
+        list(sequences(MOVES, MOVES[:3], MOVES).within())

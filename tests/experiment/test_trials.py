@@ -9,13 +9,14 @@ import msgspec
 import pytest
 from scipy.stats import binomtest
 
+from detcost import intervals
 from detcost.evidence.schema import SCOPES, partition
 from detcost.experiment import perturbations, profiles, trials
 from detcost.experiment.arm import TRIES, Arm
 from detcost.experiment.experiment import Experiment
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import POOL_SIZES, variants
-from detcost.experiment.sequences import CallDigests
+from detcost.experiment.sequences import BitComparison, CallDigests
 from detcost.experiment.tally import Tally
 from detcost.host.noisy_neighbours import KINDS as NEIGHBOURS
 from detcost.outputs.severity import Severity
@@ -255,6 +256,19 @@ def test_the_processes_of_a_cell_are_spread_equally_over_the_pythons():
     planned = trials.plan([arm], profile, scopes, random.Random(1))
     assert len(planned) == 8 - 1
     assert Counter([0, 1, *(trial.python for trial in planned)]) == {0: 3, 1: 3, 2: 3}
+
+
+def test_the_summary_of_a_tally_has_the_rate_of_all_conditions_and_its_interval():
+    tally = Tally()
+    for label, output in (("1", "a"), ("2", "b"), ("2", "a"), ("2", "c")):
+        tally.add(BitComparison(label, output, "a"))
+    summary, rate = tally.summary(), intervals.rate_or_bound(2, 4)
+    assert (summary.divergent, summary.trials, summary.distinct) == (2, 4, 3)
+    assert (summary.rate, summary.low, summary.high) == (rate.rate, rate.low, rate.high)
+    assert [(v.label, v.divergent, v.trials) for v in summary.variants] == [
+        ("1", 0, 1),
+        ("2", 2, 3),
+    ]
 
 
 def test_a_tally_keeps_the_greatest_difference():

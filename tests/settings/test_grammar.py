@@ -369,3 +369,17 @@ def test_settings_can_be_pickled():
 def test_every_word_of_the_help_is_a_setting():
     for word in grammar.spellings():
         parse(word.replace("=N", "=1"))
+
+
+def test_the_greatest_number_of_threads_is_4096():
+    assert parse("threads=4096").name == "threads=4096"
+
+
+def test_a_lever_of_one_value_has_no_further_advice():
+    assert refusal("onednn=on") == ('setting "onednn=on": onednn takes a word; write "onednn=off"')
+
+
+def test_a_word_without_a_near_lever_has_the_advice_to_list_them():
+    assert refusal("quux") == (
+        'setting "quux": no lever "quux"; detcost list settings shows them all'
+    )

@@ -132,7 +132,7 @@ def between(rows: Sequence[Sequence[Record | None]]) -> Contrasts:
         product = sum(products) / (most * (shared - 1.0))
     variances, freedom = np.diagonal(product, axis1=1, axis2=2), np.maximum(blocks - 1.0, 1)
     apart, degrees = _welch(_both(variances), _both(freedom))
-    paired = _of_one_run(rows, blocks)
+    paired = _of_one_run(rows)
     variance = np.where(paired, np.maximum(apart - 2 * product, 0), apart)
     variance[np.eye(blocks.shape[1], dtype=bool) & paired] = 0  # with one block it is unknown
     return Contrasts(
@@ -147,14 +147,13 @@ def _both(values: npt.NDArray[N]) -> npt.NDArray[N]:
     return np.stack(np.broadcast_arrays(values[..., :, None], values[..., None, :]))
 
 
-def _of_one_run(rows: Sequence[Sequence[Record | None]], blocks: Counts) -> Mask:
+def _of_one_run(rows: Sequence[Sequence[Record | None]]) -> Mask:
     """Return whether the costs of two settings are from one run, and so from shared blocks."""
     numbers: dict[str, int] = {}
     names = [record.run_id if record else "" for row in rows for record in row]
     runs = np.array([numbers.setdefault(name, len(numbers)) for name in names])
-    own, other = _both(runs.reshape(blocks.shape))
-    many, others = _both(blocks)
-    return np.asarray((own == other) & (many > 0) & (others > 0))
+    own, other = _both(runs.reshape(_shape(rows)))
+    return np.asarray(own == other)
 
 
 def combine(contrasts: Contrasts) -> Contrasts:
@@ -181,7 +180,7 @@ def worst(ratios: Array) -> Array:
 def _welch(variances: Array, freedoms: Array) -> tuple[Array, Array]:
     """Add variances along the first axis, with the degrees of freedom of Welch–Satterthwaite."""
     total = variances.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore"):
         freedom = total**2 / (variances**2 / freedoms).sum(axis=0)
     # If nothing varies, as with default against itself, the degrees do not matter.
     return total, np.where(total == 0, freedoms.max(axis=0), freedom)
