@@ -52,6 +52,15 @@ def test_doing_it_again_changes_nothing(tmp_path):
     assert path.read_bytes() == once
 
 
+def test_marks_quoted_in_a_sentence_are_left_alone(tmp_path):
+    begin, end = readme.marks("show")
+    quoted = f"The command writes between `{begin}` and `{end}`.\n"
+    path = tmp_path / "README.md"
+    path.write_text(f"{quoted}{begin}\nold\n{end}\n{quoted}")
+    readme.replace_section(path, "show", "new")
+    assert path.read_text() == f"{quoted}{readme.section('show', 'new')}\n{quoted}"
+
+
 def test_the_section_has_the_machine_and_versions():
     sentence = readme.overview(
         [

@@ -229,7 +229,7 @@ def folklore(
     markdown: options.Markdown = False,
     write: options.Write = None,
 ) -> None:
-    """Judge common claims about reproducible TensorFlow. To measure takes about five minutes."""
+    """Judge common claims about reproducible TensorFlow. Measuring takes two to three minutes."""
     from detcost.claims import formatting, measuring, verdicts
 
     output = Output("folklore", json, markdown, write)

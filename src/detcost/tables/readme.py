@@ -49,10 +49,11 @@ def replace_section(path: Path, command: str, text: str) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {getattr(error, 'strerror', 'not UTF-8 text')}") from None
     begin, end = marks(command)
-    pattern = re.escape(begin) + ".*?" + re.escape(end)
-    if not re.search(pattern, before, re.DOTALL):
+    # A document may also quote the marks, as code.
+    pattern = re.compile(f"(?<!`){re.escape(begin)}.*?(?<!`){re.escape(end)}", re.DOTALL)
+    if not pattern.search(before):
         raise UsageError(f'{path}: no line "{begin}" followed by "{end}"; add both')
-    after = re.sub(pattern, lambda _: section(command, text), before, flags=re.DOTALL)
+    after = pattern.sub(lambda _: section(command, text), before)
     try:
         path.write_text(after, encoding="utf-8")
     except OSError as error:
