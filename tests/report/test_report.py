@@ -17,6 +17,7 @@ from detcost.evidence.schema import SCOPES, Controls, Cost, Evidence, Variant
 from detcost.report import history, jsonp, site
 from detcost.report.checks import CheckView
 from detcost.report.machines import flat
+from detcost.report.page import PROGRAM, START, STYLE
 from detcost.report.projection import Projection
 from detcost.report.views import View, views
 from factories import cost, divergence, failed, racing, record, variant
@@ -172,6 +173,13 @@ def test_the_policy_allows_only_the_page_s_program(tmp_path, out):
     from detcost.report.page import _hash
 
     assert _hash(program) in policy
+
+
+def test_every_asset_is_part_of_the_page():
+    assets = Path(site.__file__).parent / "assets"
+    files = [path.relative_to(assets).as_posix() for path in assets.rglob("*.*")]
+    used = [*PROGRAM, START, *STYLE, "page.html", "types.d.ts"]
+    assert sorted(used) == sorted(files)
 
 
 # -- views: the decisions are those of the command ----------------------------------------
