@@ -17,8 +17,8 @@ PINS := $(wildcard constraints/*.txt)
 PIP   = $(BIN)/python -m pip install --quiet $(patsubst %,--constraint %, \
         constraints/detcost.txt $(wildcard constraints/tensorflow-$(TENSORFLOW).txt))
 
-# Installs what checks the report's own program, with npm, which nothing else needs.
-PAGE_TOOLS := npm ls >/dev/null 2>&1 || npm install --silent --fetch-retries=0 --no-package-lock --no-audit --no-fund >/dev/null 2>&1
+# Installs what checks the page's program and the documents' prose. Nothing else needs npm.
+NPM_TOOLS := npm ls >/dev/null 2>&1 || npm install --silent --fetch-retries=0 --no-package-lock --no-audit --no-fund >/dev/null 2>&1
 
 .DEFAULT_GOAL := help
 .PHONY: help bench test lint format docs mutants readme setup clean
@@ -46,18 +46,19 @@ bench: $(VENV)/bench.stamp  ## measure this machine, publish the site, print the
 test: lint  ## lint, check types, run every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-lint: $(VENV)/dev-$(TENSORFLOW).stamp  ## lint and check types
+lint: $(VENV)/dev-$(TENSORFLOW).stamp  ## check code, types, layers and prose
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
-	@if $(PAGE_TOOLS); then npm run --silent lint && npm run --silent types; \
-	else echo "npm cannot install biome and tsc: the page's program is left unchecked" >&2; fi
+	$(BIN)/lint-imports --no-logo
+	@if $(NPM_TOOLS); then \
+	npm run --silent lint && npm run --silent types && npm run --silent prose -- --quiet; \
+	else echo "npm cannot install its tools: the page's program and the prose stay unchecked" >&2; fi
 
 format: $(VENV)/dev-$(TENSORFLOW).stamp  ## put the code into its format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	if $(PAGE_TOOLS); then npm run --silent format; fi
+	if $(NPM_TOOLS); then npm run --silent format; fi
 
 docs: $(VENV)/dev-$(TENSORFLOW).stamp  ## build the documentation's site in build/docs
 	$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees . build/docs
@@ -77,7 +78,7 @@ readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write the documents' tables, answer 
 setup: $(VENV)/dev-$(TENSORFLOW).stamp  ## make .venv with everything to develop with
 
 clean:  ## remove what was made, but no results
-	rm -rf $(VENV) .asv build dist mutants node_modules report .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .asv build dist mutants node_modules report .import_linter_cache .mypy_cache .ruff_cache .pytest_cache mutants
 	find src benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 
 # asv's own rule: the machine of this name, or the only one there is.
