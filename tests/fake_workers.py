@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from detcost.host.noisy_neighbours import NeighbourLost
+from detcost.host.noisy_neighbours import KINDS, NeighbourLost
 from detcost.outputs.severity import Severity
 from detcost.settings.grammar import Setting
 from detcost.workers.contract import UNPERTURBED, Built, Burst, Cell, CellError, Conditions, Usage
@@ -40,6 +40,8 @@ class Behaviour:
         A function that returns an addition to the output, for the worker's Python process.
     state
         Whether the output changes with every call.
+    call_output
+        A function that returns an addition to the output, for the number of the call.
     cold
         The first step after the worker was idle takes this many times as long.
     warms
@@ -58,6 +60,7 @@ class Behaviour:
     output: Callable[[Conditions], str] = lambda conditions: "output"
     python_output: Callable[[int], str] = lambda python: ""
     state: bool = False
+    call_output: Callable[[int], str] = lambda call: ""
     cold: float = 1.0
     warms: float = 0.004
     errors: Callable[[str, int], CellError | None] = lambda method, worker: None
@@ -100,6 +103,7 @@ class FakeWorkerFactory:
 
     @contextmanager
     def neighbour(self, kind: str) -> Iterator[None]:
+        assert kind in KINDS
         self._neighbour = kind
         try:
             yield
@@ -172,6 +176,7 @@ class FakeWorker:
         self.calls += 1
         self.factory.calls[self.number] += 1
         usual = f"{self.output} {self.calls}" if self.behaviour.state else self.output
+        usual += self.behaviour.call_output(self.calls)
         self.last_output = self._maybe_other(flips, usual)
         return self.last_output
 

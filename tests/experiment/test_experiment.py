@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -161,6 +163,64 @@ def test_trial_counts_are_fixed_in_advance_whatever_diverges():
     assert every_process >= STANDARD.repeats >= 300
 
 
+def test_the_time_cap_counts_from_the_start_of_the_experiment():
+    stops = [
+        run(FakeWorkerFactory(now=now), profile=STANDARD, scopes=("repeat",)).stopped_by
+        for now in (0.0, 1e6)
+    ]
+    assert stops == ["width", "width"]
+
+
+def test_the_blocks_end_only_after_the_time_cap():
+    def blocks(seconds: float) -> tuple[int, list[float]]:
+        factory, times = FakeWorkerFactory({SLOWER: Behaviour(spread=0.5)}), []
+        profile = msgspec.structs.replace(STANDARD, seconds=seconds)
+        experiment = run(
+            factory, profile=profile, scopes=(), checkpoint=lambda: times.append(factory.now)
+        )
+        return len(experiment.arms[1].log_ratios), times
+
+    _, times = blocks(1e9)
+    assert blocks(times[3])[0] == 5
+    assert blocks(times[3] * 0.999)[0] == 4
+
+
+def test_an_interval_as_wide_as_the_target_is_not_narrow_yet():
+    def blocks(half_width: float) -> tuple[int, float]:
+        factory = FakeWorkerFactory({SLOWER: Behaviour(spread=0.05)}, seed=2)
+        profile = msgspec.structs.replace(QUICK, looks=(2, 3), half_width=half_width, seconds=1e9)
+        arm = run(factory, "op_determinism", profile, scopes=()).arms[1]
+        width = intervals.ratio(arm.log_ratios[:2]).half_width
+        assert width is not None
+        return len(arm.log_ratios), width
+
+    _, width = blocks(1e-9)
+    assert blocks(width)[0] == 3
+    assert blocks(width * 1.001)[0] == 2
+
+
+def test_an_interrupt_cancels_the_trials_that_have_not_started(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    factory = FakeWorkerFactory()
+    started: list[int] = []
+
+    def slow(method: str, number: int) -> None:
+        if method == "build" and number >= 3:
+            started.append(number)
+            time.sleep(0.02)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.doing == "fresh processes":
+            raise KeyboardInterrupt
+
+    factory.behaviours = {name: Behaviour(errors=slow) for name in ("default", SLOWER)}
+    profile = msgspec.structs.replace(QUICK, looks=(1,), processes=50, perturbed=0)
+    with pytest.raises(KeyboardInterrupt):
+        run(factory, profile=profile, on_progress=interrupt)
+    assert len(started) < 50  # of about 100
+    assert factory.alive.total() == 0
+
+
 # -- results -----------------------------------------------------------------------
 
 
@@ -244,6 +304,61 @@ def test_both_workers_of_default_are_the_baseline():
 
     assert spread(of_both=True) == pytest.approx(0.05**2 / 2, rel=0.2)
     assert spread(of_both=False) == pytest.approx(2 * 0.05**2, rel=0.2)
+
+
+def test_ratios_are_to_the_mean_of_both_workers_of_default():
+    """On the log scale. The A/A comparison is the ratio of the second worker to the first."""
+    factory = FakeWorkerFactory({name: Behaviour(spread=0.1) for name in ("default", SLOWER)})
+    experiment = run(factory, scopes=("repeat",))
+    default, slower = experiment.arms
+    times = zip(
+        default.block_seconds,
+        experiment.aa_arm.block_seconds,
+        slower.block_seconds,
+        strict=True,
+    )
+    logs = [[math.log(seconds) for seconds in block] for block in times]
+    assert slower.log_ratios == pytest.approx([c - (a + b) / 2 for a, b, c in logs])
+    assert experiment.aa_arm.log_ratios == pytest.approx([b - a for a, b, _ in logs])
+    assert default.log_ratios == []
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "scope"),
+    [
+        (Behaviour(process_flips=1.0), "process"),
+        (Behaviour(flips=1.0), "repeat"),
+        (Behaviour(state=True, flips=0.3), "repeat"),
+    ],
+    ids=["by process", "by call", "by call, with state"],
+)
+def test_a_scope_with_differences_has_their_severity(behaviour: Behaviour, scope: str):
+    arm = run(FakeWorkerFactory({SLOWER: behaviour}), profile=STANDARD).arms[1]
+    assert bool(arm.sequences.carries_state) == behaviour.state
+    severity = arm.divergence()[scope].severity
+    assert severity is not None
+    assert severity.max_ulp == 1
+
+
+def test_with_state_the_last_outputs_of_two_processes_are_compared():
+    """Only the last output moves here, equally in every process, so nothing differs."""
+    moves = Behaviour(call_output=lambda call: "moved" if call == QUICK.calls else "")
+    arm = run(FakeWorkerFactory({SLOWER: moves})).arms[1]
+    assert arm.sequences.carries_state
+    assert arm.severity is None
+
+
+def test_the_reference_outputs_of_every_cell_are_saved_for_later_comparisons():
+    behaviours = {"default": Behaviour(state=True), SLOWER: Behaviour(state=True, output=str)}
+    factory = FakeWorkerFactory(behaviours)
+    experiment = run(factory)
+    arms = [*experiment.arms, experiment.aa_arm]
+    first, last = ([getattr(arm, f"{n}_output_file") for arm in arms] for n in ("first", "last"))
+    assert len({*first, *last}) == 6
+    assert all(Path(path).parent.name.startswith("detcost-reference-") for path in first + last)
+    for arm, first_path, last_path in zip(arms, first, last, strict=True):
+        assert factory.saved[first_path] == arm.sequences.reference[0]
+        assert factory.saved[last_path] == arm.sequences.reference[-1]
 
 
 # -- the steady state --------------------------------------------------------------------
@@ -369,6 +484,13 @@ def test_a_worker_lost_in_a_block_is_replaced():
     assert [len(arm.log_ratios) for arm in (experiment.arms[1], experiment.aa_arm)] == [blocks] * 2
 
 
+def test_a_replacement_is_forked_from_the_python_of_its_block():
+    factory = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
+    run(factory, scopes=("repeat",))
+    pythons = [python for name, python in factory.pythons if name == SLOWER]
+    assert pythons == [0, 1, 1, 0, 1, 0]
+
+
 def test_a_replacement_gives_its_outputs_before_it_is_timed():
     factory = FakeWorkerFactory({SLOWER: Behaviour(errors=lose("burst", 1))})
     run(factory, scopes=("repeat",))
@@ -419,21 +541,34 @@ def test_without_default_there_is_divergence_but_no_cost():
     assert arm.divergence()["process"].trials == QUICK.processes
 
 
-def test_with_little_memory_settings_run_two_at_a_time():
+def with_memory_for(workers: int, names: str) -> Experiment:
+    """Run an experiment on a device whose memory holds this many workers."""
     factory = FakeWorkerFactory()
 
     def too_many(method: str, number: int) -> CellError | None:
-        short = method == "build" and factory.alive.total() > 2
+        short = method == "build" and factory.alive.total() > workers
         return CellError("out_of_memory", "device memory is short") if short else None
 
-    names = ("default", SLOWER, "threads=1")
-    factory.behaviours = {name: Behaviour(errors=too_many) for name in names}
+    factory.behaviours = {name: Behaviour(errors=too_many) for name in ("default", *names.split())}
     one_at_a_time = msgspec.structs.replace(QUICK, quiet_builds=99)
-    experiment = run(factory, "op_determinism threads=1", profile=one_at_a_time, scopes=("repeat",))
-    assert experiment.two_at_a_time
-    assert [arm.status for arm in experiment.arms] == ["ok"] * 3
-    assert [len(arm.log_ratios) for arm in experiment.arms[1:]] == [QUICK.looks[-1]] * 2
+    experiment = run(factory, names, profile=one_at_a_time, scopes=("repeat",))
     assert factory.alive.total() == 0
+    return experiment
+
+
+@pytest.mark.parametrize("names", [SLOWER, "op_determinism threads=1"])
+def test_with_little_memory_settings_run_two_at_a_time(names: str):
+    experiment = with_memory_for(2, names)
+    assert experiment.two_at_a_time
+    assert {arm.status for arm in experiment.arms} == {"ok"}
+    assert {len(arm.log_ratios) for arm in experiment.arms[1:]} == {QUICK.looks[-1]}
+
+
+def test_with_memory_for_one_worker_only_default_is_measured():
+    experiment = with_memory_for(1, SLOWER)
+    default, slower = experiment.arms
+    assert (default.status, slower.status) == ("ok", "out_of_memory")
+    assert (experiment.aa_arm.status, slower.cost()) == ("out_of_memory", None)
 
 
 # -- what a record has --------------------------------------------------------------------
@@ -547,32 +682,46 @@ def test_a_reference_that_fails_leaves_only_the_errors_unknown(method: str):
 # -- progress ----------------------------------------------------------------------------
 
 
-def progress_of(**changes: Any) -> list[Progress]:
-    reports: list[Progress] = []
-    factory = FakeWorkerFactory()
-    run(factory, on_progress=reports.append, **changes)
-    return reports
+def test_progress_is_the_share_of_workers_that_have_finished(monkeypatch):
+    """5 blocks of 3 workers, then trials, of which two run at once.
 
-
-def test_progress_counts_workers_up_to_the_last_trial(monkeypatch):
-    """5 blocks of 3 workers and 6 trials of each of 2 cells, of which two run at once."""
+    12 trials are planned before the blocks. The processes of the blocks leave 4 of them.
+    """
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    reports = progress_of()
-    assert [report.doing for report in reports] == [
-        *(f"block {number}" for number in (1, 2, 3, 4, 5) for _ in range(3)),
-        *["fresh processes"] * (len(reports) - 15),
+    reports: list[Progress] = []
+    run(FakeWorkerFactory(), on_progress=reports.append)
+    blocks, of_trials = reports[:15], reports[15:]
+    assert [report.doing for report in blocks] == [f"block {1 + n // 3}" for n in range(15)]
+    assert [report.fraction for report in blocks] == [
+        pytest.approx(done / (done + 12 / 2 + (5 - (done - 1) // 3) * 3)) for done in range(1, 16)
     ]
-    fractions = [report.fraction for report in reports]
-    assert fractions == sorted(fractions)
-    assert fractions[0] == pytest.approx(1 / (1 + 5 * 3 + 12 / 2))
+    assert [report.doing for report in of_trials] == ["fresh processes"] * 4
+    assert [report.fraction for report in of_trials] == [
+        pytest.approx((15 + finished / 2) / 17) for finished in (1, 2, 3, 4)
+    ]
     assert (reports[-1].fraction, reports[-1].seconds_left) == (1, 0)
     assert {(report.scenario, report.device) for report in reports} == {("fake", "CPU:0")}
 
 
-def test_the_time_left_follows_from_the_time_taken():
-    for report in progress_of(scopes=("repeat",)):
-        assert report.seconds_left >= 0
-        assert (report.fraction == 1) == (report.seconds_left == 0)
+def test_progress_leaves_narrow_settings_out_of_the_blocks_to_come():
+    """After the first look, a block has both workers of ``default`` and one of the wide setting."""
+    reports: list[Progress] = []
+    profile = msgspec.structs.replace(QUICK, looks=(2, 4), seconds=1e9)
+    factory = FakeWorkerFactory({SLOWER: Behaviour(spread=0.5)})
+    names = f"{SLOWER} threads=1"
+    run(factory, names, profile, scopes=("repeat",), on_progress=reports.append)
+    first = reports[2 * 4]
+    assert first.doing == "block 3"
+    assert first.fraction == pytest.approx(9 / (9 + 2 * 3))
+
+
+def test_the_time_left_follows_from_the_time_since_the_start():
+    times: list[tuple[Progress, float]] = []
+    factory = FakeWorkerFactory(now=1000.0)
+    run(factory, on_progress=lambda progress: times.append((progress, factory.now)))
+    for progress, now in times:
+        whole = (now - 1000) / progress.fraction
+        assert progress.seconds_left == pytest.approx(whole * (1 - progress.fraction))
 
 
 @pytest.mark.parametrize(

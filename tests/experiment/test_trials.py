@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 
 import msgspec
@@ -241,6 +242,21 @@ def test_conditions_that_were_refused_are_not_tried_again(monkeypatch):
 
     run(FakeWorkerFactory({"default": Behaviour(refuses=refuses)}))
     assert len(refused) == 1
+
+
+def test_no_more_trials_run_at_once_than_there_are_cores(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    factory, alive = FakeWorkerFactory(), []
+
+    def slow(method: str, number: int) -> None:
+        if number >= 2:  # after the block
+            alive.append(factory.alive.total())
+            time.sleep(0.005)
+
+    factory.behaviours = {"default": Behaviour(errors=slow)}
+    profile = msgspec.structs.replace(SHORT, looks=(1,), rounds=1)
+    run(factory, profile=profile, scopes=("repeat", "process"))
+    assert max(alive) <= 2
 
 
 # -- the plan and the count ----------------------------------------------------------

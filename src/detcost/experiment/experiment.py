@@ -132,7 +132,7 @@ class Experiment:
     # -- blocks: cost ---------------------------------------------------------------
 
     def _run_blocks(self) -> None:
-        while self.stopped_by is None and any(arm.running for arm in self.arms):
+        while self.stopped_by is None:
             self._run_block()
             self._blocks_done += 1
             self._checkpoint()
@@ -283,7 +283,7 @@ class Experiment:
         """Report the progress. The unit of work is one worker, run alone."""
         left = self._trials_left / self._at_once
         if self.stopped_by is None:
-            next_look = next((n for n in self.profile.looks if n > self._blocks_done), 0)
+            next_look = next(n for n in self.profile.looks if n > self._blocks_done)
             in_a_block = 2 + sum(arm not in self._narrow for arm in self.arms[1:])
             left += (next_look - self._blocks_done) * in_a_block
         done = self._work_done

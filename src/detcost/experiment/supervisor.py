@@ -58,13 +58,7 @@ class WorkerSupervisor:
         self.float64_file: str | None = None
 
     def start(
-        self,
-        arm: Arm,
-        *,
-        timed: bool,
-        side_by_side: int,
-        python: int = 0,
-        conditions: Conditions = UNPERTURBED,
+        self, arm: Arm, *, timed: bool, side_by_side: int, python: int
     ) -> WorkerSession | None:
         """Start a worker and compare its first outputs. Try again if the worker is lost.
 
@@ -78,8 +72,6 @@ class WorkerSupervisor:
             The number of workers that are to be alive at once.
         python
             The number of the Python process to fork from.
-        conditions
-            The conditions to run in.
 
         Returns
         -------
@@ -93,7 +85,7 @@ class WorkerSupervisor:
         """
         while arm.running:
             try:
-                return self.start_once(arm, timed=timed, python=python, conditions=conditions)
+                return self.start_once(arm, timed=timed, python=python, conditions=UNPERTURBED)
             except CellError as error:
                 if error.status == "out_of_memory" and side_by_side > 2:
                     raise DeviceMemoryExceeded from None

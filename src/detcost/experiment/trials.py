@@ -118,7 +118,7 @@ class TrialRunner:
                     future.result()
                     self._on_trial()
             except BaseException:  # an interrupt must not wait for the remaining trials
-                executor.shutdown(wait=False, cancel_futures=True)
+                executor.shutdown(cancel_futures=True)
                 raise
 
     def _run_one(self, trial: Trial) -> None:
