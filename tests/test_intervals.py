@@ -183,6 +183,28 @@ def test_impossible_log_ratios_are_refused(estimate, logs):
         estimate(logs)
 
 
+@pytest.mark.parametrize("estimate", [intervals.ratio, intervals.hodges_lehmann])
+@pytest.mark.parametrize(
+    ("logs", "message"),
+    [
+        ([], "there are no log ratios to estimate from"),
+        ([math.inf], "log ratios must be finite numbers"),
+    ],
+)
+def test_the_refusal_of_log_ratios_is_one_sentence(estimate, logs, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        estimate(logs)
+
+
+def test_two_blocks_are_enough_for_an_interval():
+    assert intervals.ratio([0.0, 0.1]).low is not None
+
+
+def test_numbers_in_single_precision_are_estimated_in_double_precision():
+    logs = np.array([0.1, 0.2, 0.4], np.float32)
+    assert intervals.ratio(logs) == intervals.ratio(logs.tolist())
+
+
 # -- verdict ---------------------------------------------------------------------------
 
 VERDICTS = [

@@ -383,3 +383,9 @@ def test_a_word_without_a_near_lever_has_the_advice_to_list_them():
     assert refusal("quux") == (
         'setting "quux": no lever "quux"; detcost list settings shows them all'
     )
+
+
+def test_a_snippet_seeds_once():
+    """The worker runs the seeding alone, too, so it is kept apart from the other code."""
+    lines = parse("seeding=tf_numpy+threads=1").snippet(7).splitlines()
+    assert lines.count("tf.random.set_seed(7)") == lines.count("np.random.seed(7)") == 1

@@ -100,9 +100,8 @@ class Setting:
 
     def snippet(self, seed: int = 42) -> str:
         """Return Python code that applies this setting, to paste at the top of a program."""
-        before = []
-        if self.variables:
-            before += ["import os", *(variable.python for variable in self.variables)]
+        variables = [variable.python for variable in self.variables]
+        before = ["import os", *variables] if variables else []
         after = [*self.python(seed).splitlines(), *self.usage(seed)]
         if any("np." in line for line in after):
             before += ["import numpy as np"]
