@@ -9,6 +9,7 @@ import msgspec
 
 from detcost.choosing.scope_checks import (
     ANYWAY,
+    NOT_MEASURED,
     ScopeCheck,
     bound_text,
     check_scope,
@@ -64,6 +65,27 @@ class CheckView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     first_call: int | None
     partition: str
     remark: str
+
+
+#: The check of a scope that a cell has no count of.
+UNCHECKED = CheckView(
+    lowest=None,
+    why=NOT_MEASURED,
+    note=None,
+    anyway=False,
+    count="–",
+    rate="",
+    seen="–",
+    details=NOT_MEASURED,
+    divergent=0,
+    trials=0,
+    low=None,
+    high=None,
+    distinct=0,
+    first_call=None,
+    partition="",
+    remark="",
+)
 
 
 class CheckSets:

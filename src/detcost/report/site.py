@@ -20,7 +20,7 @@ from detcost.evidence.schema import SCOPES, Evidence
 from detcost.intervals import BAND
 from detcost.report import jsonp, page, process_pool
 from detcost.report.cells import CellView, CostView, Figure, Origin
-from detcost.report.checks import CheckView
+from detcost.report.checks import UNCHECKED, CheckView
 from detcost.report.decision_table import SubjectCost
 from detcost.report.history import Change, Observation, Observations
 from detcost.report.machines import Card, SeenMachine, by_machine, write_machines
@@ -53,6 +53,8 @@ class Index(msgspec.Struct, frozen=True):
         For each scope and profile: the bound of a clean cell's rate, and the advice to use it.
     words
         The texts of the page's answers, by name.
+    unchecked
+        The check of a scope that a cell has no count of.
     scenarios
         By name: the key of the file, and the summary if this detcost has the scenario.
     site
@@ -66,6 +68,7 @@ class Index(msgspec.Struct, frozen=True):
     band: float
     bounds: dict[str, list[tuple[float, str]]]
     words: dict[str, str]
+    unchecked: CheckView
     machines: list[Card]
     scenarios: dict[str, tuple[str, str]]
     plots: list[drawing.Plot]
@@ -177,6 +180,7 @@ def _index(
         band=BAND,
         bounds={scope: list(profile_bounds(scope)) for scope in SCOPES},
         words=WORDS,
+        unchecked=UNCHECKED,
         machines=[machine.card for machine in seen],
         scenarios={name: (jsonp.key("scenario", name), summaries.get(name, "")) for name in names},
         plots=drawn,

@@ -124,7 +124,7 @@ def _view(records: Sequence[Projection], failures: Mapping[str, Sequence[str]]) 
         name: subjects.about(places, sources.about(places))
         for name, places in _subjects(families).items()
     }
-    views, sets = checks.sorted()
+    sorted_checks, sets = checks.sorted()
     return View(
         tensorflow=first.tensorflow,
         device=first.device,
@@ -137,7 +137,7 @@ def _view(records: Sequence[Projection], failures: Mapping[str, Sequence[str]]) 
         cells=shown,
         checked=checked,
         sets=sets,
-        checks=views,
+        checks=sorted_checks,
         rates=subjects.rates,
         unusable=_unusable(rows),
         missing=_missing(rows, names),

@@ -6,7 +6,7 @@ Texts that the command line has too come from there.
 from __future__ import annotations
 
 from detcost.choosing.decision import COST_UNKNOWN
-from detcost.choosing.scope_checks import ANYWAY, COLD, NO_PROFILE, NOT_MEASURED
+from detcost.choosing.scope_checks import ANYWAY, COLD, NO_PROFILE
 from detcost.tables import choice_tables
 
 WORDS = {
@@ -15,7 +15,6 @@ WORDS = {
     "at_rate": choice_tables.AT_RATE,
     "several": choice_tables.SEVERAL,
     "cost_unknown": COST_UNKNOWN,
-    "not_measured": NOT_MEASURED,
     "no_profile": NO_PROFILE,
     "anyway": ANYWAY,
     "cold": COLD,

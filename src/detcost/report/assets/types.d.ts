@@ -175,6 +175,7 @@ type Index = {
   band: number;
   bounds: Record<string, [number, string][]>;
   words: Record<string, string>;
+  unchecked: unknown[];
   machines: Card[];
   scenarios: Record<string, [string, string]>;
   plots: Plot[];
@@ -251,7 +252,7 @@ interface Detcost {
   own<T>(record: Record<string, T>, key: string): T | undefined;
   machine(data: unknown): Machine;
   changes(machine: Machine): Change[];
-  notMeasured(): Check;
+  unchecked(): Check;
   checksOf(view: View, row: number, column: number): (Check | null)[];
   observations(data: unknown): Map<number, Observations[]>;
 

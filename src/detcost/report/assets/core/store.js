@@ -113,11 +113,7 @@ const detcost = /** @type {Detcost} */ ({
     };
   }
 
-  detcost.notMeasured = () => ({
-    ...{ lowest: null, note: null, anyway: false, count: "–", rate: "", seen: "–", details: "" },
-    ...{ divergent: 0, trials: 0, low: null, high: null, distinct: 0, first_call: null },
-    ...{ partition: "", remark: "", why: detcost.say("not_measured") },
-  });
+  detcost.unchecked = () => named("CheckView", detcost.index.unchecked);
 
   detcost.checksOf = (view, row, column) => {
     const place = view.checked[row][column];

@@ -147,7 +147,7 @@
 
   /** @param {View} view @param {string} scenario @param {string} scope @param {number | null} rank @param {number | null} maxRate @returns {Finding} */
   function finding(view, scenario, scope, rank, maxRate) {
-    const check = rank === null ? detcost.notMeasured() : view.checks[rank];
+    const check = rank === null ? detcost.unchecked() : view.checks[rank];
     const { lowest, divergent, trials, high, anyway, note } = check;
     const survives = meets(lowest, maxRate);
     const clean = lowest !== null && trials > 0;
