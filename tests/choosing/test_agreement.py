@@ -430,3 +430,22 @@ def test_a_comparison_without_evidence_is_refused_in_one_line():
     with pytest.raises(UsageError) as caught:
         agreement.compare([])
     assert str(caught.value) == ("no evidence to compare; run make bench, or detcost measure --out")
+
+
+def a_pair(equal: int, comparable: int, left: str = "default", right: str = "default"):
+    columns = agreement.AgreementColumn("amd", left), agreement.AgreementColumn("intel", right)
+    return agreement.Pair(*columns, equal, comparable)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (a_pair(1, 1), a_pair(8, 9)),
+        (a_pair(9, 10), a_pair(1, 2)),
+        (a_pair(2, 2, "xla"), a_pair(2, 2, "xla", "op_determinism")),
+        (a_pair(2, 2, right="xla"), a_pair(2, 2, right="op_determinism+xla")),
+    ],
+    ids=["fewest that differ", "most that are equal", "fewest levers", "fewest levers, right"],
+)
+def test_the_better_pair_of_columns_comes_first(better, worse):
+    assert better.rank < worse.rank

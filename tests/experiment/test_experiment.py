@@ -20,6 +20,7 @@ from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import variants
 from detcost.settings import grammar
 from detcost.workers.contract import (
+    UNPERTURBED,
     Cell,
     CellError,
     Conditions,
@@ -458,6 +459,22 @@ def test_same_bits_as_default_is_yes_no_or_default_varies():
     assert racing.arms[1].same_bits_as(racing.arms[0]) == "default varies"
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "varies"),
+    [
+        (Behaviour(), False),
+        (Behaviour(state=True), False),
+        (Behaviour(flips=0.5), True),
+        (Behaviour(process_flips=1.0), True),
+    ],
+    ids=["constant", "state", "by call", "by process"],
+)
+def test_default_varies_if_its_calls_or_its_processes_differ(behaviour: Behaviour, varies: bool):
+    default, slower = run(FakeWorkerFactory({"default": behaviour})).arms
+    assert default.varies == varies
+    assert (slower.same_bits_as(default) == "default varies") == varies
+
+
 # -- losses ------------------------------------------------------------------------------
 
 
@@ -569,6 +586,26 @@ def test_with_memory_for_one_worker_only_default_is_measured():
     default, slower = experiment.arms
     assert (default.status, slower.status) == ("ok", "out_of_memory")
     assert (experiment.aa_arm.status, slower.cost()) == ("out_of_memory", None)
+
+
+def test_with_little_memory_trials_run_one_at_a_time(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    factory, alive = FakeWorkerFactory(), []
+
+    def too_many(method: str, number: int) -> CellError | None:
+        short = method == "build" and factory.alive.total() > 2
+        return CellError("out_of_memory", "device memory is short") if short else None
+
+    def slow(conditions: Conditions) -> None:
+        if conditions != UNPERTURBED:
+            alive.append(factory.alive.total())
+            time.sleep(0.005)
+
+    behaviour = Behaviour(errors=too_many, refuses=slow)
+    factory.behaviours = dict.fromkeys(("default", SLOWER), behaviour)
+    profile = msgspec.structs.replace(QUICK, quiet_builds=99, processes=12, perturbed=8)
+    assert run(factory, profile=profile).two_at_a_time
+    assert alive == [1] * 16
 
 
 # -- what a record has --------------------------------------------------------------------

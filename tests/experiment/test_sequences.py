@@ -110,3 +110,17 @@ def test_the_digest_of_a_sequence_stays_the_same_in_later_versions():
 def test_a_process_with_another_number_of_calls_is_refused():
     with pytest.raises(ValueError, match="argument 2"):
         list(sequences(MOVES, MOVES[:3], MOVES).within())
+
+
+def test_outputs_move_if_any_call_differs_from_the_others():
+    assert sequences(("a", "b", "b")).moves
+    assert not sequences(("a", "a", "a")).moves
+    assert not Sequences().moves
+
+
+@pytest.mark.parametrize("pythons", [(0, 0), (0, 1)])
+def test_two_processes_are_enough_to_know_state(pythons):
+    """If each is the first of its Python, the first process of all is the reference."""
+    assert sequences(MOVES, MOVES, pythons=pythons).carries_state is True
+    race = sequences(("a", "b", "c"), ("a", "d", "e"), pythons=pythons)
+    assert race.carries_state is False

@@ -243,6 +243,21 @@ def test_elements_are_views_of_the_bytes():
     ]
 
 
+@pytest.mark.parametrize("name", EXTENDED)
+def test_elements_of_types_that_numpy_lacks_come_back(name):
+    array = np.array([[0, 1, 0], [1, 1, 0]]).astype(getattr(ml_dtypes, name))
+    (leaf,) = leaves(array)
+    assert leaf.array.dtype == array.dtype
+    assert np.array_equal(leaf.array.astype(float), array.astype(float))
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (2, 3), (3, 1, 2)])
+def test_a_leaf_has_as_many_strings_as_elements(shape):
+    (leaf,) = leaves(np.full(shape, "text", object))
+    assert leaf.size == math.prod(shape)
+    assert list(leaf.strings()) == [b"text"] * math.prod(shape)
+
+
 # -- chunks and types ------------------------------------------------------------------
 
 
