@@ -18,6 +18,7 @@ from detcost.experiment.arm import TRIES, Arm
 from detcost.experiment.experiment import Experiment, Progress
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import variants
+from detcost.experiment.sequences import CallDigests
 from detcost.settings import grammar
 from detcost.workers.contract import (
     UNPERTURBED,
@@ -423,6 +424,7 @@ def test_with_state_a_scope_is_compared_in_later_calls_too():
     arm = run(FakeWorkerFactory({SLOWER: moved}), scopes=("repeat", "process", "threads")).arms[1]
     threads = arm.divergence()["threads"]
     assert (threads.divergent, threads.trials) == (1, 6)
+    assert threads.severity is not None
 
 
 def test_workers_come_from_every_python_equally_often():
@@ -473,6 +475,13 @@ def test_default_varies_if_its_calls_or_its_processes_differ(behaviour: Behaviou
     default, slower = run(FakeWorkerFactory({"default": behaviour})).arms
     assert default.varies == varies
     assert (slower.same_bits_as(default) == "default varies") == varies
+
+
+def test_one_process_whose_outputs_move_varies():
+    """State can only be told from a race by a second process."""
+    arm = an_arm()
+    arm.sequences.add(CallDigests(0, "quiet", ("a", "b")))
+    assert arm.varies
 
 
 # -- losses ------------------------------------------------------------------------------
@@ -697,6 +706,7 @@ def test_errors_are_measured_once_for_each_cell_against_a_run_in_float64():
     assert (name, conditions) == ("default", Conditions(float64=True))
     assert not any(conditions.float64 for _, conditions, _ in factory.conditions[1:])
     assert [arm.accuracy for arm in experiment.arms] == [1e-7, 1e-7]
+    assert all(Path(path).parent.name.startswith("detcost-reference-") for path in factory.saved)
     of_slower = [name for name, _, method in factory.log if method == "accuracy"]
     assert of_slower.count(SLOWER) == 1
     assert factory.alive.total() == 0
