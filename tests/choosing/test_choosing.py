@@ -19,7 +19,7 @@ from rich.console import Console
 import detcost
 from detcost.choosing import decision, scope_checks
 from detcost.choosing.decision import Candidate, Choice
-from detcost.choosing.selection import LISTED, Question
+from detcost.choosing.selection import LISTED, Question, lever_count
 from detcost.cli import main
 from detcost.errors import UsageError
 from detcost.evidence.journal import Journal
@@ -1139,3 +1139,32 @@ def test_a_question_without_evidence_is_refused_in_one_line():
     assert str(mistake.value) == (
         "no evidence to choose from; run make bench, or detcost measure --out"
     )
+
+
+def test_of_equally_wide_a_a_comparisons_the_first_is_the_noise():
+    first, second = (
+        Controls(msgspec.structs.replace(cost(1.0, 0.99, 1.01), block_ratios=[ratio]), None, None)
+        for ratio in (1.0, 1.001)
+    )
+    choice = choose(cell(controls=first), cell("xla", controls=second))
+    assert choice.source.noise == first.same_setting
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ({"scenarios": ()}, "no scenario to choose for; name some, a family, or all"),
+        ({"max_rate": 1.01}, "rate 1.01: must be above 0 and at most 1, such as 0.05"),
+    ],
+)
+def test_a_question_without_an_answer_is_refused_in_one_line(question, line):
+    with pytest.raises(UsageError) as mistake:
+        Question(**question)
+    assert str(mistake.value) == line
+
+
+@pytest.mark.parametrize(
+    ("setting", "levers"), [("default", 0), ("xla", 1), ("op_determinism+threads=1+xla", 3)]
+)
+def test_default_has_no_levers(setting, levers):
+    assert lever_count(setting) == levers
