@@ -389,3 +389,7 @@ def test_a_snippet_seeds_once():
     """The worker runs the seeding alone, too, so it is kept apart from the other code."""
     lines = parse("seeding=tf_numpy+threads=1").snippet(7).splitlines()
     assert lines.count("tf.random.set_seed(7)") == lines.count("np.random.seed(7)") == 1
+
+
+def test_a_snippet_without_variables_does_not_import_os():
+    assert "import os" not in parse("xla+threads=1").snippet()
