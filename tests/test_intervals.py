@@ -200,7 +200,7 @@ def test_two_blocks_are_enough_for_an_interval():
     assert intervals.ratio([0.0, 0.1]).low is not None
 
 
-def test_numbers_in_single_precision_are_estimated_in_double_precision():
+def test_single_precision_is_estimated_in_double_precision():
     logs = np.array([0.1, 0.2, 0.4], np.float32)
     assert intervals.ratio(logs) == intervals.ratio(logs.tolist())
 

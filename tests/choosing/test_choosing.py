@@ -256,7 +256,7 @@ def test_a_rate_is_written_with_two_digits(rate, text):
     assert scope_checks.percent(rate) == text
 
 
-def test_the_count_of_a_scope_is_in_parentheses_if_the_cell_races():
+def test_the_count_of_a_racing_cell_is_in_parentheses():
     divergent = {"threads": seen(5, 6)}
     assert scope_checks.count_text(cell(scopes=divergent), "threads") == "5/6"
     assert scope_checks.count_text(cell(divergence=racing(**divergent)), "threads") == "(5/6)"
@@ -1038,7 +1038,7 @@ def test_the_advice_on_a_bound_is_not_shortened():
 # Conditions that could not be tried, and evidence that lacks something.
 
 
-def test_conditions_that_could_not_be_tried_are_named_by_the_check():
+def test_a_check_names_conditions_that_could_not_be_tried():
     skipped = {"oneDNN=SSE41": "no such CPU", "oneDNN=AVX": "did not take"}
     some = msgspec.structs.replace(clean(6), skipped=skipped)
     none = msgspec.structs.replace(divergence(0, 0), skipped=skipped)
@@ -1059,13 +1059,13 @@ def test_without_default_no_cost_is_known():
     ] * 2
 
 
-def test_the_source_of_sparse_evidence_leaves_out_what_is_unknown():
+def test_the_source_of_sparse_evidence_has_unknowns():
     choice = choose(cell(machine={"name": "box"}, controls=None))
     assert choice.source.cpu == "unknown CPU"
     assert choice.source.noise is None
 
 
-def test_an_a_a_comparison_without_a_whole_interval_is_not_the_widest():
+def test_noise_is_known_only_from_whole_intervals():
     def controls(low: float | None, high: float | None) -> Controls:
         return Controls(cost(1.0, low, high), None, None)
 
@@ -1091,7 +1091,7 @@ def test_two_levers_that_mean_something_stay_together():
     assert candidate.cost.ratio == pytest.approx(math.sqrt(0.5 * 2.0), rel=1e-3)
 
 
-def test_a_combination_is_not_applicable_if_the_rest_of_it_was_not_measured():
+def test_a_combination_needs_the_record_of_its_rest():
     choice = choose(
         *two("default", 1, 1),
         cell("tf32=off+xla", 0.5, scenario="a"),

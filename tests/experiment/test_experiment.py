@@ -342,7 +342,7 @@ def test_a_scope_with_differences_has_their_severity(behaviour: Behaviour, scope
     assert severity.max_ulp == 1
 
 
-def test_with_state_the_last_outputs_of_two_processes_are_compared():
+def test_with_state_the_last_outputs_are_compared():
     """Only the last output moves here, equally in every process, so nothing differs."""
     moves = Behaviour(call_output=lambda call: "moved" if call == QUICK.calls else "")
     arm = run(FakeWorkerFactory({SLOWER: moves})).arms[1]
@@ -350,7 +350,7 @@ def test_with_state_the_last_outputs_of_two_processes_are_compared():
     assert arm.severity is None
 
 
-def test_the_reference_outputs_of_every_cell_are_saved_for_later_comparisons():
+def test_the_reference_outputs_of_every_cell_are_saved():
     behaviours = {"default": Behaviour(state=True), SLOWER: Behaviour(state=True, output=str)}
     factory = FakeWorkerFactory(behaviours)
     experiment = run(factory)
@@ -637,7 +637,7 @@ def test_a_cost_has_the_verdict_its_reason_and_a_second_estimate():
     assert cost.block_ratios == [math.exp(log) for log in logs]
 
 
-def test_the_step_time_is_the_median_of_the_blocks_with_its_interval():
+def test_the_step_time_is_the_median_of_the_blocks():
     step = an_arm(block_seconds=[6.0, 1.0, 5.0, 2.0, 4.0, 3.0]).step_seconds()
     assert step is not None
     assert (step.low, step.median, step.high) == (1.0, 3.5, 6.0)
@@ -670,7 +670,7 @@ def raises_at_start(error: CellError) -> Behaviour:
         (CellError("out_of_memory", "no memory"), False, "out_of_memory"),
     ],
 )
-def test_a_setting_is_unimplemented_if_the_program_raises_under_it_alone(
+def test_unimplemented_means_raised_under_the_setting_alone(
     error, default_fails, recorded
 ):
     failing = ("default", SLOWER) if default_fails else (SLOWER,)
@@ -699,7 +699,7 @@ def test_every_process_of_a_cell_makes_the_same_number_of_calls():
 # -- the reference in float64 -------------------------------------------------------------
 
 
-def test_errors_are_measured_once_for_each_cell_against_a_run_in_float64():
+def test_errors_are_measured_once_against_a_run_in_float64():
     factory = FakeWorkerFactory()
     experiment = run(factory, float64_reference=True)
     name, conditions, _ = factory.conditions[0]
@@ -750,7 +750,7 @@ def test_progress_is_the_share_of_workers_that_have_finished(monkeypatch):
     assert {(report.scenario, report.device) for report in reports} == {("fake", "CPU:0")}
 
 
-def test_progress_leaves_narrow_settings_out_of_the_blocks_to_come():
+def test_progress_leaves_narrow_settings_out_of_later_blocks():
     """After the first look, a block has both workers of ``default`` and one of the wide setting."""
     reports: list[Progress] = []
     profile = msgspec.structs.replace(QUICK, looks=(2, 4), seconds=1e9)

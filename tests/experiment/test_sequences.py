@@ -88,7 +88,7 @@ def test_a_trial_is_compared_over_the_calls_it_has():
     assert cell.compare(("b",), "3").differs
 
 
-def test_the_first_differing_call_is_counted_from_1_in_both_scopes():
+def test_both_scopes_count_the_first_differing_call_from_1():
     cell = sequences(MOVES, MOVES, ("a", "x", "c", "y"))
     assert [c.first_call for c in cell.within() if c.differs] == [2, 4]
     assert [c.first_call for c in cell.within() if not c.differs] == [None] * 4
@@ -102,7 +102,7 @@ def test_a_first_call_is_given_only_if_the_reference_moves(reference, call):
     assert comparison.first_call == call
 
 
-def test_the_digest_of_a_sequence_stays_the_same_in_later_versions():
+def test_the_digest_of_a_sequence_is_the_same_in_all_versions():
     """Evidence stores these digests, and compares them with those of other runs."""
     assert combined(("a", "b")) == "89c65ebc828eebaca873719c24d5735c"
 

@@ -262,7 +262,7 @@ def test_no_more_trials_run_at_once_than_there_are_cores(monkeypatch):
 # -- the plan and the count ----------------------------------------------------------
 
 
-def test_the_processes_of_a_cell_are_spread_equally_over_the_pythons():
+def test_processes_are_spread_equally_over_the_pythons():
     """Two processes ran in the blocks already. The trials go on from them."""
     arm = Arm(Cell("fake", grammar.DEFAULT, "CPU:0"))
     for python in (0, 1):
@@ -274,7 +274,7 @@ def test_the_processes_of_a_cell_are_spread_equally_over_the_pythons():
     assert Counter([0, 1, *(trial.python for trial in planned)]) == {0: 3, 1: 3, 2: 3}
 
 
-def test_the_summary_of_a_tally_has_the_rate_of_all_conditions_and_its_interval():
+def test_a_summary_has_the_rate_of_all_conditions():
     tally = Tally()
     for label, output in (("1", "a"), ("2", "b"), ("2", "a"), ("2", "c")):
         tally.add(BitComparison(label, output, "a"))

@@ -261,7 +261,7 @@ def test_a_leaf_has_as_many_strings_as_elements(shape):
 # -- chunks and types ------------------------------------------------------------------
 
 
-def test_chunks_pair_every_element_of_two_arrays_once_and_in_order(monkeypatch):
+def test_chunks_pair_every_element_of_two_arrays_in_order(monkeypatch):
     monkeypatch.setattr(digests, "CHUNK", 4)
     array = np.arange(10).reshape(2, 5)
     pairs = list(digests.chunks(array, -array))
