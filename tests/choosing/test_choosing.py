@@ -7,7 +7,6 @@ import json
 import math
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -221,24 +220,6 @@ def test_a_profile_that_bounds_the_rate_exactly_is_advised():
     rate = upper_bound_of_zero(profiles.PROFILES["standard"].processes)
     choice = choose(cell(scopes={"process": clean(6)}), survive=("process",), max_rate=rate)
     assert "--profile standard would bound it" in choice.candidates[0].reasons[0]
-
-
-@pytest.mark.parametrize(
-    ("count", "rate"),
-    [
-        (None, None),
-        (divergence(0, 0), None),
-        (meaningless(), 0.0),
-        (divergence(1, 300, 0.0, 0.02), None),
-        (divergence(0, 20, 0.0, 0.14), 0.14),
-        (divergence(0, 20, 0.0, None), math.inf),
-        (divergence(0, 20, 0.0, 0.0), sys.float_info.min),
-    ],
-    ids=["missing", "not tried", "means nothing", "diverged", "clean", "unbounded", "bound of 0"],
-)
-def test_a_count_meets_every_rate_from_a_lowest_one_on(count, rate):
-    """0 stands for a scope that means nothing, so a bound of 0 is the next larger number."""
-    assert scope_checks.lowest_rate(count) == rate
 
 
 @pytest.mark.parametrize(

@@ -183,12 +183,12 @@ def profile_bounds(scope: str) -> Iterator[tuple[float, str]]:
 
 
 def percent(rate: float | None) -> str:
-    """Write a rate: ``1.0 %``, ``14 %``, ``0.0095 %``."""
+    """Write a rate: ``1 %``, ``14 %``, ``0.0095 %``."""
     return f"{hundredths(rate)} %"
 
 
 def hundredths(rate: float | None) -> str:
-    """Write a rate in per cent, without the sign: ``1.0``, ``14``, ``?`` if it is unknown."""
+    """Write a rate in per cent, without the sign: ``1``, ``14``, ``?`` if it is unknown."""
     if rate is None:
         return "?"
     figure = 100 * rate
