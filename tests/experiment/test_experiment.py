@@ -670,9 +670,7 @@ def raises_at_start(error: CellError) -> Behaviour:
         (CellError("out_of_memory", "no memory"), False, "out_of_memory"),
     ],
 )
-def test_unimplemented_means_raised_under_the_setting_alone(
-    error, default_fails, recorded
-):
+def test_unimplemented_means_raised_under_the_setting_alone(error, default_fails, recorded):
     failing = ("default", SLOWER) if default_fails else (SLOWER,)
     factory = FakeWorkerFactory({name: raises_at_start(error) for name in failing})
     default, arm = run(factory).arms
