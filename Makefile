@@ -44,7 +44,7 @@ bench: $(VENV)/bench.stamp  ## measure this machine, publish the site, print the
 	exit $$code
 
 test: lint  ## lint, check types, run every test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev-$(TENSORFLOW).stamp  ## check code, types, layers and prose
 	$(BIN)/ruff check
