@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from detcost.api import Measurement, choose, measure
-    from detcost.choosing.decision import Choice
+    from detcost.choosing.answers import Choice
     from detcost.errors import UsageError
     from detcost.evidence.reading import read
     from detcost.evidence.schema import Evidence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Choice": "detcost.choosing.decision",
+    "Choice": "detcost.choosing.answers",
     "Evidence": "detcost.evidence.schema",
     "Measurement": "detcost.api",
     "UsageError": "detcost.errors",

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detcost.choosing import decision
-from detcost.choosing.decision import Choice
-from detcost.choosing.selection import USUAL_SCOPES, Question
-from detcost.comparison import effects
-from detcost.comparison.effects import Factors
+from detcost.choosing import answers
+from detcost.choosing.answers import Choice
+from detcost.choosing.question import USUAL_SCOPES, Question
+from detcost.comparison import lever_effects
+from detcost.comparison.lever_effects import Factors
 from detcost.evidence import reading
 from detcost.evidence.schema import Evidence
 from detcost.experiment import profiles
-from detcost.experiment.experiment import Progress
+from detcost.experiment.blocks import Progress
 from detcost.experiment.request import Request
 from detcost.experiment.run import Run
 
@@ -44,9 +44,9 @@ class Measurement:
     def factors(self) -> list[Factors]:
         """Return the effect of each lever on cost, and the interactions.
 
-        See :func:`detcost.comparison.effects.factors` for the formulas.
+        See :func:`detcost.comparison.lever_effects.factors` for the formulas.
         """
-        return effects.factors(self.records)
+        return lever_effects.factors(self.records)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a record. Nested fields are ``cost.ratio``, ``divergence.repeat.rate``."""
@@ -153,7 +153,7 @@ def choose(
         A results folder, an evidence file, or records. Lines that cannot be read are
         skipped; :func:`detcost.read` returns them as problems.
     machine, tensorflow, size, dtype
-        Which of several; see :class:`detcost.choosing.selection.Question`.
+        Which of several; see :class:`detcost.choosing.question.Question`.
 
     Returns
     -------
@@ -180,4 +180,4 @@ def choose(
         size=size,
         dtype=dtype,
     )
-    return decision.choose(records, question)
+    return answers.choose(records, question)

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from detcost.choosing.decision import choose
-from detcost.choosing.selection import Question
+from detcost.choosing.answers import choose
+from detcost.choosing.question import Question
 from detcost.choosing.summary import SettingSummary, Share, summarise
 from detcost.errors import UsageError
 from detcost.evidence import reading

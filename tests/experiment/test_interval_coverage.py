@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from detcost.experiment import profiles
 from detcost.experiment.arm import Arm
-from detcost.experiment.experiment import Experiment
+from detcost.experiment.blocks import Experiment
 from detcost.experiment.scopes import variants
 from detcost.settings.grammar import DEFAULT, Setting, parse
 from detcost.workers.contract import Cell

@@ -14,7 +14,7 @@ from detcost import intervals
 from detcost.evidence.schema import SCOPES, partition
 from detcost.experiment import perturbations, profiles, trials
 from detcost.experiment.arm import TRIES, Arm
-from detcost.experiment.experiment import Experiment
+from detcost.experiment.blocks import Experiment
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import POOL_SIZES, variants
 from detcost.experiment.sequences import BitComparison, CallDigests

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from detcost.choosing.decision import Choice, choose
-from detcost.choosing.selection import Question
+from detcost.choosing.answers import Choice, choose
+from detcost.choosing.question import Question
 from detcost.evidence import reading
 from detcost.evidence.schema import SCOPES, Control, Controls, Divergence, Evidence, Variant
 from detcost.report import site

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from detcost.choosing.decision import choose
-from detcost.choosing.selection import Question
+from detcost.choosing.answers import choose
+from detcost.choosing.question import Question
 from detcost.errors import UsageError
 from detcost.evidence import reading, schema
 from detcost.evidence.schema import SCOPES, Controls, Cost, Evidence, Variant

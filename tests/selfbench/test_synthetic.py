@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from detcost.choosing.decision import choose
-from detcost.choosing.selection import Question
+from detcost.choosing.answers import choose
+from detcost.choosing.question import Question
 from detcost.evidence import reading
 from detcost.selfbench import synthetic
 from detcost.settings.grammar import parse

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from detcost.choosing import agreement
-from detcost.choosing.decision import choose
-from detcost.choosing.selection import Question
+from detcost.choosing.answers import choose
+from detcost.choosing.question import Question
 from detcost.choosing.summary import summarise
 from detcost.errors import UsageError
 from detcost.evidence import reading

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from detcost.choosing.selection import Question
+from detcost.choosing.question import Question
 from detcost.choosing.summary import summarise
 from detcost.evidence.journal import Journal
 from detcost.evidence.schema import Control, Controls, Cost, Evidence

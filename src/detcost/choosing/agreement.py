@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from detcost.choosing.selection import LISTED, keep_only, lever_count, resolve, simplest_first
+from detcost.choosing.question import LISTED, keep_only, lever_count, resolve, simplest_first
 from detcost.errors import UsageError
 from detcost.evidence.reading import latest
 from detcost.evidence.schema import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from detcost.choosing.selection import USUAL, Selection
+from detcost.choosing.question import USUAL, Selection
 from detcost.evidence.schema import SCOPES, Record
 
 #: The file that commands write to by default.

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
+from detcost.choosing.question import Question, Selection, select
 from detcost.choosing.scope_checks import check_scope
-from detcost.choosing.selection import Question, Selection, select
 from detcost.comparison import contrasts
 from detcost.evidence.schema import SCOPES, Evidence
 
@@ -76,7 +76,7 @@ class Summary(msgspec.Struct, frozen=True):
 def summarise(records: Iterable[Evidence], question: Question) -> Summary:
     """Summarise every setting measured over the scenarios of a question.
 
-    Cells are taken and judged as :func:`detcost.choosing.decision.choose` does. Where a lever
+    Cells are taken and judged as :func:`detcost.choosing.answers.choose` does. Where a lever
     means nothing to a scenario, the cell without it counts. The scopes and the rate of the
     question are not used: every scope is judged, at any rate.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from detcost.claims.catalogue import CLAIMS
 from detcost.claims.hypotheses import Costs, Hypothesis
 from detcost.evidence.schema import SCOPES, Evidence
-from detcost.experiment.experiment import Progress
+from detcost.experiment.blocks import Progress
 from detcost.experiment.profiles import Profile
 from detcost.experiment.request import Request
 from detcost.experiment.run import Run

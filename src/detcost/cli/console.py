@@ -14,7 +14,7 @@ from detcost.evidence.reading import Problem
 from detcost.evidence.schema import Evidence
 
 if TYPE_CHECKING:
-    from detcost.experiment import experiment
+    from detcost.experiment import blocks
 
 # Emoji are off because rich would show the file x:100:y with one.
 out = Console(emoji=False)
@@ -22,7 +22,7 @@ err = Console(stderr=True, emoji=False)
 
 
 @contextmanager
-def live_progress() -> Iterator[Callable[[experiment.Progress], None]]:
+def live_progress() -> Iterator[Callable[[blocks.Progress], None]]:
     """Show a progress bar. The function it gives moves the bar."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -36,7 +36,7 @@ def live_progress() -> Iterator[Callable[[experiment.Progress], None]]:
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("starting TensorFlow", total=1.0, left="")
 
-        def on_progress(now: experiment.Progress) -> None:
+        def on_progress(now: blocks.Progress) -> None:
             bar.update(
                 task,
                 completed=now.fraction,

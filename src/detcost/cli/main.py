@@ -125,7 +125,7 @@ def summary(
     write: options.Write = None,
 ) -> None:
     """Summarise every setting: its cost, and in how many scenarios its bits stay."""
-    from detcost.choosing.selection import Question
+    from detcost.choosing.question import Question
     from detcost.choosing.summary import summarise
     from detcost.tables import summary_tables
 
@@ -158,8 +158,8 @@ def choose(
     write: options.Write = None,
 ) -> None:
     """Choose the cheapest setting that survives: one for all of --scenario, or one for each."""
-    from detcost.choosing import decision
-    from detcost.choosing.selection import USUAL_SCOPES, Question
+    from detcost.choosing import answers
+    from detcost.choosing.question import USUAL_SCOPES, Question
     from detcost.tables import choice_tables
 
     output = Output("choose", json, markdown, write)
@@ -174,10 +174,10 @@ def choose(
         dtype=dtype,
     )
     more = str(results / "more.trials.jsonl" if results.is_dir() else results)
-    decide = decision.choose if scenario else decision.choose_each
+    decide = answers.choose if scenario else answers.choose_each
     answer = decide(read_evidence(results), question, more)
     output.print(answer, choice_tables.terminal, choice_tables.markdown, choice_tables.json_text)
-    if not decision.all_qualify(answer):
+    if not answers.all_qualify(answer):
         raise typer.Exit(SOME_FAILED)
 
 

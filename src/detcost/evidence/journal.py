@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock
 
+from detcost.atomic_file import replacing
 from detcost.errors import UsageError
 from detcost.evidence.schema import Evidence
-from detcost.files import replacing
 
 SUFFIX = ".trials.jsonl"
 

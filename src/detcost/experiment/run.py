@@ -15,8 +15,8 @@ from detcost.evidence.journal import Journal
 from detcost.evidence.schema import Control, Evidence
 from detcost.experiment import scopes
 from detcost.experiment.arm import Arm
-from detcost.experiment.experiment import Experiment, Progress
-from detcost.experiment.recorder import Recorder, public_name
+from detcost.experiment.blocks import Experiment, Progress
+from detcost.experiment.records import Recorder, public_name
 from detcost.experiment.request import Request
 from detcost.host import machine
 from detcost.settings.grammar import DEFAULT

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from detcost.files import replacing
+from detcost.atomic_file import replacing
 
 STRING = "string"
 #: The path of a step's return value, which begins the paths of its outputs.

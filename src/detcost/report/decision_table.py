@@ -34,7 +34,7 @@ class SubjectCost(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Subject(msgspec.Struct, frozen=True, gc=False):
     """The subject of a question: a scenario, a family, or all scenarios.
 
-    The functions that :func:`detcost.choosing.decision.choose` uses make the figures. The page
+    The functions that :func:`detcost.choosing.answers.choose` uses make the figures. The page
     only filters and sorts.
 
     Attributes

@@ -7,17 +7,17 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
+from detcost.atomic_file import replacing
 from detcost.errors import UsageError
-from detcost.files import replacing
 from detcost.report import jsonp
 
 NAME = "index.html"
 #: Each file uses only the ones before it while it loads.
 PROGRAM = (
     *("core/store.js", "core/format.js", "core/dom.js", "core/url-state.js"),
-    *("question/decision.js", "question/question-form.js", "settings/charts.js"),
+    *("question/decision.js", "question/question-form.js", "table/charts.js"),
     *("answer/commands.js", "answer/answer.js", "answer/near-misses.js"),
-    *("settings/columns.js", "settings/table.js", "settings/details.js", "settings/download.js"),
+    *("table/columns.js", "table/table.js", "table/details.js", "table/download.js"),
     *("machines/runs-and-machines.js", "machines/side-by-side.js", "machines/agreement.js"),
     *("machines/machine-card.js", "machines/claims.js"),
 )

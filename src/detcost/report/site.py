@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from detcost.choosing.question import USUAL, USUAL_SCOPES, Question
 from detcost.choosing.scope_checks import profile_bounds
-from detcost.choosing.selection import USUAL, USUAL_SCOPES, Question
 from detcost.claims import verdicts
 from detcost.claims.verdicts import Verdict
 from detcost.errors import UsageError

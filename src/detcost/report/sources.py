@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from detcost.choosing.decision import Source, source_of
+from detcost.choosing.answers import Source, source_of
 from detcost.choosing.scope_checks import COLD
 from detcost.evidence.schema import Record
 from detcost.report.cells import CellView

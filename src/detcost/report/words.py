@@ -5,7 +5,7 @@ Texts that the command line has too come from there.
 
 from __future__ import annotations
 
-from detcost.choosing.decision import COST_UNKNOWN
+from detcost.choosing.answers import COST_UNKNOWN
 from detcost.choosing.scope_checks import ANYWAY, COLD, NO_PROFILE
 from detcost.tables import choice_tables
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from detcost.experiment.arm import Arm
-from detcost.experiment.experiment import Experiment
+from detcost.experiment.blocks import Experiment
 from detcost.experiment.profiles import PROFILES, Profile
 from detcost.experiment.scopes import POOL_SIZES
 from detcost.experiment.supervisor import WorkerSupervisor
@@ -44,7 +44,7 @@ _A_LITTLE_MORE = np.float32(1 + 1e-6)
 
 _FRESH_INTERPRETER = """
 from detcost.selfbench.overhead import CELL
-from detcost.workers.program.program import Program
+from detcost.workers.in_worker.program import Program
 print(Program(CELL).build().digest)
 """
 
@@ -107,7 +107,7 @@ def timing_overhead(pairs: int = 200) -> float:
     The worker's loop and a tight loop run the same step in turn, in this process. The step is
     arithmetic on registers.
     """
-    from detcost.workers.program.program import Program
+    from detcost.workers.in_worker.program import Program
 
     step = _busy_step()
     program = Program(CELL)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from detcost.errors import UsageError, did_you_mean
+from detcost.settings.environment_variables import Variable
 from detcost.settings.levers import LEVERS, SEEDED, ByWord, Lever, Value, of_word
-from detcost.settings.variables import Variable
 
 _BY_NAME = {lever.name: lever for lever in LEVERS}
 _ALIASES = {"single_thread": "threads=1"}

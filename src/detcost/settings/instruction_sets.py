@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from detcost.settings.variables import Variable
+from detcost.settings.environment_variables import Variable
 
 Library = Literal["oneDNN", "XLA"]
 

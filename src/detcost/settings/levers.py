@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from detcost.settings.environment_variables import Variable
 from detcost.settings.instruction_sets import LEVER_CAPS
-from detcost.settings.variables import Variable
 
 SEEDED = "tf.keras.utils.set_random_seed({seed})  # Python, NumPy, TensorFlow and Keras"
 
@@ -43,7 +43,7 @@ class Lever:
         The worker's counterpart is in :class:`detcost.scenarios.bench.Bench`.
     expects
         What TensorFlow must report once the lever is applied. Maps the value to keys of
-        :func:`detcost.workers.program.in_force.read_back`.
+        :func:`detcost.workers.in_worker.in_force.read_back`.
     """
 
     name: str

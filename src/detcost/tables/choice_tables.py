@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from detcost.choosing.decision import Candidate, Choice
+from detcost.choosing.answers import Candidate, Choice
 from detcost.choosing.scope_checks import ANYWAY, COLD, ScopeCheck, percent
 from detcost.tables.evidence_tables import cost_text
 from detcost.tables.text import code, lines, markdown_text, plain

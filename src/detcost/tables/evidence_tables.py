@@ -22,7 +22,7 @@ from detcost.choosing.scope_checks import (
     hundredths,
     repeats_its_sequence,
 )
-from detcost.comparison import effects
+from detcost.comparison import lever_effects
 from detcost.comparison.contrasts import Estimate
 from detcost.evidence.schema import SCOPES, Comparison, Cost, Evidence
 from detcost.outputs.severity import Severity
@@ -234,7 +234,7 @@ def _captions(group: Sequence[Evidence]) -> Iterator[str]:
         verdict = f"CONTROLS FAILED: {failures}" if failures else "controls passed"
         yield f"default against itself: {cost_text(controls.same_setting)}; {verdict}"
     yield from _legend(group)
-    yield from (f"each lever's own effect: {factors}" for factors in effects.factors(group))
+    yield from (f"each lever's own effect: {factors}" for factors in lever_effects.factors(group))
 
 
 def _legend(records: Sequence[Evidence]) -> Iterator[str]:

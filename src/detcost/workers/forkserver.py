@@ -61,9 +61,6 @@ def _preload() -> None:
     """Import what every worker needs, without starting a thread pool."""
     import tensorflow as tf
 
-    import detcost.workers.inspection
-    import detcost.workers.program.program  # noqa: F401
-
     tf.keras.layers  # TensorFlow loads Keras at first use  # noqa: B018
     tf.autograph.to_graph(lambda: None)  # initialises the converter: saves 40 ms per worker
     gc.collect()

@@ -9,7 +9,7 @@ from typing import Any
 from detcost.host import devices
 from detcost.scenarios.registry import load
 from detcost.workers.contract import ScenarioInfo
-from detcost.workers.program.in_force import read_back
+from detcost.workers.in_worker.in_force import read_back
 
 
 class Inspection:

@@ -17,7 +17,7 @@ def worker_main(
 ) -> None:
     """Answer requests until the connection closes. Runs in a fresh process.
 
-    With a cell, requests go to its :class:`~detcost.workers.program.program.Program`.
+    With a cell, requests go to its :class:`~detcost.workers.in_worker.program.Program`.
     Without one, they go to an :class:`~detcost.workers.inspection.Inspection`.
     """
     die_with_parent()
@@ -27,8 +27,8 @@ def worker_main(
 
 
 def _make_handler(cell: Cell | None, conditions: Conditions) -> Any:
+    from detcost.workers.in_worker.program import Program
     from detcost.workers.inspection import Inspection
-    from detcost.workers.program.program import Program
 
     return Inspection() if cell is None else Program(cell, conditions)
 

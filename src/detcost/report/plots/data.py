@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from detcost.choosing.selection import USUAL_SCOPES
+from detcost.choosing.question import USUAL_SCOPES
 from detcost.evidence.schema import SCOPES
 from detcost.report.cells import CellView
 from detcost.report.views import View

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from detcost.choosing.selection import simplest_first
+from detcost.choosing.question import simplest_first
 from detcost.intervals import BAND
 from detcost.report import process_pool
 from detcost.report.plots import averages, marks

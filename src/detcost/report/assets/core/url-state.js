@@ -94,7 +94,7 @@
     return names.filter((name) => view.subjects[name]);
   }
 
-  /** Narrow a machine's views down, as detcost.choosing.selection.select does. */
+  /** Narrow a machine's views down, as detcost.choosing.question.select does. */
   /** @param {Wanted} wanted @param {Machine} data @param {Card} card @param {string[]} notes */
   function viewOf(wanted, data, card, notes) {
     let views = data.views; // the newest first

@@ -1,4 +1,4 @@
-"""The selection of the records that a question asks for."""
+"""A question, and the selection of the records that it asks for."""
 
 from __future__ import annotations
 

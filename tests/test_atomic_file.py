@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detcost.files import replacing
+from detcost.atomic_file import replacing
 
 
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):

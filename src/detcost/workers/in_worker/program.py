@@ -21,8 +21,8 @@ from detcost.outputs.trajectory import is_trajectory, trace
 from detcost.scenarios.bench import Bench
 from detcost.scenarios.registry import Scenario, find_built_in, is_external, load
 from detcost.workers.contract import UNPERTURBED, Built, Burst, Cell, CellError, Conditions, Usage
+from detcost.workers.in_worker.applied_setting import AppliedSetting
 from detcost.workers.peers import Peers, start_peers
-from detcost.workers.program.applied_setting import AppliedSetting
 
 #: A step that lasts this many times the settling time needs no settling.
 LONG_STEP = 100

@@ -10,7 +10,7 @@ import pytest
 
 from detcost import intervals
 from detcost.comparison.contrasts import LARGEST_RATIO, MOST_BLOCKS
-from detcost.comparison.effects import SWITCHES, Effect, factors
+from detcost.comparison.lever_effects import SWITCHES, Effect, factors
 from detcost.evidence.schema import Cost
 from detcost.settings.grammar import default_grid
 from factories import failed, record

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from detcost.evidence.schema import Control, Controls, Evidence, Protocol
 from detcost.experiment.arm import Arm
-from detcost.experiment.experiment import Experiment
+from detcost.experiment.blocks import Experiment
 from detcost.experiment.request import Request
 from detcost.host import machine
 from detcost.scenarios import registry

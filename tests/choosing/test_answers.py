@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 
 import detcost
-from detcost.choosing import decision, scope_checks
-from detcost.choosing.decision import Candidate, Choice
-from detcost.choosing.selection import LISTED, Question, lever_count
+from detcost.choosing import answers, scope_checks
+from detcost.choosing.answers import Candidate, Choice
+from detcost.choosing.question import LISTED, Question, lever_count
 from detcost.cli import main
 from detcost.errors import UsageError
 from detcost.evidence.journal import Journal
@@ -82,7 +82,7 @@ def means_nothing(setting: str, **changes: Any) -> Evidence:
 
 
 def choose(*records: Evidence, **question: Any) -> Choice:
-    return decision.choose(records, Question(**question))
+    return answers.choose(records, Question(**question))
 
 
 def order(choice: Choice) -> list[str]:
@@ -159,7 +159,7 @@ def test_none_qualifies_if_each_is_disqualified():
     assert order(choice) == ["xla", "default", "threads=1"], "the cheapest first"
     assert all(candidate.reasons for candidate in choice.candidates)
     assert tied(choice) == set()
-    assert not decision.all_qualify(choice)
+    assert not answers.all_qualify(choice)
     assert "no setting measured survives repeat, process" in choice_tables.headline(choice)
 
 
@@ -295,7 +295,7 @@ def test_a_cell_that_carries_state_qualifies_with_a_note():
     assert (repeat.note, process.note) == ("carries state, its sequence repeats", None)
     for shown in (plain(terminal(choice)), choice_tables.markdown(choice)):
         assert "the answer; repeat: carries state, its sequence repeats" in shown
-    listed = decision.choose_each([stateful()], Question())
+    listed = answers.choose_each([stateful()], Question())
     said = "repeat 0/310 ≤ 0.96 % (carries state, its sequence repeats)"
     assert said in choice_tables.markdown(listed)
 
@@ -373,7 +373,7 @@ COLD = "cost: of steps after idleness, as detcost measured before schema 3"
 
 def test_costs_of_cold_steps_have_a_note():
     choice = choose(cell(), cell("xla", 0.5, schema=2))
-    listed = decision.choose_each([cell(schema=2)], Question())
+    listed = answers.choose_each([cell(schema=2)], Question())
     assert choice.source.cold
     for answer in (choice, listed):
         assert COLD in choice_tables.markdown(answer)
@@ -515,16 +515,16 @@ def test_scenarios_are_asked_for_by_name_by_family_or_all(asked, scenarios):
 
 def test_each_scenario_has_an_answer_of_its_own():
     evidence = [*two("default", 1, 1), *two("xla", 0.5, 1.5)]
-    choices = decision.choose_each(evidence, Question())
+    choices = answers.choose_each(evidence, Question())
     assert [(each.scenarios, each.best) for each in choices] == [
         (("a",), "xla"),
         (("b",), "default"),
     ]
-    assert decision.all_qualify(choices)
+    assert answers.all_qualify(choices)
     broken = [*evidence, *two("threads=1", 1, 1), races(scenario="c")]
-    choices = decision.choose_each(broken, Question())
+    choices = answers.choose_each(broken, Question())
     assert [each.best for each in choices] == ["xla", "default", None]
-    assert not decision.all_qualify(choices)
+    assert not answers.all_qualify(choices)
 
 
 # Levers that do not apply to a scenario.
@@ -626,7 +626,7 @@ def parsed(command: str) -> dict[str, Any]:
 
 
 def test_a_missing_cell_has_a_command_that_measures_it():
-    choice = decision.choose(
+    choice = answers.choose(
         [
             cell(scopes={"threads": clean(6)}),
             cell("op_determinism+threads=1", 1.3),
@@ -873,7 +873,7 @@ def test_many_reasons_are_counted():
 
 def test_a_table_of_answers_has_a_row_a_scenario():
     evidence = [*two("default", 1, 1), *two("xla", 0.5, 1.0), races(scenario="c")]
-    choices = decision.choose_each(evidence, Question())
+    choices = answers.choose_each(evidence, Question())
     table = rows(choice_tables.markdown(choices))
     assert table[0] == ["scenario", "setting", "cost [95 %]", "bounds", "tied with it"]
     bounds = "repeat 0/310 ≤ 0.96 %, process 0/20 ≤ 14 %"
@@ -922,7 +922,7 @@ def hostile(text: str) -> list[Evidence]:
 def answered(text: str, survive: tuple[str, ...]) -> tuple[Choice, list[Choice]]:
     """Return the answer to a question about such evidence, alone and in a list."""
     question = Question(survive=survive, device=text, machine=text, size=text, dtype=text)
-    answer = decision.choose(hostile(text), question)
+    answer = answers.choose(hostile(text), question)
     return answer, [answer]
 
 
@@ -964,7 +964,7 @@ def test_json_is_strict_and_read_again_as_the_same_choice(text):
 
 
 def test_answers_for_several_scenarios_are_a_list_in_json():
-    choices = decision.choose_each([*two("default", 1, 1)], Question())
+    choices = answers.choose_each([*two("default", 1, 1)], Question())
     assert msgspec.json.decode(choice_tables.json_text(choices), type=list[Choice]) == choices
 
 
@@ -992,7 +992,7 @@ def test_a_message_with_untrusted_names_is_one_line(field):
 
 
 def test_failed_controls_are_a_warning_under_a_table_too():
-    choices = decision.choose_each([cell(controls=FAILING)], Question())
+    choices = answers.choose_each([cell(controls=FAILING)], Question())
     for shown in (plain(terminal(choices)), choice_tables.markdown(choices)):
         assert "CONTROLS FAILED" in shown
 
@@ -1085,7 +1085,7 @@ def test_a_combination_needs_the_record_of_its_rest():
 
 
 def test_commands_for_each_scenario_write_to_the_wanted_file():
-    [choice] = decision.choose_each([cell(divergence={})], Question(), "mine.jsonl")
+    [choice] = answers.choose_each([cell(divergence={})], Question(), "mine.jsonl")
     assert [shlex.split(command)[-2:] for command in choice.commands] == [["--out", "mine.jsonl"]]
 
 

@@ -1,6 +1,6 @@
 """A setting in a worker: applied, protected from the program, and verified to be in force.
 
-:class:`~detcost.workers.program.program.Program` calls the methods of :class:`AppliedSetting` in
+:class:`~detcost.workers.in_worker.program.Program` calls the methods of :class:`AppliedSetting` in
 their order in this file, while it builds a cell.
 """
 
@@ -16,11 +16,11 @@ from detcost.host import isa
 from detcost.scenarios.registry import Scenario
 from detcost.settings import instruction_sets
 from detcost.workers.contract import Cell, CellError, Conditions
-from detcost.workers.program import conditions
-from detcost.workers.program.functions import Functions, xla_compiled
-from detcost.workers.program.in_force import check_kept, check_taken, read_back
-from detcost.workers.program.overrides import Overrides
-from detcost.workers.program.pipelines import Pipelines
+from detcost.workers.in_worker import conditions
+from detcost.workers.in_worker.functions import Functions, xla_compiled
+from detcost.workers.in_worker.in_force import check_kept, check_taken, read_back
+from detcost.workers.in_worker.overrides import Overrides
+from detcost.workers.in_worker.pipelines import Pipelines
 
 
 class AppliedSetting:

@@ -14,7 +14,7 @@ from detcost.host import isa
 from detcost.settings import instruction_sets
 from detcost.settings.grammar import Setting
 from detcost.workers.contract import CellError, Conditions
-from detcost.workers.program.in_force import read_back
+from detcost.workers.in_worker.in_force import read_back
 
 
 def prepare(conditions: Conditions) -> None:

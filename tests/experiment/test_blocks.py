@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 from detcost import intervals
 from detcost.experiment import profiles
 from detcost.experiment.arm import TRIES, Arm
-from detcost.experiment.experiment import Experiment, Progress
+from detcost.experiment.blocks import Experiment, Progress
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import variants
 from detcost.experiment.sequences import CallDigests

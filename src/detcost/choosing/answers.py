@@ -1,4 +1,4 @@
-"""From evidence to a decision: the cheapest setting that survives the scopes of a question."""
+"""The answer to a question: the cheapest setting that survives the scopes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from operator import itemgetter
 import msgspec
 
 from detcost.choosing import missing
+from detcost.choosing.question import Question, Selection, lever_count, select
 from detcost.choosing.scope_checks import NOT_MEASURED, ScopeCheck, check_scope
-from detcost.choosing.selection import Question, Selection, lever_count, select
 from detcost.comparison import contrasts
 from detcost.comparison.contrasts import Contrasts, Estimate
 from detcost.errors import UsageError
@@ -118,7 +118,7 @@ def choose(records: Sequence[Record], question: Question, out: str = missing.OUT
     ------
     UsageError
         If the evidence has no record that the question asks for; see
-        :func:`detcost.choosing.selection.select`.
+        :func:`detcost.choosing.question.select`.
     """
     chosen = select(records, question)
     costs = contrasts.between([chosen.row(name) for name in chosen.scenarios])
