@@ -858,7 +858,7 @@ def test_a_table_has_the_cost_and_result_of_every_setting():
     assert repeat == ("0/310 ≤ 0.96 %", "0/310 ≤ 0.96 %", "300/310", "–")
     assert process == ("0/20 ≤ 14 %", "0/20 ≤ 14 %", "20/20", "–")
     assert words[0] == "the answer; survives threads as well"
-    assert words[1] == "tied: within the noise its cost equals the answer's"
+    assert words[1] == "tied: the noise does not separate its cost from the answer's"
     assert words[2].startswith(r"matmul\_square, repeat: 300 of 310 differed; ")
     assert words[3] == r"matmul\_square: failed (ValueError: no)"
     shown = plain(terminal(choice))

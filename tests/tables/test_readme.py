@@ -34,14 +34,14 @@ def readme_file(folder: Path, text: str) -> Path:
 
 
 def test_the_section_goes_between_the_marks_and_nowhere_else(tmp_path):
-    path = readme_file(tmp_path, f"# Größe\n\n{BEGIN}\nold\n{END}\n\nafter \\1 \\g<0>\n")
+    path = readme_file(tmp_path, f"# Größe\n\n{BEGIN}\noutdated\n{END}\n\nafter \\1 \\g<0>\n")
     replace(path)
     text = path.read_text(encoding="utf-8")
     assert (
         text
         == f"# Größe\n\n{readme.section('show', readme.overview(RECORDS))}\n\nafter \\1 \\g<0>\n"
     )
-    assert "old" not in text
+    assert "outdated" not in text
 
 
 def test_doing_it_again_changes_nothing(tmp_path):

@@ -50,17 +50,17 @@ def terminal(*records: Evidence) -> str:
 
 def test_a_row_has_the_cost_the_shares_and_what_was_left_out():
     lines = markdown(*EVIDENCE).splitlines()
-    assert lines[0].startswith("| setting | cost, mean [range] | repeat | process | threads |")
-    same = "**3 of 3** | **3 of 3** | 2 of 3 | – | – | n/a"
+    assert lines[0].startswith("| setting | cost, mean (range) | repeat | process | threads |")
+    same = "3 of 3 | 3 of 3 | 2 of 3 | – | – | n/a"
     assert lines[2] == f"| `default` | 1 | {same} |  |"
-    same = "**2 of 2** | **2 of 2** | 1 of 2 | – | – | n/a"
-    assert lines[3] == f"| `xla` | 1.00 [0.50–2.00] | {same} | 1 unimplemented |"
+    same = "2 of 2 | 2 of 2 | 1 of 2 | – | – | n/a"
+    assert lines[3] == f"| `xla` | 1.00 (0.50 to 2.00) | {same} | 1 unimplemented |"
 
 
 def test_the_terminal_has_the_same():
     text = terminal(*EVIDENCE)
-    assert "cost, mean [range]" in text, "which is no markup"
-    assert re.search(r"xla .*1.00 \[0.50–2.00\].*2 of 2 .*1 of 2 .*n/a .*1 unimplemented", text)
+    assert "cost, mean (range)" in text, "which is no markup"
+    assert re.search(r"xla .*1.00 \(0.50 to 2.00\).*2 of 2 .*1 of 2 .*n/a .*1 unimplemented", text)
 
 
 def test_the_notes_have_the_machine_and_the_noise_floor():
@@ -109,7 +109,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_command_prints_a_row_a_setting(detcost, results):
     code, out, err = detcost("summary", "--results", str(results))
     assert (code, err) == (0, "")
-    assert re.search(r"default .*\n.* xla .*1.00 \[0.50–2.00\]", out)
+    assert re.search(r"default .*\n.* xla .*1.00 \(0.50 to 2.00\)", out)
     assert "…" not in out
     assert detcost("summary")[1] == out
 

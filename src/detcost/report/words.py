@@ -27,7 +27,7 @@ WORDS = {
     "loosest": ", the loosest of {count} scenarios",
     "share": " in {count} of {total} scenarios",
     "ties": (
-        " – within the noise their costs equal that of the answer. "
+        " – the noise does not separate their costs from the answer's. "
         "Of tied settings the one with the fewest levers is the answer."
     ),
     "also_survives": "It survives {scopes} as well.",

@@ -198,7 +198,7 @@ def _result(choice: Choice, candidate: Candidate) -> str:
     if candidate.setting == choice.best:
         results.append("the answer")
     elif candidate.tied:
-        results.append("tied: within the noise its cost equals the answer's")
+        results.append("tied: the noise does not separate its cost from the answer's")
     if candidate.also_survives:
         results.append(f"survives {', '.join(candidate.also_survives)} as well")
     return "; ".join([*results, *_notes(choice, candidate)])

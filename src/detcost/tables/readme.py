@@ -31,7 +31,8 @@ def overview(records: Sequence[Evidence]) -> str:
         "Cost is step time ÷ step time under `default`, with its 95 % interval. The row of "
         "`default` has the A/A comparison, a second `default` against the first: the noise floor, "
         f"at most {100 * noise_floor(records):.0f} % off here. "
-        "A scope's column: of how many comparisons the bits differed when only that changed. "
+        "A scope's column: of how many comparisons the bits differed when only that changed, and "
+        "bold if any did. "
         "Under `threads`: which sizes of the thread pools agree."
     )
 

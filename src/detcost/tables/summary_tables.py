@@ -12,7 +12,7 @@ from detcost.evidence.schema import SCOPES
 from detcost.tables import readme
 from detcost.tables.text import code, lines, markdown_text, plain
 
-HEADER = ("setting", "cost, mean [range]", *SCOPES, "left out")
+HEADER = ("setting", "cost, mean (range)", *SCOPES, "left out")
 
 
 def terminal(summary: Summary) -> RenderableType:
@@ -31,7 +31,7 @@ def markdown(summary: Summary) -> str:
     """Return the same as Markdown."""
     rows = [list(HEADER), ["---"] * len(HEADER)]
     for setting in summary.settings:
-        shares = (f"**{_share(s)}**" if _all_stay(s) else _share(s) for s in _shares(setting))
+        shares = map(_share, _shares(setting))
         rows.append([code(setting.setting), _cost(setting), *shares, _left_out(setting)])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return "\n\n".join([table, " ".join(map(markdown_text, _notes(summary)))])
@@ -58,8 +58,8 @@ def _cost(setting: SettingSummary) -> str:
 
 
 def cost_range_text(cost: CostRange | None) -> str:
-    """Write a cost over scenarios: ``1.12 [0.90–1.58]``."""
-    return "–" if cost is None else f"{cost.mean:.2f} [{cost.low:.2f}–{cost.high:.2f}]"
+    """Write a cost over scenarios: ``1.12 (0.90 to 1.58)``."""
+    return "–" if cost is None else f"{cost.mean:.2f} ({cost.low:.2f} to {cost.high:.2f})"
 
 
 def _left_out(setting: SettingSummary) -> str:
@@ -73,14 +73,18 @@ def _notes(summary: Summary) -> Iterator[str]:
     yield (
         "Cost: step time ÷ step time under default. The mean is geometric and gives every "
         "scenario the same weight. The range goes from the lowest cost of a scenario to the "
-        "highest."
+        "highest, and is no confidence interval."
     )
     if floor := readme.noise_floor(summary.records):
         yield f"The noise floor, default against itself: at most {100 * floor:.0f} % off."
     yield (
         "A scope's column: in how many scenarios no comparison differed when only that changed. "
-        "Scenarios to which the scope means nothing are not counted."
+        "Scenarios to which the scope means nothing are not counted. A scenario that differs in "
+        "repeat or process mostly differs in the further columns too: its race is the cause there, "
+        "not the scope."
     )
     yield "If a lever means nothing to a scenario, the setting without that lever counts there."
     if any(setting.left_out for setting in summary.settings):
-        yield "Left out: scenarios without a result under the setting."
+        yield (
+            "Left out: scenarios without a result under the setting. Its mean has the others alone."
+        )
