@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import io
+import json
 import math
 import pkgutil
+from typing import Any
 
 import pytest
 from asv_runner.discovery import get_benchmark_from_name, list_benchmarks
@@ -13,7 +16,7 @@ from detcost.asv_integration.suite import DEVICES, SETTINGS, ScenarioSuite
 from detcost.evidence.schema import SCOPES, Cost, Divergence, StepSeconds
 from detcost.scenarios.registry import built_in
 from factories import record
-from paths import ROOT
+from paths import RESULTS, ROOT
 
 
 def classes(package: str) -> list[type[ScenarioSuite]]:
@@ -56,12 +59,24 @@ def test_classes_and_modules_are_named_by_scenario_and_family():
         assert suite.__name__ == "".join(word[:1].upper() + word[1:] for word in spelled)
 
 
-def test_asv_discovers_every_class_with_static_parameters(tmp_path):
-    import json
-
-    with open(tmp_path / "found.json", "w") as file:
+def discovered() -> list[dict[str, Any]]:
+    """Return what asv discovers in the benchmarks."""
+    with io.StringIO() as file:
         list_benchmarks(str(ROOT / "benchmarks"), file)
-    benchmarks = json.loads((tmp_path / "found.json").read_text())
+        benchmarks: list[dict[str, Any]] = json.loads(file.getvalue())
+    return benchmarks
+
+
+def test_committed_results_go_on_as_the_same_series():
+    """asv starts a series anew where a name, a version or a parameter changes."""
+    series = {entry["name"]: (entry["version"], entry["params"]) for entry in discovered()}
+    committed = json.loads((RESULTS / "benchmarks.json").read_text())
+    del committed["version"]
+    assert {name: (e["version"], e["params"]) for name, e in committed.items()} == series
+
+
+def test_asv_discovers_every_class_with_static_parameters():
+    benchmarks = discovered()
     suites = len(classes("benchmarks") + classes("benchmarks.more"))
     times = [entry for entry in benchmarks if entry["name"].endswith("time_step")]
     assert len(times) == suites
