@@ -369,8 +369,8 @@ def pools(*arguments: tuple[int, int]) -> list[Shown]:
 def test_one_thread_sums_alike_on_any_number_of_cores(output, how):
     documented(
         "README.md",
-        "A setting that fixes a thing keeps it fixed: `threads=1` keeps its bits under `threads` by "
-        "construction",
+        "A setting that fixes a thing keeps it fixed: `threads=1` keeps its bits under `threads` "
+        "by construction",
     )
     documented(
         "docs/measurement.md",
