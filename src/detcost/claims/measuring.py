@@ -20,7 +20,7 @@ BLOCKS, COST_BLOCKS = 1, 5
 
 
 @dataclass(frozen=True)
-class _Measurements:
+class _MeasuringPlan:
     """How scenarios are measured: settings besides ``default``, scopes, and blocks."""
 
     settings: tuple[str, ...]
@@ -30,7 +30,7 @@ class _Measurements:
 
 def requests() -> list[Request]:
     """Return the requests that measure every hypothesis, one for each plan."""
-    by_plan: dict[_Measurements, list[str]] = {}
+    by_plan: dict[_MeasuringPlan, list[str]] = {}
     for scenario, hypotheses in _by_scenario().items():
         by_plan.setdefault(_plan(scenario, hypotheses), []).append(scenario)
     return [_request(plan, scenarios) for plan, scenarios in by_plan.items()]
@@ -44,18 +44,18 @@ def _by_scenario() -> dict[str, list[Hypothesis]]:
     return by_scenario
 
 
-def _plan(scenario: str, hypotheses: Sequence[Hypothesis]) -> _Measurements:
+def _plan(scenario: str, hypotheses: Sequence[Hypothesis]) -> _MeasuringPlan:
     settings = {setting for h in hypotheses for name, setting in h.cells if name == scenario}
     scopes = {"repeat", "process"} | {getattr(h, "scope", "repeat") for h in hypotheses}
     about_cost = any(isinstance(h, Costs) for h in hypotheses)
-    return _Measurements(
+    return _MeasuringPlan(
         settings=tuple(sorted(settings - {"default"})),
         scopes=tuple(scope for scope in SCOPES if scope in scopes),
         blocks=COST_BLOCKS if about_cost else BLOCKS,
     )
 
 
-def _request(plan: _Measurements, scenarios: Sequence[str]) -> Request:
+def _request(plan: _MeasuringPlan, scenarios: Sequence[str]) -> Request:
     return Request.parse(
         scenarios,
         plan.settings,
