@@ -6,12 +6,12 @@ import datetime
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from detcost.evidence.schema import Control, Controls, Evidence, Protocol
 from detcost.experiment.arm import Arm
 from detcost.experiment.blocks import Experiment
 from detcost.experiment.request import Request
-from detcost.host import machine
 from detcost.scenarios import registry
 from detcost.settings.grammar import DEFAULT
 from detcost.workers.contract import ScenarioInfo
@@ -28,6 +28,8 @@ class Recorder:
         What the run measures.
     run_id
         The run.
+    machine
+        Properties of the machine.
     versions
         The versions of TensorFlow, of Python and of the libraries.
     start_method
@@ -38,6 +40,7 @@ class Recorder:
 
     request: Request
     run_id: str
+    machine: dict[str, Any]
     versions: dict[str, str]
     start_method: str
     varies: Control
@@ -79,7 +82,7 @@ class Recorder:
             overridden=arm.overridden,
             traces=arm.peak("traces"),
             applied=arm.applied,
-            machine=machine.describe(),
+            machine=self.machine,
             versions=self.versions,
             protocol=self._protocol(experiment) if experiment else None,
             controls=Controls(aa_cost, self.varies, self.stable),

@@ -82,12 +82,15 @@ class Run:
         scenarios = [_describe(factory, reference) for reference in self.request.scenarios]
         _refuse_equal_names(scenarios)
         inspection = factory.inspection()
-        present = [device.name for device in inspection.devices()]
+        found = inspection.devices()
+        present = [device.name for device in found]
+        accelerators = [f"{d.name} {d.model}" for d in found if not d.name.startswith("CPU")]
         versions = inspection.versions()
         inspection.close()
         recorder = Recorder(
             self.request,
             self.run_id,
+            {**machine.describe(), "accelerators": accelerators},
             versions,
             factory.start_method,
             varies=_control(factory, "control_varies", varies=True),

@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from typing import Any
 
-from detcost.host import devices
+from detcost.host import cuda, devices
 from detcost.scenarios.registry import load
 from detcost.workers.contract import ScenarioInfo
 from detcost.workers.in_worker.in_force import read_back
@@ -43,6 +43,7 @@ class Inspection:
             "tensorflow": tf.version.VERSION,
             "tensorflow_git": tf.version.GIT_VERSION,
             **{f"build_{key}": str(value) for key, value in build.items() if "version" in key},
+            **cuda.versions(),
         }
         for package in (*_distributions("tensorflow"), "keras", "numpy", "ml_dtypes", "detcost"):
             try:
