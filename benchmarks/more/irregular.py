@@ -73,6 +73,13 @@ class UnsortedSegmentSum(ScenarioSuite):
         return self.measure()
 
 
+class BincountWeighted(ScenarioSuite):
+    scenario = "bincount_weighted"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()
+
+
 class SparseDenseMatmul(ScenarioSuite):
     scenario = "sparse_dense_matmul"
 

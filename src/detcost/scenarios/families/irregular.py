@@ -70,6 +70,18 @@ def unsorted_segment_sum(bench: Bench) -> Callable[[], Any]:
 
 
 @scenario(family="irregular", float64_reference=True)
+def bincount_weighted(bench: Bench) -> Callable[[], Any]:
+    """Sum of weights by bin; threads add to partial bins, GPUs add atomically, in any order."""
+    values, bins = bench.sized((100_000, 100), (1_000_000, 1_000), (16_000_000, 10_000))
+    chosen = tf.constant(bench.integers((values,), high=bins))
+    return _reduction(
+        bench,
+        bench.normal((values,)),
+        lambda weights: tf.math.bincount(chosen, weights, minlength=bins, maxlength=bins),
+    )
+
+
+@scenario(family="irregular", float64_reference=True)
 def sparse_dense_matmul(bench: Bench) -> Callable[[], Any]:
     """Sparse by dense product, 1 % filled; GPUs add the terms of a row atomically."""
     n, width = bench.sized((500, 64), (2_000, 64), (10_000, 256))
