@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Literal
@@ -22,6 +23,8 @@ _REFUSALS = (
     "must be a compile-time constant",
     "when determinism is enabled",
 )
+#: XLA's refusal, which names the graph with all its attributes before the op.
+_XLA_REFUSAL = re.compile(r"Detected unsupported operations .* on XLA_\w+: (\w+) \((.*)")
 #: The beginnings of messages that start with the location of an error in a graph.
 _LOCATIONS = ("Graph execution error", "Exception encountered when calling", "in user code")
 #: The beginnings of lines that do not state the error.
@@ -74,6 +77,13 @@ def classify(error: BaseException) -> Answer:
 
 
 def _reason(error: BaseException) -> str:
+    """Return the line that states the error. An op that XLA cannot compile comes first in it."""
+    line = _stated(error)
+    refused = _XLA_REFUSAL.search(line)
+    return f"XLA cannot compile {refused[1]} ({refused[2]}" if refused else line
+
+
+def _stated(error: BaseException) -> str:
     """Return the line that states the error. TensorFlow may put its location above that line."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [""]
     if not lines[0].startswith(_LOCATIONS):
