@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -37,15 +37,41 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def verdicts(records: Iterable[Evidence]) -> list[Verdict]:
-    """Judge every claim of the catalogue by the evidence."""
-    index = EvidenceIndex(records)
-    return [judge(claim, [h.evaluate(index) for h in claim.hypotheses]) for claim in CLAIMS]
+    """Judge every claim of the catalogue by the evidence, each machine by itself.
+
+    If machines decide a hypothesis alike, the outcome is that of the machine measured last.
+    """
+    indexes = _by_machine(records)
+    return [judge(claim, _outcomes(claim, indexes)) for claim in CLAIMS]
+
+
+def _by_machine(records: Iterable[Evidence]) -> dict[str, EvidenceIndex]:
+    """Return the evidence of each machine, the machine measured last first."""
+    newest = sorted(records, key=lambda record: record.measured_at, reverse=True)
+    by_machine: dict[str, list[Evidence]] = {}
+    for record in newest:
+        by_machine.setdefault(record.machine_name, []).append(record)
+    return {name: EvidenceIndex(own) for name, own in by_machine.items()}
+
+
+def _outcomes(claim: Claim, indexes: Mapping[str, EvidenceIndex]) -> Iterator[Outcome]:
+    for hypothesis in claim.hypotheses:
+        decided: dict[bool, tuple[str, Outcome]] = {}
+        for name, index in indexes.items():
+            outcome = hypothesis.evaluate(index)
+            if outcome.holds is not None:
+                decided.setdefault(outcome.holds, (name, outcome))
+        if not decided:
+            yield hypothesis.evaluate(next(iter(indexes.values()), EvidenceIndex([])))
+        for name, outcome in decided.values():
+            where = f", on {name}" if len(decided) > 1 else ""
+            yield Outcome(outcome.holds, outcome.text + where)
 
 
 def source(records: Iterable[Evidence]) -> str:
     """Write the basis of the verdicts: machines, versions, the last day, controls, cold steps."""
     known = list(records)
-    machines = sorted({f"{r.machine_name} ({r.machine.get('cpu')})" for r in known})
+    machines = sorted({f"{r.machine_name} ({r.processor})" for r in known})
     versions = sorted({f"TensorFlow {r.tensorflow}" for r in known})
     days = sorted({r.measured_at[:10] for r in known})
     failures = dict.fromkeys(f for r in known if r.controls for f in r.controls.failures)
