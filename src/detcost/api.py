@@ -126,7 +126,7 @@ def measure(
 
 def choose(
     scenarios: str | Sequence[str] = "all",
-    device: str = "CPU:0",
+    device: str | None = None,
     survive: Sequence[str] = USUAL_SCOPES,
     max_rate: float | None = None,
     *,
@@ -142,8 +142,6 @@ def choose(
     ----------
     scenarios
         Names of scenarios or families, or ``"all"``.
-    device
-        A device such as ``"CPU:0"``.
     survive
         Scopes in which no comparison may differ.
     max_rate
@@ -152,7 +150,7 @@ def choose(
     results
         A results folder, an evidence file, or records. Lines that cannot be read are
         skipped; :func:`detcost.read` returns them as problems.
-    machine, tensorflow, size, dtype
+    machine, tensorflow, device, size, dtype
         Which of several; see :class:`detcost.choosing.question.Question`.
 
     Returns

@@ -94,7 +94,6 @@ def test_the_newest_record_of_a_cell_counts():
 @pytest.mark.parametrize(
     "change",
     [
-        {"device": "GPU:0"},
         {"size": "small"},
         {"dtype": "bfloat16"},
         {"versions": {"tensorflow": "2.20.0"}},
@@ -105,6 +104,15 @@ def test_another_program_has_a_row_of_its_own(change):
     """Different inputs or versions give different bits on the same machine, too."""
     cells = letters(on("amd"), on("intel", **change))
     assert sorted(cells) == [["A", "not_measured"], ["not_measured", "A"]]
+
+
+def test_devices_are_compared_as_machines_are():
+    cpu, gpu = on("amd"), on("amd", device="GPU:0", digest="other")
+    assert letters(cpu, gpu) == [["A", "B"]]
+    text = shown(cpu, gpu, on("intel", digest="other"))
+    assert "amd default = intel default in 0 of 1 scenario" in text
+    assert "amd GPU:0 default = intel default in 1 of 1 scenario" in text
+    assert "device CPU:0 unless named" in text
 
 
 def test_more_kinds_than_letters_go_on_with_two():
@@ -433,8 +441,9 @@ def test_a_comparison_without_evidence_is_refused_in_one_line():
 
 
 def a_pair(equal: int, comparable: int, left: str = "default", right: str = "default"):
-    columns = agreement.AgreementColumn("amd", left), agreement.AgreementColumn("intel", right)
-    return agreement.Pair(*columns, equal, comparable)
+    one = agreement.AgreementColumn("amd", "CPU:0", left)
+    other = agreement.AgreementColumn("intel", "CPU:0", right)
+    return agreement.Pair(one, other, equal, comparable)
 
 
 @pytest.mark.parametrize(

@@ -775,7 +775,7 @@ def test_an_answer_has_its_source():
     wide = Controls(cost(1.0, 0.9, 1.1), Control(20, 20, True), Control(0, 20, True))
     choice = choose(cell(**OLD), cell("xla", controls=wide), cell("threads=1", scenario="b"))
     source = choice.source
-    assert (source.machine, source.cpu) == ("box", "Some CPU @ 2.00GHz")
+    assert (source.machine, source.processor) == ("box", "Some CPU @ 2.00GHz")
     assert (source.tensorflow, source.profiles) == ("2.21.0", ("standard",))
     assert source.runs == ("20260102T030405-0a1b2c3d", "old")
     assert source.first_measured < "2026" < source.last_measured
@@ -1042,7 +1042,7 @@ def test_without_default_no_cost_is_known():
 
 def test_the_source_of_sparse_evidence_has_unknowns():
     choice = choose(cell(machine={"name": "box"}, controls=None))
-    assert choice.source.cpu == "unknown CPU"
+    assert choice.source.processor == "unknown CPU"
     assert choice.source.noise is None
 
 
@@ -1149,3 +1149,22 @@ def test_a_question_without_an_answer_is_refused_in_one_line(question, line):
 )
 def test_default_has_no_levers(setting, levers):
     assert lever_count(setting) == levers
+
+
+# A device other than the usual one.
+
+GPU = {"device": "GPU:0", "machine": {"name": "big", "cpu": "X", "accelerators": ["GPU:0 H"]}}
+
+
+def test_a_machine_with_a_cpu_is_the_default_and_a_gpu_can_be_asked_for():
+    """The machine measured last has only its GPU measured."""
+    records = [cell(), cell(**GPU, measured_at="2027-01-01T00:00:00+00:00")]
+    assert answers.choose(records, Question()).device == "CPU:0"
+    of_gpu = answers.choose(records, Question(device="GPU:0"))
+    assert (of_gpu.source.machine, of_gpu.source.processor) == ("big", "H")
+
+
+def test_evidence_of_a_gpu_alone_needs_no_device_named():
+    assert answers.choose([cell(**GPU)], Question()).device == "GPU:0"
+    with pytest.raises(UsageError, match='no evidence of device "CPU:0"'):
+        answers.choose([cell(**GPU)], Question(device="CPU:0"))

@@ -155,3 +155,15 @@ def test_the_document_shows_which_machines_agree():
     assert readme.section("agreement", agreement_tables.markdown(found)) in text, (
         "docs/agreement.md is old: make readme"
     )
+
+
+def test_the_page_of_the_gpu_has_its_figures():
+    text = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")
+    records, _ = reading.read(ROOT / "results")
+    folder = ROOT / "results" / "hopper-16core-vm"
+    more, _ = reading.read(folder / "tensorflow2.21.0.folklore.jsonl")
+    summary = summarise(records, Question(machine="hopper-16core-vm"))
+    agreed = agreement.compare(records, ("default", "op_determinism"))
+    assert readme.section("summary", summary_tables.markdown(summary)) in text
+    assert readme.section("show", readme.overview(reading.latest(more))) in text
+    assert readme.section("agreement", agreement_tables.markdown(agreed)) in text

@@ -1,4 +1,4 @@
-"""Agreement: which settings give the same bits on which machines.
+"""Agreement: which settings give the same bits on which machines and devices.
 
 The bits of a program may differ between processors. Evidence of several machines shows where they
 differ, and which settings make them equal.
@@ -13,7 +13,14 @@ from typing import Any
 
 import msgspec
 
-from detcost.choosing.question import LISTED, keep_only, lever_count, resolve, simplest_first
+from detcost.choosing.question import (
+    LISTED,
+    USUAL_DEVICE,
+    keep_only,
+    lever_count,
+    resolve,
+    simplest_first,
+)
 from detcost.errors import UsageError
 from detcost.evidence.reading import latest
 from detcost.evidence.schema import Record
@@ -24,7 +31,6 @@ USUAL = ("default", "op_determinism", "op_determinism+threads=1", "xla")
 #: The fields that identify a row, and their titles.
 SUBJECT = {
     "scenario": "scenario",
-    "device": "device",
     "size": "size",
     "dtype": "type",
     "tensorflow": "TensorFlow",
@@ -33,13 +39,19 @@ SUBJECT = {
 
 
 class AgreementColumn(msgspec.Struct, frozen=True):
-    """A setting on a machine."""
+    """A setting on a device of a machine."""
 
     machine: str
+    device: str
     setting: str
 
+    @property
+    def place(self) -> str:
+        """The machine, and its device if that is not :data:`USUAL_DEVICE`."""
+        return self.machine if self.device == USUAL_DEVICE else f"{self.machine} {self.device}"
+
     def __str__(self) -> str:
-        return f"{self.machine} {self.setting}"
+        return f"{self.place} {self.setting}"
 
 
 class AgreementCell(msgspec.Struct, frozen=True):
@@ -63,7 +75,6 @@ class AgreementRow(msgspec.Struct, frozen=True):
     """The same program in every column."""
 
     scenario: str
-    device: str
     size: str
     dtype: str
     tensorflow: str
@@ -72,7 +83,7 @@ class AgreementRow(msgspec.Struct, frozen=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """Two columns of different machines.
+    """Two columns of different machines or devices.
 
     Attributes
     ----------
@@ -106,16 +117,16 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     headline
-        The result for each pair of machines, as a line of text.
+        The result for each pair of machines or devices, as a line of text.
     machines
-        The processor of each machine.
+        The processor of each machine, or of its device if that is not ``CPU:0``.
     versions
         The versions of packages that differ. Such a package may cause a difference in bits.
     pairs
         The best first.
     """
 
-    schema: int = 1
+    schema: int = 2
     headline: list[str]
     machines: dict[str, str]
     versions: dict[str, list[str]]
@@ -149,15 +160,15 @@ def compare(
     names = resolve(scenarios, {record.scenario: record.family for record in newest})
     chosen = _of_settings([record for record in newest if record.scenario in names], wanted)
     columns = sorted(
-        {AgreementColumn(record.machine_name, record.setting) for record in chosen},
-        key=lambda column: (column.machine, *simplest_first(column.setting)),
+        {_column(record) for record in chosen},
+        key=lambda column: (column.machine, column.device, *simplest_first(column.setting)),
     )
     rows = sorted(_rows(chosen, columns), key=lambda row: names.index(row.scenario))
     pairs = sorted(_pairs(columns, rows), key=attrgetter("rank"))
-    cpus = {r.machine_name: str(r.machine.get("cpu") or "unknown CPU") for r in chosen}
+    processors = {_column(record).place: record.processor for record in chosen}
     return Agreement(
-        headline=list(_headline(sorted(cpus), pairs)),
-        machines=dict(sorted(cpus.items())),
+        headline=list(_headline(sorted(processors), pairs)),
+        machines=dict(sorted(processors.items())),
         versions=_versions(chosen),
         columns=columns,
         rows=rows,
@@ -191,12 +202,15 @@ def _versions(records: Sequence[Record]) -> dict[str, list[str]]:
     }
 
 
+def _column(record: Record) -> AgreementColumn:
+    return AgreementColumn(record.machine_name, record.device, record.setting)
+
+
 def _rows(records: Sequence[Record], columns: Sequence[AgreementColumn]) -> Iterator[AgreementRow]:
     subjects: dict[tuple[Any, ...], dict[AgreementColumn, Record]] = {}
     for record in records:
         subject = tuple(getattr(record, field) for field in SUBJECT)
-        column = AgreementColumn(record.machine_name, record.setting)
-        subjects.setdefault(subject, {})[column] = record
+        subjects.setdefault(subject, {})[_column(record)] = record
     for subject in sorted(subjects):
         cells = tuple(_cells(map(subjects[subject].get, columns)))
         yield AgreementRow(**dict(zip(SUBJECT, subject, strict=True)), cells=cells)
@@ -245,7 +259,7 @@ def _letter(place: int) -> str:
 
 def _pairs(columns: Sequence[AgreementColumn], rows: Sequence[AgreementRow]) -> Iterator[Pair]:
     for (i, left), (j, right) in combinations(enumerate(columns), 2):
-        if left.machine == right.machine:
+        if left.place == right.place:
             continue
         equal: dict[str, bool] = {}
         for row in rows:
@@ -256,14 +270,14 @@ def _pairs(columns: Sequence[AgreementColumn], rows: Sequence[AgreementRow]) -> 
             yield Pair(left, right, sum(equal.values()), len(equal))
 
 
-def _headline(machines: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
-    """Yield a line for each pair of machines: the best pair of settings, and the defaults."""
-    if len(machines) < 2:
-        yield f"evidence of one machine, {machines[0]}; add another machine to compare it with"
+def _headline(places: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
+    """Yield a line for each pair of places: the best pair of settings, and the defaults."""
+    if len(places) < 2:
+        yield f"evidence of one machine, {places[0]}; add another machine to compare it with"
         return
     between: dict[tuple[str, str], list[Pair]] = {}
     for pair in pairs:
-        shown = between.setdefault((pair.left.machine, pair.right.machine), [])
+        shown = between.setdefault((pair.left.place, pair.right.place), [])
         if not shown or pair.left.setting == pair.right.setting == "default":
             shown.append(pair)
     if not between:

@@ -62,7 +62,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     machine: str
-    cpu: str
+    processor: str
     tensorflow: str
     first_measured: str
     last_measured: str
@@ -259,7 +259,7 @@ def source_of(records: Sequence[Record]) -> Source:
     ]
     return Source(
         machine=records[0].machine_name,
-        cpu=str(records[0].machine.get("cpu") or "unknown CPU"),
+        processor=records[0].processor,
         tensorflow=records[0].tensorflow,
         first_measured=days[0],
         last_measured=days[-1],

@@ -17,7 +17,8 @@ R = TypeVar("R", bound=Record)
 
 #: The scopes of a question by default: a repeated step, and a fresh process.
 USUAL_SCOPES = ("repeat", "process")
-USUAL = {"size": "medium", "dtype": "float32"}
+USUAL_DEVICE = "CPU:0"
+USUAL = {"device": USUAL_DEVICE, "size": "medium", "dtype": "float32"}
 #: How many names an error lists before it counts the rest.
 LISTED = 12
 
@@ -34,17 +35,19 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     max_rate
         Highest tolerable divergence rate. A setting does not qualify if its bound is above the
         rate. ``None`` accepts any bound, but no divergence.
-    machine, tensorflow, size, dtype
-        Which of several. The defaults are the machine measured last, the newest version of
-        TensorFlow, size ``medium`` and type ``float32``.
+    machine, tensorflow, device, size, dtype
+        Which of several. The defaults are the machine measured last that has the device, the
+        newest version of TensorFlow, device ``CPU:0``, size ``medium`` and type ``float32``. If
+        the evidence has none of a default device, size or type, the one measured last takes its
+        place.
     """
 
     scenarios: tuple[str, ...] = ("all",)
-    device: str = "CPU:0"
     survive: tuple[str, ...] = USUAL_SCOPES
     max_rate: float | None = None
     machine: str | None = None
     tensorflow: str | None = None
+    device: str | None = None
     size: str | None = None
     dtype: str | None = None
 
@@ -138,17 +141,18 @@ def select(records: Iterable[R], question: Question) -> Selection[R]:
     newest = latest(records)
     if not newest:
         raise UsageError("no evidence to choose from; run make bench, or detcost measure --out")
-    here = _of_one_machine(newest, question.machine)
+    here = _of_one_machine(newest, question)
     tensorflow = question.tensorflow or max(here, key=lambda record: record.release).tensorflow
     here = keep_only(here, "TensorFlow", lambda record: record.tensorflow, tensorflow)
-    here = keep_only(here, "device", lambda record: record.device, question.device)
+    device = question.device or _usual(here, "device")
+    here = keep_only(here, "device", lambda record: record.device, device)
     size = question.size or _usual(here, "size")
     here = keep_only(here, "size", lambda record: record.size, size)
     dtype = question.dtype or _usual(here, "dtype")
     here = keep_only(here, "type", lambda record: record.dtype, dtype)
     names = resolve(question.scenarios, {r.scenario: r.family for r in here})
     chosen = tuple(record for record in here if record.scenario in names)
-    return Selection(names, question.device, size, dtype, chosen)
+    return Selection(names, device, size, dtype, chosen)
 
 
 def _usual(records: Sequence[Record], field: str) -> str:
@@ -156,10 +160,13 @@ def _usual(records: Sequence[Record], field: str) -> str:
     return USUAL[field] if USUAL[field] in values else str(values[-1])
 
 
-def _of_one_machine(records: Sequence[R], wanted: str | None) -> list[R]:
-    """Return the records of the wanted machine, or else of the machine measured last."""
-    last = max(records, key=lambda record: record.measured_at).machine_name
-    return keep_only(records, "machine", lambda record: record.machine_name, wanted or last)
+def _of_one_machine(records: Sequence[R], question: Question) -> list[R]:
+    """Return the records of the wanted machine, or else of the last measured with the device."""
+    device = question.device or USUAL_DEVICE
+    fitting = {record.machine_name for record in records if record.device == device}
+    last = max(records, key=lambda record: (record.machine_name in fitting, record.measured_at))
+    wanted = question.machine or last.machine_name
+    return keep_only(records, "machine", lambda record: record.machine_name, wanted)
 
 
 def keep_only(records: Sequence[R], kind: str, name: Callable[[R], str], wanted: str) -> list[R]:

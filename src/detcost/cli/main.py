@@ -118,7 +118,7 @@ def show(
 def summary(
     results: options.Results = Path("results"),
     scenario: options.Scenario = None,
-    device: options.Device = "CPU:0",
+    device: options.Device = None,
     machine: options.Machine = None,
     tensorflow: options.TensorFlow = None,
     markdown: options.Markdown = False,
@@ -143,7 +143,7 @@ def summary(
 @app.command(cls=Command)
 def choose(
     scenario: options.Scenario = None,
-    device: options.Device = "CPU:0",
+    device: options.Device = None,
     survive: options.Survive = None,
     max_rate: Annotated[
         float | None, typer.Option(help="Highest tolerable divergence rate, such as 0.05.")

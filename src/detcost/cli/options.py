@@ -140,7 +140,7 @@ ComparedSettings = Annotated[
         autocompletion=_complete_settings,
     ),
 ]
-Device = Annotated[str, typer.Option(help="Such as CPU:0.")]
+Device = Annotated[str | None, typer.Option(help="Such as GPU:0; else CPU:0.")]
 Machine = Annotated[str | None, typer.Option(help="Else the one measured last.")]
 TensorFlow = Annotated[str | None, typer.Option(help="Version; else the newest.")]
 

@@ -192,6 +192,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return str(self.machine.get("name"))
 
     @property
+    def processor(self) -> str:
+        """The model of the device: an accelerator's if it is known, else the CPU's."""
+        listed = self.machine.get("accelerators")
+        models = [str(each) for each in listed] if isinstance(listed, list) else []
+        named = [each for each in models if each.startswith(f"{self.device} ")]
+        if named:
+            return named[0].removeprefix(f"{self.device} ")
+        return str(self.machine.get("cpu") or "unknown CPU")
+
+    @property
     def tensorflow(self) -> str:
         """The version of TensorFlow."""
         return self.versions.get("tensorflow", "unknown")

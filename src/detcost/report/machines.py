@@ -112,7 +112,7 @@ def _card(key: str, name: str, newest: Sequence[Record], machine: Machine) -> Ca
     return Card(
         key=key,
         name=name[:LONGEST],
-        cpu=str(newest[-1].machine.get("cpu") or "unknown CPU")[:LONGEST],
+        cpu=newest[-1].processor[:LONGEST],
         tensorflow=list(dict.fromkeys(view.tensorflow for view in machine.views)),
         devices=list(dict.fromkeys(view.device for view in machine.views)),
         last_measured=newest[-1].measured_at,

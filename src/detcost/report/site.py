@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from detcost.choosing.question import USUAL, USUAL_SCOPES, Question
+from detcost.choosing.question import USUAL, USUAL_SCOPES
 from detcost.choosing.scope_checks import profile_bounds
 from detcost.claims import verdicts
 from detcost.claims.verdicts import Verdict
@@ -107,7 +107,7 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
         problems += unread
     if not seen:
         raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
-    seen.sort(key=lambda machine: machine.card.last_measured, reverse=True)
+    seen.sort(key=_default_first, reverse=True)
     drawn = drawing.draw(
         plot_data.frame([part for machine in seen for part in machine.plotted]), out / "plots"
     )
@@ -117,6 +117,11 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     _write_scenarios(seen, index, data)
     first = data / f"{index.machines[0].key}.js"
     return page.write(out, jsonp.json(index), first), problems
+
+
+def _default_first(machine: SeenMachine) -> tuple[bool, str]:
+    """Return the sort key by which :func:`detcost.choosing.question.select` takes a machine."""
+    return USUAL["device"] in machine.card.devices, machine.card.last_measured
 
 
 def _prepare(out: Path) -> Path:
@@ -176,7 +181,7 @@ def _index(
         fields={struct.__name__: struct.__struct_fields__ for struct in structs},
         scopes=SCOPES,
         usual_scopes=USUAL_SCOPES,
-        usual={"device": Question().device, **USUAL},
+        usual=USUAL,
         band=BAND,
         bounds={scope: list(profile_bounds(scope)) for scope in SCOPES},
         words=WORDS,

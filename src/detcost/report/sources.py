@@ -89,7 +89,7 @@ def _representatives(
 
 
 def _remarks(source: Source, record: Record) -> Iterator[str]:
-    yield f"measured on {source.machine} ({source.cpu})"
+    yield f"measured on {source.machine} ({source.processor})"
     yield f"TensorFlow {source.tensorflow or 'unknown'}"
     yield f"{record.device}, {record.size}, {record.dtype}"
     yield f"profile {' and '.join(source.profiles) or 'unknown'}"

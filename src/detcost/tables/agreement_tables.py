@@ -16,6 +16,7 @@ from detcost.choosing.agreement import (
     AgreementColumn,
     AgreementRow,
 )
+from detcost.choosing.question import USUAL_DEVICE
 from detcost.tables.text import code, lines, markdown_text, plain
 
 #: The width of a column's title in the terminal.
@@ -38,7 +39,7 @@ def terminal(agreement: Agreement) -> RenderableType:
 def markdown(agreement: Agreement) -> str:
     """Return the same as Markdown, in which no untrusted text is HTML or a link."""
     header, *rows = _texts(agreement)
-    header += [f"{code(column.machine)}<br>{code(column.setting)}" for column in agreement.columns]
+    header += [f"{code(column.place)}<br>{code(column.setting)}" for column in agreement.columns]
     table = [header, ["---"] * len(header), *([markdown_text(c) for c in row] for row in rows)]
     text = [f"* {markdown_text(line)}" for line in agreement.headline]
     text += ["", *(f"| {' | '.join(row)} |" for row in table)]
@@ -59,13 +60,13 @@ def _texts(agreement: Agreement) -> Iterator[list[str]]:
 
 
 def _shown(agreement: Agreement) -> list[AgreementRow]:
-    """Return the rows that compare machines, or all rows if none does."""
-    return [row for row in agreement.rows if len(_machines(agreement, row)) > 1] or agreement.rows
+    """Return the rows that compare machines or devices, or all rows if none does."""
+    return [row for row in agreement.rows if len(_places(agreement, row)) > 1] or agreement.rows
 
 
-def _machines(agreement: Agreement, row: AgreementRow) -> set[str]:
+def _places(agreement: Agreement, row: AgreementRow) -> set[str]:
     pairs = zip(agreement.columns, row.cells, strict=True)
-    return {column.machine for column, cell in pairs if cell.status != "not_measured"}
+    return {column.place for column, cell in pairs if cell.status != "not_measured"}
 
 
 def _varying(agreement: Agreement) -> list[str]:
@@ -80,7 +81,7 @@ def _text(cell: AgreementCell) -> str:
 def _narrow(column: AgreementColumn) -> list[str]:
     """Return a column's title in short lines, so that many columns fit side by side."""
     setting = column.setting.replace("+", "\n+").splitlines()
-    return [*textwrap.wrap(column.machine, NARROW), *setting]
+    return [*textwrap.wrap(column.place, NARROW), *setting]
 
 
 def _remarks(agreement: Agreement) -> Iterator[str]:
@@ -88,7 +89,8 @@ def _remarks(agreement: Agreement) -> Iterator[str]:
     shown = _shown(agreement)
     common = ", ".join(f"{SUBJECT[f]} {getattr(shown[0], f)}" for f in fixed)
     machines = "; ".join(f"{name}: {cpu}" for name, cpu in agreement.machines.items())
-    yield f"{machines}. {common}."
+    devices = {column.device for column in agreement.columns} - {USUAL_DEVICE}
+    yield f"{machines}. device {USUAL_DEVICE}{' unless named' if devices else ''}, {common}."
     if alone := len(agreement.rows) - len(shown):
         yield f"Left out: {alone} rows of one machine alone. --json prints them."
     if agreement.versions:

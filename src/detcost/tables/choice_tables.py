@@ -223,7 +223,7 @@ def _listed(reasons: Sequence[str]) -> str:
 def _remarks(choice: Choice) -> Iterator[str]:
     source = choice.source
     yield from _warnings([choice])
-    where = f"{source.machine} ({source.cpu})"
+    where = f"{source.machine} ({source.processor})"
     yield (
         f"measured on {where} with TensorFlow {source.tensorflow}, "
         f"profile {' and '.join(source.profiles) or 'unknown'}, {source.last_measured[:10]}; "

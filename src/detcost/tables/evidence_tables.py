@@ -12,6 +12,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from detcost.choosing.question import simplest_first
 from detcost.choosing.scope_checks import (
     ANYWAY,
     CARRIES_STATE,
@@ -32,9 +33,6 @@ from detcost.tables.text import code, lines, plain
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Settings of the overview: no lever, TensorFlow's own switch, and the strictest setting.
-OVERVIEW = ("default", "op_determinism", "op_determinism+threads=1")
 
 
 def to_frame(records: Iterable[Evidence]) -> pd.DataFrame:
@@ -101,18 +99,17 @@ def markdown_overview(records: Sequence[Evidence]) -> str:
     """Return one table with a row for each scenario and setting, and a column for each scope.
 
     A cell has the count of comparisons in which the bits differed. In scope ``threads`` it also
-    has the sizes of the pools that agree. Only the newest TensorFlow of a machine is shown. Notes
-    below the table explain its marks.
+    has the sizes of the pools that agree. Only the newest TensorFlow of a machine is shown, and
+    only scopes in which something was measured. Notes below the table explain its marks.
     """
-    header = ["scenario", "setting", "cost [95 %]", *SCOPES, "same bits as `default`"]
+    shown = _of_newest_tensorflow(records)
+    scopes = [scope for scope in SCOPES if any(scope in record.divergence for record in shown)]
+    header = ["scenario", "setting", "cost [95 %]", *scopes, "same bits as `default`"]
     rows = [header, ["---"] * len(header)]
-    shown = []
-    for name, group in _by_experiment(_of_newest_tensorflow(records)):
-        by_setting = {record.setting: record for record in group}
-        for setting in OVERVIEW:
-            cells = _overview_cells(by_setting.get(setting))
-            rows.append([code(name), f"`{setting}`", *cells])
-        shown += [by_setting[setting] for setting in OVERVIEW if setting in by_setting]
+    for name, group in _by_experiment(shown):
+        for record in sorted(group, key=lambda record: simplest_first(record.setting)):
+            cells = _overview_cells(record, scopes)
+            rows.append([code(name), code(record.setting), *cells])
     table = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*table, *(f"\n{line}." for line in _legend(shown))])
 
@@ -123,12 +120,10 @@ def _of_newest_tensorflow(records: Sequence[Evidence]) -> list[Evidence]:
     return [record for record in records if record.tensorflow == newest[record.machine_name]]
 
 
-def _overview_cells(record: Evidence | None) -> list[str]:
-    if record is None:
-        return ["not measured"] + ["–"] * (len(SCOPES) + 1)
+def _overview_cells(record: Evidence, scopes: Sequence[str]) -> list[str]:
     if record.status != "ok":
-        return [record.status.replace("_", " ")] + ["–"] * (len(SCOPES) + 1)
-    cells = {scope: _overview_count(record, scope) for scope in SCOPES}
+        return [record.status.replace("_", " ")] + ["–"] * (len(scopes) + 1)
+    cells = {scope: _overview_count(record, scope) for scope in scopes}
     if repeats_its_sequence(record, "repeat"):
         cells["repeat"] += f"<br>{CARRIES_STATE}"
     if sizes := _agreement(record, "threads"):

@@ -81,7 +81,6 @@ def noise_floor(records: Sequence[Evidence]) -> float:
 
 
 def _machine(record: Evidence) -> str:
-    cpu = record.machine.get("cpu") or "unknown CPU"
     cores = record.machine.get("usable_cores") or "?"
     virtualisation = record.machine.get("virtualisation")
-    return f"{cpu}, {cores} cores" + (f", {virtualisation}" if virtualisation else "")
+    return f"{record.processor}, {cores} cores" + (f", {virtualisation}" if virtualisation else "")
