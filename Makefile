@@ -73,6 +73,10 @@ readme: $(VENV)/dev-$(TENSORFLOW).stamp  ## write the documents' tables, answer 
 	$(BIN)/detcost choose --machine $(MACHINE) --scenario conv2d_backward \
 	  --survive repeat,process,threads --write README.md
 	$(BIN)/detcost folklore --results results --markdown --write docs/folklore.md
+	$(BIN)/detcost summary --machine hopper-16core-vm --write docs/gpu.md
+	$(BIN)/detcost agreement --settings default,op_determinism --write docs/gpu.md
+	$(BIN)/detcost show --results results/hopper-16core-vm/tensorflow2.21.0.folklore.jsonl \
+	  --write docs/gpu.md
 	$(BIN)/python docs/pictures.py
 
 setup: $(VENV)/dev-$(TENSORFLOW).stamp  ## make .venv with everything to develop with

@@ -29,7 +29,7 @@ numpydoc_show_class_members = False  # autodoc lists them
 
 PAGES = (
     *("docs/results", "docs/measurement", "docs/choosing", "docs/agreement", "docs/folklore"),
-    *("docs/evidence", "docs/reference", "examples/README"),
+    *("docs/gpu", "docs/evidence", "docs/reference", "examples/README"),
     *("CONTRIBUTING", "docs/scenarios", "CHANGELOG"),
 )
 LINES = "\n".join(PAGES)
