@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from detcost.cli import completion, options
+from detcost.cli import completion, measure_command, options
 from detcost.cli.console import (
     err,
     live_progress,
@@ -19,13 +19,14 @@ from detcost.cli.console import (
     read_evidence,
     report_problems,
 )
+from detcost.cli.exit_codes import SOME_FAILED, USAGE_ERROR
 from detcost.cli.options import Command
 from detcost.cli.output import Output
 from detcost.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-DONE, SOME_FAILED, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
+app.command(cls=Command)(measure_command.measure)
 
 
 def _print_version(wanted: bool) -> None:
@@ -48,46 +49,6 @@ def root(
     ] = False,
 ) -> None:
     """Take the options that come before a command."""
-
-
-@app.command(cls=Command)
-def measure(
-    scenarios: options.Scenarios,
-    settings: options.Settings = None,
-    devices: options.Devices = None,
-    scopes: options.Scopes = None,
-    profile: options.Profile = None,
-    size: options.Size = "medium",
-    dtype: options.Type = None,
-    seed: options.Seed = 42,
-    out_file: options.Out = None,
-) -> None:
-    """Measure what settings cost, and whether the bits stay."""
-    import detcost
-
-    records: list[detcost.Evidence] = []
-    try:
-        with live_progress() as on_progress:
-            detcost.measure(
-                scenarios,
-                settings,
-                devices,
-                scopes=scopes,
-                profile=profile,
-                size=size,
-                dtype=dtype,
-                seed=seed,
-                out=out_file,
-                on_progress=on_progress,
-                on_record=records.append,
-            )
-    except KeyboardInterrupt:  # caught here because typer ends the program without a message
-        err.print("detcost: interrupted; --out keeps the cells measured so far")
-        raise typer.Exit(INTERRUPTED) from None
-    finally:  # an interrupt or a full disk must not hide the cells measured before it
-        print_tables(records)
-    if not detcost.Measurement(records).complete:
-        raise typer.Exit(SOME_FAILED)
 
 
 @app.command(cls=Command)
