@@ -179,3 +179,43 @@ def test_only_built_in_scenarios_have_a_strategy_or_processes(tmp_path, option):
         f"import detcost\n@detcost.scenario(family='mine', {option})\ndef shared(bench): ..."
     )
     assert "make the strategy inside the function" in refusal(f"{mine}:shared")
+
+
+BOUND = """
+from dataclasses import replace
+from detcost.scenarios.registry import Scenario
+import detcost
+from helper_of_mine import ADAPTED
+
+def build(bench):
+    return lambda: 1
+
+last = Scenario("unnamed", "mine", "", build)
+
+@detcost.scenario(family="mine")
+def middle(bench):
+    return lambda: 1
+
+first = replace(last, reset=True, rows=0, expect="varies", kind="loop")
+"""
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Path:
+    helper = "from detcost.scenarios.registry import Scenario\nADAPTED = Scenario('', '', '', id)"
+    (tmp_path / "helper_of_mine.py").write_text(f"{helper}\nUNUSED = ADAPTED")
+    path = tmp_path / "bound.py"
+    path.write_text(BOUND)
+    return path
+
+
+def test_a_variable_that_holds_a_scenario_is_a_scenario_of_its_name(bound):
+    entry = registry.load(f"{bound}:first")
+    assert (entry.name, entry.family) == ("first", "mine")
+    assert (entry.reset, entry.rows, entry.expect, entry.kind) == (True, 0, "varies", "loop")
+
+
+def test_a_file_has_the_scenarios_that_it_binds_in_its_order(bound):
+    registry.load(f"{bound}:first")
+    names = list(registry.in_module(sys.modules["detcost_user_bound"]))
+    assert names == ["ADAPTED", "last", "middle", "first"]

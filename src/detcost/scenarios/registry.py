@@ -7,12 +7,12 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from detcost.errors import UsageError, did_you_mean
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from detcost.scenarios.bench import Bench
 
 Build = Callable[["Bench"], Callable[[], Any]]
+#: Rows along the leading axis: some, one, or all (``None``).
+Rows = slice | Sequence[int] | int | None
+Expect = Literal["same", "varies"]
+Kind = Literal["keras", "loop", "pipeline"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,16 @@ class Scenario:
     trajectory
         Whether the leading axis of every output is the step of a training. Then the step of
         first divergence is recorded.
+    reset
+        Whether the program's state is put back before every call of the step: variables,
+        optimizer slots, generators of random numbers, and iterators of ``tf.data``.
+    rows
+        The rows of every output that are compared, along the leading axis. ``None`` for all.
+    expect
+        What the outputs should do: stay the ``"same"``, or ``"varies"`` from call to call and
+        from process to process, as the draws of a dropout should.
+    kind
+        The kind of program, which decides what code to paste suits it. ``None`` if unknown.
     """
 
     name: str
@@ -70,6 +84,10 @@ class Scenario:
     strategy: Callable[[Bench], Any] | None = None
     processes: int = 1
     trajectory: bool = False
+    reset: bool = False
+    rows: Rows = None
+    expect: Expect = "same"
+    kind: Kind | None = None
 
 
 def scenario(
@@ -83,6 +101,10 @@ def scenario(
     strategy: Callable[[Bench], Any] | None = None,
     processes: int = 1,
     trajectory: bool = False,
+    reset: bool = False,
+    rows: Rows = None,
+    expect: Expect = "same",
+    kind: Kind | None = None,
 ) -> Callable[[Build], Build]:
     """Register the decorated function as a scenario.
 
@@ -104,6 +126,10 @@ def scenario(
             strategy=strategy,
             processes=processes,
             trajectory=trajectory,
+            reset=reset,
+            rows=rows,
+            expect=expect,
+            kind=kind,
         )
         build.__detcost_scenario__ = entry  # type: ignore[attr-defined]
         return build
@@ -112,10 +138,22 @@ def scenario(
 
 
 def in_module(module: ModuleType) -> dict[str, Scenario]:
-    """Return the scenarios of a module by name, in the order of the file."""
-    functions = filter(inspect.isfunction, vars(module).values())
-    entries = (vars(function).get("__detcost_scenario__") for function in functions)
-    return {entry.name: entry for entry in entries if entry}
+    """Return the scenarios of a module by name, in the order of the file.
+
+    These are its functions with the decorator :func:`scenario`, and its variables that hold a
+    :class:`Scenario`. A scenario has the name of its variable.
+    """
+    found = ((name, _scenario_in(value)) for name, value in vars(module).items())
+    return {name: replace(entry, name=name) for name, entry in found if entry}
+
+
+def _scenario_in(value: object) -> Scenario | None:
+    if isinstance(value, Scenario):
+        return value
+    if inspect.isfunction(value):
+        entry: Scenario | None = vars(value).get("__detcost_scenario__")
+        return entry
+    return None
 
 
 @cache

@@ -9,6 +9,7 @@ import msgspec
 
 from detcost.evidence.schema import Status
 from detcost.outputs.severity import Severity
+from detcost.scenarios.registry import Expect, Kind
 from detcost.settings.grammar import Setting
 from detcost.settings.instruction_sets import Cap
 
@@ -118,6 +119,8 @@ class ScenarioInfo(msgspec.Struct, frozen=True):
     ignores: frozenset[str]
     float64_reference: bool
     draws: bool
+    expect: Expect = "same"
+    kind: Kind | None = None
 
 
 class CellError(Exception):

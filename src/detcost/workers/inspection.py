@@ -31,6 +31,8 @@ class Inspection:
             scenario.ignores,
             scenario.float64_reference,
             scenario.draws,
+            scenario.expect,
+            scenario.kind,
         )
 
     def versions(self) -> dict[str, str]:
