@@ -108,6 +108,33 @@ class Usage(msgspec.Struct, frozen=True):
     traces: int
 
 
+class Traits(msgspec.Struct, frozen=True):
+    """What a program is made of, as its first calls under ``default`` show it.
+
+    Attributes
+    ----------
+    first_seconds
+        The seconds to build the program and to call it once.
+    step_seconds
+        The seconds of the next call.
+    compiles
+        Whether the program runs a ``tf.function``, which XLA may compile.
+    pipeline
+        Whether it makes a ``tf.data`` pipeline.
+    draws
+        Whether it draws random numbers.
+    scatters
+        Whether it adds to rows by index, as the gradient of an embedding does.
+    """
+
+    first_seconds: float
+    step_seconds: float
+    compiles: bool = False
+    pipeline: bool = False
+    draws: bool = False
+    scatters: bool = False
+
+
 class ScenarioInfo(msgspec.Struct, frozen=True):
     """The properties of a scenario that the experiment needs without loading its code."""
 
@@ -145,6 +172,9 @@ class Worker(Protocol):
 
     def build(self) -> Built:
         """Apply the setting, build the scenario and time its first call."""
+
+    def survey(self) -> Traits:
+        """Build the cell, run it twice, and return what the program is made of."""
 
     def repeat(self, times: int) -> list[str]:
         """Run the step repeatedly and return the digest of each call's outputs."""

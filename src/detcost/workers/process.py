@@ -18,6 +18,7 @@ from detcost.workers.contract import (
     CellError,
     ProgramRaised,
     ScenarioInfo,
+    Traits,
     Usage,
     WorkerLost,
 )
@@ -58,6 +59,11 @@ class ProcessWorker:
         built: Built = self.request(BUILD_LIMIT, "build")
         self._step_seconds = built.seconds
         return built
+
+    def survey(self) -> Traits:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        answer: Traits = self.request(BUILD_LIMIT, "survey")
+        return answer
 
     def repeat(self, times: int) -> list[str]:
         """See :class:`~detcost.workers.contract.Worker`."""

@@ -38,6 +38,8 @@ class AppliedSetting:
         self._xla_probe: isa.XlaProbe | None = None
         self._overrides: Overrides | None = None
         self._pipelines: Pipelines | None = None
+        #: Whether the program ran a ``tf.function``. Known after :meth:`check`.
+        self.ran_as_graph = False
 
     def apply(self) -> None:
         """Apply the conditions that come before the setting, then run the setting's code."""
@@ -79,6 +81,7 @@ class AppliedSetting:
         check_kept(self._setting, self._before, after)
         self._check_xla()
         self._check_execution()
+        self.ran_as_graph = self._functions.ran_as_graph
         self._functions.forget()
         if self._pipelines and (reason := self._pipelines.why_not_strict):
             raise CellError("not_applicable", f"data_order=strict did not take effect: {reason}")

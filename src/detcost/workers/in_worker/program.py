@@ -20,8 +20,18 @@ from detcost.outputs.severity import Severity, compare
 from detcost.outputs.trajectory import is_trajectory, trace
 from detcost.scenarios.bench import Bench
 from detcost.scenarios.registry import Scenario, find_built_in, is_external, load
-from detcost.workers.contract import UNPERTURBED, Built, Burst, Cell, CellError, Conditions, Usage
+from detcost.workers.contract import (
+    UNPERTURBED,
+    Built,
+    Burst,
+    Cell,
+    CellError,
+    Conditions,
+    Traits,
+    Usage,
+)
 from detcost.workers.in_worker.applied_setting import AppliedSetting
+from detcost.workers.in_worker.survey import OpRecorder
 from detcost.workers.peers import Peers, start_peers
 
 #: A step that lasts this many times the settling time needs no settling.
@@ -86,7 +96,7 @@ class Program:
             return self._build()
 
     def _build(self) -> Built:
-        setting = AppliedSetting(self._cell, self._conditions)
+        setting = self._applied = AppliedSetting(self._cell, self._conditions)
         setting.apply()
         self._place()
         setting.enter(external=self._built_in is None)
@@ -131,6 +141,15 @@ class Program:
                 f"seeding={self._cell.setting.strategy} applies where numbers are drawn; "
                 "the scenario does not use bench.draw",
             )
+
+    def survey(self) -> Traits:
+        """Build the program and run it twice; return what it is made of."""
+        recorder = OpRecorder()
+        start = perf_counter()
+        with recorder.recording():
+            self.build()
+        seconds = perf_counter() - start
+        return recorder.traits(seconds, self._run_together(1), self._applied.ran_as_graph)
 
     def repeat(self, times: int) -> list[str]:
         """Run the step repeatedly and return the digest of each call's outputs."""
