@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from detcost.experiment.run import _describe, _not_applicable
+from detcost.experiment.run import describe, not_applicable
 from detcost.scenarios.registry import built_in
 from detcost.settings.grammar import parse
 from detcost.workers.contract import Cell, CellError
@@ -189,7 +189,7 @@ def test_a_scenario_must_draw_by_the_bench_to_count_as_seeded(refusal):
 def test_seeding_does_not_apply_to_a_scenario_without_draws(factory):
     for name, applies in [("matmul_square", False), ("normal_eager", True)]:
         cell = Cell(name, parse("seeding=tf"), "CPU:0")
-        reason = _not_applicable(_describe(factory, name), cell, ["CPU:0"])
+        reason = not_applicable(describe(factory, name), cell, ["CPU:0"])
         assert reason is None if applies else "draws no numbers" in reason
 
 

@@ -6,21 +6,23 @@ import datetime
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from detcost.errors import UsageError
 from detcost.evidence.journal import Journal
 from detcost.evidence.schema import Control, Evidence
-from detcost.experiment import scopes
+from detcost.experiment import planning, scopes
 from detcost.experiment.arm import Arm
 from detcost.experiment.blocks import Experiment, Progress
+from detcost.experiment.planning import Plan
+from detcost.experiment.profiles import Profile
 from detcost.experiment.records import Recorder, public_name
 from detcost.experiment.request import Request
 from detcost.host import machine
-from detcost.settings.grammar import DEFAULT
-from detcost.workers.contract import Cell, CellError, ScenarioInfo, WorkerFactory
+from detcost.settings.grammar import DEFAULT, Setting
+from detcost.workers.contract import Cell, CellError, ScenarioInfo, Traits, WorkerFactory
 from detcost.workers.launch import ForkWorkerFactory, SpawnWorkerFactory, start_workers
 
 CONTROL_REPEATS = 20
@@ -37,6 +39,10 @@ class Run:
         An evidence file to append the records to.
     on_progress
         A function to call as work is done.
+    on_plan
+        A function to call with the plan of every scenario on every device.
+    on_partial
+        A function to call with the records so far of the cells that are being measured.
     factory
         A factory that starts the workers, and stays open. By default the run makes its own
         factory, and closes it at the end.
@@ -54,6 +60,8 @@ class Run:
         *,
         out: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        on_plan: Callable[[str, Plan], None] = lambda scenario, plan: None,
+        on_partial: Callable[[list[Evidence]], None] = lambda records: None,
         factory: ForkWorkerFactory | SpawnWorkerFactory | None = None,
     ):
         self.request = request
@@ -61,13 +69,16 @@ class Run:
         self.run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
         self._journal = Journal(out, self.run_id) if out else None
         self._on_progress = on_progress
+        self._on_plan = on_plan
+        self._on_partial = on_partial
         self._started = time.monotonic()
         self._experiments_done = 0
         self._experiments = len(request.scenarios) * len(request.devices or ("CPU:0",))
 
     def __iter__(self) -> Iterator[Evidence]:
         factory = self._factory or start_workers(self.request.seed)
-        factory.prepare(self.request.settings, self.request.profile.pythons)
+        settings = (DEFAULT,) if self._all_fit else self.request.settings
+        factory.prepare(settings, self.request.profile.pythons)
         # The inventory takes a second. Meanwhile another process imports TensorFlow.
         inventory = threading.Thread(target=machine.describe)
         inventory.start()
@@ -79,7 +90,7 @@ class Run:
                 factory.close()
 
     def _run(self, factory: ForkWorkerFactory | SpawnWorkerFactory) -> Iterator[Evidence]:
-        scenarios = [_describe(factory, reference) for reference in self.request.scenarios]
+        scenarios = [describe(factory, reference) for reference in self.request.scenarios]
         _refuse_equal_names(scenarios)
         inspection = factory.inspection()
         found = inspection.devices()
@@ -93,31 +104,82 @@ class Run:
             {**machine.describe(), "accelerators": accelerators},
             versions,
             factory.start_method,
-            varies=_control(factory, "control_varies", varies=True),
-            stable=_control(factory, "control_stable", varies=False),
+            varies=control(factory, "control_varies", varies=True),
+            stable=control(factory, "control_stable", varies=False),
         )
         devices = self.request.devices or present
         self._experiments = len(scenarios) * len(devices)
         for device in devices:
             for scenario in scenarios:
-                cells, excluded = self._cells(scenario, device, present)
-                records = self._measure(factory, recorder, scenario, cells, excluded)
+                plan = self._plan(factory, scenario, device, present)
+                self._on_plan(public_name(scenario), plan)
+                cells, excluded = self._cells(scenario, device, present, plan.settings)
+                records = self._measure(factory, recorder, scenario, cells, excluded, plan.profile)
                 if self._journal:
                     self._journal.append(records)
                 self._experiments_done += 1
                 yield from records
 
+    @property
+    def _all_fit(self) -> bool:
+        external = map(registry.is_external, self.request.scenarios)
+        return self.request.fits_settings and all(external)
+
+    def _plan(
+        self, factory: WorkerFactory, scenario: ScenarioInfo, device: str, present: list[str]
+    ) -> Plan:
+        """Return what to measure of a scenario. A program of the user's is surveyed first."""
+        request = self.request
+        external = registry.is_external(scenario.reference)
+        fits_settings = request.fits_settings and external
+        fits_time = request.seconds is not None or (request.fits_profile and external)
+        if device in present and (fits_settings or fits_time):
+            traits = self._survey(factory, scenario, device)
+            if traits is not None:
+                fitting = planning.fitting_settings(traits)
+                settings = fitting if fits_settings else request.settings
+                if not fits_time:
+                    return Plan(traits, settings, request.profile)
+                seconds = self._share(traits)
+                return planning.fit(traits, settings, seconds, request.scopes)
+        return Plan(None, request.settings, request.profile)
+
+    def _survey(self, factory: WorkerFactory, scenario: ScenarioInfo, device: str) -> Traits | None:
+        """Run a program twice under ``default``; ``None`` if it fails, as its record will show."""
+        request = self.request
+        dtype = request.dtype or scenario.dtypes[0]
+        cell = Cell(scenario.reference, DEFAULT, device, request.size, dtype, request.seed)
+        self._report(Progress(public_name(scenario), device, "first calls under default", 0.0))
+        worker = factory.start(cell)
+        try:
+            return worker.survey()
+        except CellError:
+            return None
+        finally:
+            worker.close()
+
+    def _share(self, traits: Traits) -> float:
+        """Return the seconds for the next experiment: an equal share of what is left."""
+        if self.request.seconds is None:
+            return planning.usual_seconds(traits)
+        left = self.request.seconds - (time.monotonic() - self._started)
+        return left / (self._experiments - self._experiments_done)
+
     def _cells(
-        self, scenario: ScenarioInfo, device: str, present: list[str]
+        self,
+        scenario: ScenarioInfo,
+        device: str,
+        present: list[str],
+        settings: Sequence[Setting],
     ) -> tuple[list[Cell], list[Arm]]:
         """Return the cells to measure, and the arms of cells that are not applicable."""
         request = self.request
         dtype = request.dtype or scenario.dtypes[0]
         cells: list[Cell] = []
         excluded: list[Arm] = []
-        for setting in request.settings:
+        for setting in settings:
             cell = Cell(scenario.reference, setting, device, request.size, dtype, request.seed)
-            reason = _not_applicable(scenario, cell, present)
+            reason = not_applicable(scenario, cell, present)
             if reason:
                 excluded.append(Arm(cell, status="not_applicable", reason=reason))
             else:
@@ -131,6 +193,7 @@ class Run:
         scenario: ScenarioInfo,
         cells: list[Cell],
         excluded: list[Arm],
+        profile: Profile,
     ) -> list[Evidence]:
         """Measure the cells of one scenario on one device; return the records of all arms."""
         if not cells:
@@ -141,13 +204,15 @@ class Run:
             return [recorder.record(scenario, arm, experiment) for arm in arms]
 
         def checkpoint() -> None:
+            so_far = records()
             if self._journal:
-                self._journal.checkpoint(records())
+                self._journal.checkpoint(so_far)
+            self._on_partial(so_far)
 
         variants = scopes.variants(machine.describe()["cpu_flags"], "xla" in scenario.ignores)
         experiment = Experiment(
             cells,
-            self.request.profile,
+            profile,
             factory,
             scopes={scope: variants[scope] for scope in self.request.scopes if scope in variants},
             float64_reference=scenario.float64_reference,
@@ -162,13 +227,13 @@ class Run:
         fraction = (self._experiments_done + progress.fraction) / self._experiments
         left = progress.seconds_left
         remaining = self._experiments - self._experiments_done - 1
-        if remaining:
+        if remaining and left is not None:
             elapsed = time.monotonic() - self._started
             left += remaining * (elapsed + left) / (self._experiments_done + 1)
         self._on_progress(replace(progress, fraction=fraction, seconds_left=left))
 
 
-def _control(factory: WorkerFactory, name: str, varies: bool) -> Control:
+def control(factory: WorkerFactory, name: str, varies: bool) -> Control:
     """Run a control scenario. It is right if all repeats differ, or if none does."""
     worker = factory.start(Cell(name, DEFAULT, "CPU:0"))
     try:
@@ -181,7 +246,7 @@ def _control(factory: WorkerFactory, name: str, varies: bool) -> Control:
     return Control(divergent, CONTROL_REPEATS, divergent == (CONTROL_REPEATS if varies else 0))
 
 
-def _not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> str | None:
+def not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> str | None:
     """Return why the cell is not applicable; ``None`` if it is."""
     if cell.device not in present:
         return f"no {cell.device} here; TensorFlow reports {', '.join(present)}"
@@ -197,7 +262,7 @@ def _not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> s
     return None
 
 
-def _describe(factory: ForkWorkerFactory | SpawnWorkerFactory, reference: str) -> ScenarioInfo:
+def describe(factory: ForkWorkerFactory | SpawnWorkerFactory, reference: str) -> ScenarioInfo:
     """Describe a scenario in its own process: files may import different modules of one name."""
     inspection = factory.inspection()
     try:
