@@ -27,7 +27,6 @@ from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import Variants
 from detcost.experiment.supervisor import DeviceMemoryExceeded, WorkerSession, WorkerSupervisor
 from detcost.intervals import block_log_ratio
-from detcost.settings.grammar import DEFAULT
 from detcost.workers.contract import Cell, CellError, Conditions, WorkerFactory
 
 StopReason = Literal["width", "time", "blocks"]
@@ -70,7 +69,8 @@ class Experiment:
     Parameters
     ----------
     cells
-        The cells to compare. They differ only in their settings, and ``default`` is the first.
+        The cells to compare. Costs are relative to the first: to the setting ``default``, or to one
+        of two programs.
     profile
         How much to measure.
     factory
@@ -100,7 +100,6 @@ class Experiment:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         clock: Callable[[], float] = time.monotonic,
     ):
-        assert cells[0].setting == DEFAULT
         self.profile = profile
         self.arms = [Arm(cell) for cell in cells]
         self.aa_arm = Arm(cells[0])  # a second default, which gets no record of its own
