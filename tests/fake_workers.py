@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from detcost.host.noisy_neighbours import KINDS, NeighbourLost
 from detcost.outputs.severity import Severity
 from detcost.settings.grammar import Setting
-from detcost.workers.contract import UNPERTURBED, Built, Burst, Cell, CellError, Conditions, Usage
+from detcost.workers.contract import (
+    UNPERTURBED,
+    Built,
+    Burst,
+    Cell,
+    CellError,
+    Conditions,
+    Traits,
+    Usage,
+)
 
 Noise = Callable[[random.Random], float]
 
@@ -148,6 +157,10 @@ class FakeWorker:
             raise refusal
         self.factory.now += self.factory.start_seconds
         return Built(0.1, self._next_output(flips=0.0), {})
+
+    def survey(self) -> Traits:
+        built = self.build()
+        return Traits(built.seconds, self.behaviour.seconds)
 
     def repeat(self, times: int) -> list[str]:
         self._log("repeat")

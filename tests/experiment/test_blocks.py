@@ -727,6 +727,19 @@ def test_a_reference_that_fails_leaves_only_the_errors_unknown(method: str):
 # -- progress ----------------------------------------------------------------------------
 
 
+def without_starts(reports: list[Progress]) -> list[Progress]:
+    return [report for report in reports if "first calls" not in report.doing]
+
+
+def test_progress_names_every_worker_that_starts_in_a_block():
+    """A first call may take minutes, so it is named before it ends."""
+    reports: list[Progress] = []
+    run(FakeWorkerFactory(), on_progress=reports.append)
+    assert reports[0].doing == "block 1: first calls under default"
+    assert str(reports[0]) == "fake on CPU:0: block 1: first calls under default"
+    assert len(reports) - len(without_starts(reports)) == 5 * 3
+
+
 def test_progress_is_the_share_of_workers_that_have_finished(monkeypatch):
     """5 blocks of 3 workers, then trials, of which two run at once.
 
@@ -735,7 +748,8 @@ def test_progress_is_the_share_of_workers_that_have_finished(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     reports: list[Progress] = []
     run(FakeWorkerFactory(), on_progress=reports.append)
-    blocks, of_trials = reports[:15], reports[15:]
+    finished = without_starts(reports)
+    blocks, of_trials = finished[:15], finished[15:]
     assert [report.doing for report in blocks] == [f"block {1 + n // 3}" for n in range(15)]
     assert [report.fraction for report in blocks] == [
         pytest.approx(done / (done + 12 / 2 + (5 - (done - 1) // 3) * 3)) for done in range(1, 16)
@@ -755,7 +769,7 @@ def test_progress_leaves_narrow_settings_out_of_later_blocks():
     factory = FakeWorkerFactory({SLOWER: Behaviour(spread=0.5)})
     names = f"{SLOWER} threads=1"
     run(factory, names, profile, scopes=("repeat",), on_progress=reports.append)
-    first = reports[2 * 4]
+    first = without_starts(reports)[2 * 4]
     assert first.doing == "block 3"
     assert first.fraction == pytest.approx(9 / (9 + 2 * 3))
 
@@ -765,6 +779,9 @@ def test_the_time_left_follows_from_the_time_since_the_start():
     factory = FakeWorkerFactory(now=1000.0)
     run(factory, on_progress=lambda progress: times.append((progress, factory.now)))
     for progress, now in times:
+        if progress.fraction == 0:
+            assert progress.seconds_left is None, "no worker has finished yet"
+            continue
         whole = (now - 1000) / progress.fraction
         assert progress.seconds_left == pytest.approx(whole * (1 - progress.fraction))
 

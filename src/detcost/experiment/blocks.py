@@ -43,24 +43,27 @@ class Progress:
     fraction
         The finished share of the work.
     seconds_left
-        An estimate, from the time that the workers took so far.
+        An estimate, from the time that the workers took so far. ``None`` before the first one.
     """
 
     scenario: str
     device: str
     doing: str
     fraction: float
-    seconds_left: float
+    seconds_left: float | None = None
 
     @property
     def time_left(self) -> str:
-        """The time left, such as ``40 s`` or ``3 min``."""
+        """The time left, such as ``about 40 s left``; empty if it is unknown."""
+        if self.seconds_left is None:
+            return ""
         if self.seconds_left < 90:
-            return f"{self.seconds_left:.0f} s"
-        return f"{self.seconds_left / 60:.0f} min"
+            return f"about {self.seconds_left:.0f} s left"
+        return f"about {self.seconds_left / 60:.0f} min left"
 
     def __str__(self) -> str:
-        return f"{self.scenario} on {self.device}: {self.doing}, about {self.time_left} left"
+        left = f", {self.time_left}" if self.time_left else ""
+        return f"{self.scenario} on {self.device}: {self.doing}{left}"
 
 
 class Experiment:
@@ -215,6 +218,7 @@ class Experiment:
         one_at_a_time = self._blocks_done < self.profile.quiet_builds
 
         def start(arm: Arm) -> None:
+            self._report(f"block {self._blocks_done + 1}: first calls under {arm.cell.setting}")
             session = self._supervisor.start(
                 arm, timed=one_at_a_time, side_by_side=len(arms), python=self._python
             )
@@ -288,6 +292,7 @@ class Experiment:
         done = self._work_done
         elapsed = self._clock() - self._started
         cell = self.arms[0].cell
+        seconds_left = elapsed / done * left if done else None
         self._on_progress(
-            Progress(cell.scenario, cell.device, doing, done / (done + left), elapsed / done * left)
+            Progress(cell.scenario, cell.device, doing, done / (done + left), seconds_left)
         )

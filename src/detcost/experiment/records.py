@@ -91,7 +91,7 @@ class Recorder:
         )
 
     def _protocol(self, experiment: Experiment) -> Protocol:
-        profile = self.request.profile
+        profile = experiment.profile
         return Protocol(
             profile=profile.name,
             rounds=profile.rounds,

@@ -23,7 +23,19 @@ DTYPES = (
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A checked request; ``None`` for ``devices`` or ``dtype`` is the default."""
+    """A checked request; ``None`` for ``devices`` or ``dtype`` is the default.
+
+    Attributes
+    ----------
+    fits_settings
+        Whether a program of the user's is measured under the settings that fit it, instead of
+        :attr:`settings`.
+    fits_profile
+        Whether a program of the user's is measured as long as it usually needs, instead of by
+        :attr:`profile`.
+    seconds
+        The time for the whole run, if the user gave one. It replaces the profile.
+    """
 
     scenarios: tuple[str, ...]
     settings: tuple[Setting, ...]
@@ -33,6 +45,9 @@ class Request(msgspec.Struct, frozen=True):
     size: str = "medium"
     dtype: str | None = None
     seed: int = 42
+    fits_settings: bool = False
+    fits_profile: bool = False
+    seconds: float | None = None
 
     @classmethod
     def parse(
@@ -46,6 +61,8 @@ class Request(msgspec.Struct, frozen=True):
         size: str,
         dtype: str | None,
         seed: int,
+        fits_profile: bool = False,
+        seconds: float | None = None,
     ) -> Request:
         """Check all names that can be checked without running a user's file.
 
@@ -87,6 +104,9 @@ class Request(msgspec.Struct, frozen=True):
             size,
             dtype,
             seed,
+            setting_names is None,
+            fits_profile,
+            seconds,
         )
 
 

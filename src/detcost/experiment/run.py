@@ -77,7 +77,7 @@ class Run:
 
     def __iter__(self) -> Iterator[Evidence]:
         factory = self._factory or start_workers(self.request.seed)
-        settings = (DEFAULT,) if self._all_fit else self.request.settings
+        settings = planning.settings_to_prepare(self.request)
         factory.prepare(settings, self.request.profile.pythons)
         # The inventory takes a second. Meanwhile another process imports TensorFlow.
         inventory = threading.Thread(target=machine.describe)
@@ -120,29 +120,16 @@ class Run:
                 self._experiments_done += 1
                 yield from records
 
-    @property
-    def _all_fit(self) -> bool:
-        external = map(registry.is_external, self.request.scenarios)
-        return self.request.fits_settings and all(external)
-
     def _plan(
         self, factory: WorkerFactory, scenario: ScenarioInfo, device: str, present: list[str]
     ) -> Plan:
-        """Return what to measure of a scenario. A program of the user's is surveyed first."""
-        request = self.request
-        external = registry.is_external(scenario.reference)
-        fits_settings = request.fits_settings and external
-        fits_time = request.seconds is not None or (request.fits_profile and external)
-        if device in present and (fits_settings or fits_time):
+        """Return what to measure of a scenario, after a survey if the request asks to fit it."""
+        traits = None
+        if device in present and planning.fits(self.request, scenario.reference):
             traits = self._survey(factory, scenario, device)
-            if traits is not None:
-                fitting = planning.fitting_settings(traits)
-                settings = fitting if fits_settings else request.settings
-                if not fits_time:
-                    return Plan(traits, settings, request.profile)
-                seconds = self._share(traits)
-                return planning.fit(traits, settings, seconds, request.scopes)
-        return Plan(None, request.settings, request.profile)
+        left = self._experiments - self._experiments_done
+        elapsed = time.monotonic() - self._started
+        return planning.plan(self.request, scenario.reference, traits, elapsed, left)
 
     def _survey(self, factory: WorkerFactory, scenario: ScenarioInfo, device: str) -> Traits | None:
         """Run a program twice under ``default``; ``None`` if it fails, as its record will show."""
@@ -157,13 +144,6 @@ class Run:
             return None
         finally:
             worker.close()
-
-    def _share(self, traits: Traits) -> float:
-        """Return the seconds for the next experiment: an equal share of what is left."""
-        if self.request.seconds is None:
-            return planning.usual_seconds(traits)
-        left = self.request.seconds - (time.monotonic() - self._started)
-        return left / (self._experiments - self._experiments_done)
 
     def _cells(
         self,

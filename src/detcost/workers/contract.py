@@ -119,8 +119,8 @@ class Traits(msgspec.Struct, frozen=True):
         The seconds of the next call.
     compiles
         Whether the program runs a ``tf.function``, which XLA may compile.
-    pipeline
-        Whether it makes a ``tf.data`` pipeline.
+    unordered
+        Whether a ``tf.data`` pipeline gives up the order of its elements by its options.
     draws
         Whether it draws random numbers.
     scatters
@@ -130,7 +130,7 @@ class Traits(msgspec.Struct, frozen=True):
     first_seconds: float
     step_seconds: float
     compiles: bool = False
-    pipeline: bool = False
+    unordered: bool = False
     draws: bool = False
     scatters: bool = False
 
