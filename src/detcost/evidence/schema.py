@@ -25,6 +25,7 @@ from detcost.evidence.results import (
 from detcost.outputs.severity import Severity
 
 __all__ = [
+    "COMPARE",
     "FOLKLORE",
     "OWN_SCOPES",
     "SCHEMA",
@@ -61,6 +62,8 @@ SCOPES = ("repeat", "process", "threads", "load", "isa", "execution")
 OWN_SCOPES = ("repeat", "process")
 #: Suffix of files with evidence for claims. It is too little evidence to choose a setting by.
 FOLKLORE = ".folklore.jsonl"
+#: Suffix of files that compare two programs, and not two settings of one program.
+COMPARE = ".compare.jsonl"
 
 SameBits = Literal["yes", "no", "default varies"]
 
