@@ -9,6 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from detcost.adapters import callable as callable
+    from detcost.adapters import dataset, saved_model
+    from detcost.adapters import keras as keras
     from detcost.api import Measurement, choose, measure
     from detcost.choosing.answers import Choice
     from detcost.errors import UsageError
@@ -23,19 +26,26 @@ _PUBLIC = {
     "Evidence": "detcost.evidence.schema",
     "Measurement": "detcost.api",
     "UsageError": "detcost.errors",
+    "callable": "detcost.adapters",
     "choose": "detcost.api",
+    "dataset": "detcost.adapters",
+    "keras": "detcost.adapters",
     "measure": "detcost.api",
     "read": "detcost.evidence.reading",
+    "saved_model": "detcost.adapters",
     "scenario": "detcost.scenarios.registry",
 }
+# Without callable and keras: a star import must not hide Python's callable or a user's keras.
 __all__ = [
     "Choice",
     "Evidence",
     "Measurement",
     "UsageError",
     "choose",
+    "dataset",
     "measure",
     "read",
+    "saved_model",
     "scenario",
 ]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from detcost.cli import completion, measure_command, options
+from detcost.cli import completion, init_command, measure_command, options
 from detcost.cli.console import (
     err,
     live_progress,
@@ -27,6 +27,7 @@ from detcost.errors import UsageError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 app.command(cls=Command)(measure_command.measure)
+app.command(cls=Command)(init_command.init)
 
 
 def _print_version(wanted: bool) -> None:
