@@ -14,7 +14,7 @@ import msgspec
 
 from detcost.errors import UsageError
 from detcost.evidence import upgrading
-from detcost.evidence.schema import FOLKLORE, SCHEMA, Evidence, Record
+from detcost.evidence.schema import COMPARE, FOLKLORE, SCHEMA, Evidence, Record
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -63,16 +63,19 @@ def files(results: Path | str, folklore: bool = False) -> tuple[list[Path], list
     """Return the evidence files under a folder, or the file itself.
 
     A link that leads out of the folder is a problem. ``folklore`` chooses between files with
-    evidence for claims (:data:`FOLKLORE`) and the others. Raises what :func:`read` does.
+    evidence for claims (:data:`FOLKLORE`) and the others. Files that compare two programs
+    (:data:`COMPARE`) are left out. Raises what :func:`read` does, also for such a file.
     """
     root = Path(results)
     if not root.exists():
         raise UsageError(f"{root}: no such file or folder; name one that detcost or asv wrote")
+    if root.name.endswith(COMPARE):
+        raise UsageError(f"{root}: compares two programs; detcost compare --results {root} shows it")
     if not root.is_dir():
         return [root] if root.name.endswith(FOLKLORE) or not folklore else [], []
     inside, outside = [], []
     for file in sorted(root.rglob("*.jsonl")):
-        if file.name.endswith(FOLKLORE) != folklore:
+        if file.name.endswith(COMPARE) or file.name.endswith(FOLKLORE) != folklore:
             continue
         if file.resolve().is_relative_to(root.resolve()):
             inside.append(file)
