@@ -84,13 +84,14 @@ class Recorder:
             applied=arm.applied,
             machine=self.machine,
             versions=self.versions,
-            protocol=self._protocol(experiment) if experiment else None,
+            protocol=self.protocol(experiment) if experiment else None,
             controls=Controls(aa_cost, self.varies, self.stable),
             commit=os.environ.get("ASV_COMMIT"),
             environment=os.environ.get("ASV_ENV_NAME"),
         )
 
-    def _protocol(self, experiment: Experiment) -> Protocol:
+    def protocol(self, experiment: Experiment) -> Protocol:
+        """Return how the cells of an experiment were measured."""
         profile = experiment.profile
         return Protocol(
             profile=profile.name,
