@@ -43,7 +43,7 @@ class Journal:
         )
         self._check_writable()
 
-    def append(self, records: Sequence[Evidence]) -> None:
+    def append(self, records: Sequence[msgspec.Struct]) -> None:
         """Add finished records.
 
         Raises
@@ -78,7 +78,7 @@ class Journal:
             ) from error
 
 
-def _lines(records: Iterable[Evidence]) -> bytes:
+def _lines(records: Iterable[msgspec.Struct]) -> bytes:
     return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
 
 
