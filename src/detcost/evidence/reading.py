@@ -70,7 +70,9 @@ def files(results: Path | str, folklore: bool = False) -> tuple[list[Path], list
     if not root.exists():
         raise UsageError(f"{root}: no such file or folder; name one that detcost or asv wrote")
     if root.name.endswith(COMPARE):
-        raise UsageError(f"{root}: compares two programs; detcost compare --results {root} shows it")
+        raise UsageError(
+            f"{root}: compares two programs; detcost compare --results {root} shows it"
+        )
     if not root.is_dir():
         return [root] if root.name.endswith(FOLKLORE) or not folklore else [], []
     inside, outside = [], []
