@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from detcost.host.noisy_neighbours import KINDS, NeighbourLost
+from detcost.outputs import digests
 from detcost.outputs.severity import Severity
-from detcost.settings.grammar import Setting
 from detcost.workers.contract import (
     UNPERTURBED,
     Built,
@@ -29,7 +29,7 @@ Noise = Callable[[random.Random], float]
 
 @dataclass
 class Behaviour:
-    """How the workers of a setting behave.
+    """How the workers of a setting, or of a program, behave.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class FakeWorkerFactory:
     ) -> FakeWorker:
         self.conditions.append((cell.setting.name, conditions, self._neighbour))
         self.pythons.append((cell.setting.name, python))
-        return FakeWorker(self, cell.setting, conditions, python, next(self._numbers))
+        return FakeWorker(self, cell, conditions, python, next(self._numbers))
 
     @contextmanager
     def neighbour(self, kind: str) -> Iterator[None]:
@@ -127,28 +127,29 @@ class FakeWorkerFactory:
     def clock(self) -> float:
         return self.now
 
-    def behaviour(self, setting: Setting) -> Behaviour:
-        return self.behaviours.get(setting.name, Behaviour())
+    def behaviour(self, cell: Cell) -> Behaviour:
+        by_setting = self.behaviours.get(cell.setting.name, Behaviour())
+        return self.behaviours.get(cell.scenario, by_setting)
 
 
 class FakeWorker:
     def __init__(
         self,
         factory: FakeWorkerFactory,
-        setting: Setting,
+        cell: Cell,
         conditions: Conditions,
         python: int,
         number: int,
     ):
-        self.factory, self.setting, self.number = factory, setting, number
+        self.factory, self.setting, self.number = factory, cell.setting, number
         self.conditions = conditions
-        self.behaviour = factory.behaviour(setting)
+        self.behaviour = factory.behaviour(cell)
         self.speed = math.exp(self.behaviour.spread * factory.random.gauss(0, 1))
         usual = self.behaviour.output(conditions) + self.behaviour.python_output(python)
         self.output = self._maybe_other(self.behaviour.process_flips, usual)
         self.calls = 0
         self.closed = False
-        factory.alive[setting.name] += 1
+        factory.alive[cell.setting.name] += 1
         factory.most_alive = max(factory.most_alive, factory.alive.total())
 
     def build(self) -> Built:
@@ -196,6 +197,7 @@ class FakeWorker:
     def save_outputs(self, path: str) -> None:
         self._log("save_outputs")
         self.factory.saved[path] = self.last_output
+        digests.save(digests.leaves(self.last_output), path)
 
     def severity(self, path: str) -> Severity:
         """Return a severity. It is measured only between outputs that differ."""
