@@ -10,10 +10,13 @@ from detcost.evidence.schema import (
     Cost,
     Divergence,
     Evidence,
+    FollowedProcess,
+    Following,
     Protocol,
     StepSeconds,
     Variant,
 )
+from detcost.outputs.growth import Growth
 from detcost.outputs.severity import Severity
 
 
@@ -71,6 +74,17 @@ def divergence(divergent: int, trials: int, low: float = 0.0, high: float = 0.00
 def racing(**scopes: Divergence) -> dict[str, Divergence]:
     """Return the divergence of a cell whose bits differ even if nothing is changed."""
     return {"repeat": divergence(300, 315), "process": divergence(20, 20), **scopes}
+
+
+def following(factor: float = 1.1, steps: int = 40, first: int = 3) -> Following:
+    """Return a cell whose processes part, and whose distance grows by a factor for each step."""
+    at = list(range(first, steps + 1))
+    distances: list[float | None] = [min(1e-2, 1e-8 * factor ** (step - first)) for step in at]
+    growth = Growth(factor, factor - 0.01, factor + 0.01, first, steps)
+    parted = FollowedProcess(
+        "process", "quiet", len(at), first, ["step()[1]"], at, distances, [3] * len(at), growth
+    )
+    return Following(steps, [parted, FollowedProcess("threads", "1", 0)], {"load": "killed"})
 
 
 def variant(label: str, digest: str | None) -> Variant:

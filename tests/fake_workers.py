@@ -51,6 +51,8 @@ class Behaviour:
         Whether the output changes with every call.
     call_output
         A function that returns an addition to the output, for the number of the call.
+    distance
+        A function that returns the distance of an output that differs, for the number of the call.
     cold
         The first step after the worker was idle takes this many times as long.
     warms
@@ -70,6 +72,7 @@ class Behaviour:
     python_output: Callable[[int], str] = lambda python: ""
     state: bool = False
     call_output: Callable[[int], str] = lambda call: ""
+    distance: Callable[[int], float | None] = lambda call: 1e-7
     cold: float = 1.0
     warms: float = 0.004
     errors: Callable[[str, int], CellError | None] = lambda method, worker: None
@@ -203,7 +206,7 @@ class FakeWorker:
         """Return a severity. It is measured only between outputs that differ."""
         self._log("severity")
         assert self.factory.saved[path] != self.last_output
-        return Severity(max_ulp=1, fraction_differing=0.5, mean_relative=1e-7)
+        return Severity(1, 0.5, self.behaviour.distance(self.calls), outputs=["step()[0]"])
 
     def accuracy(self, path: str) -> float:
         self._log("accuracy")

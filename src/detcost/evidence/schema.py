@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from detcost.evidence.following import FollowedProcess, Following
 from detcost.evidence.protocol import Control, Controls, Protocol
 from detcost.evidence.results import (
     Comparison,
@@ -36,6 +37,8 @@ __all__ = [
     "Cost",
     "Divergence",
     "Evidence",
+    "FollowedProcess",
+    "Following",
     "Protocol",
     "Record",
     "SameBits",
@@ -122,6 +125,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         The digests of the outputs of the first calls. Empty unless the cell carries state.
     same_bits_as_default
         Whether the reference has the same bytes as the reference of ``default`` in the same run.
+    following
+        The cell followed over many steps, if ``--steps`` asked for it.
     overridden
         What the program sets itself against the setting, with the line. detcost ignores these
         calls.
@@ -161,6 +166,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     carries_state: bool | None = None
     sequence: list[str] = []
     same_bits_as_default: SameBits | None = None
+    following: Following | None = None
     overridden: list[str] = []
     machine: dict[str, Any] = {}
     versions: dict[str, str] = {}

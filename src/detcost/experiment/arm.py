@@ -8,6 +8,7 @@ from functools import reduce
 from typing import Any
 
 from detcost import intervals
+from detcost.evidence.following import Following
 from detcost.evidence.schema import SCOPES, Cost, Divergence, SameBits, Status, StepSeconds
 from detcost.experiment.sequences import Sequences
 from detcost.experiment.tally import Tally
@@ -33,6 +34,8 @@ class Arm:
         The digests of the outputs of its processes.
     tallies
         The comparisons of its trials, by scope.
+    following
+        Its processes, followed over many steps.
     """
 
     cell: Cell
@@ -52,6 +55,7 @@ class Arm:
     tallies: dict[str, Tally] = field(default_factory=lambda: {scope: Tally() for scope in SCOPES})
     usages: list[Usage] = field(default_factory=list)
     accuracy: float | None = None
+    following: Following | None = None
 
     @property
     def running(self) -> bool:

@@ -79,6 +79,7 @@ class Recorder:
             carries_state=arm.sequences.carries_state,
             sequence=list(arm.sequences.reference) if arm.sequences.carries_state else [],
             same_bits_as_default=arm.same_bits_as(default),
+            following=arm.following,
             overridden=arm.overridden,
             traces=arm.peak("traces"),
             applied=arm.applied,

@@ -35,6 +35,8 @@ class Request(msgspec.Struct, frozen=True):
         :attr:`profile`.
     seconds
         The time for the whole run, if the user gave one. It replaces the profile.
+    steps
+        How many steps each cell is followed after its trials. ``None`` follows none.
     """
 
     scenarios: tuple[str, ...]
@@ -48,6 +50,7 @@ class Request(msgspec.Struct, frozen=True):
     fits_settings: bool = False
     fits_profile: bool = False
     seconds: float | None = None
+    steps: int | None = None
 
     @classmethod
     def parse(
@@ -63,6 +66,7 @@ class Request(msgspec.Struct, frozen=True):
         seed: int,
         fits_profile: bool = False,
         seconds: float | None = None,
+        steps: int | None = None,
     ) -> Request:
         """Check all names that can be checked without running a user's file.
 
@@ -95,6 +99,8 @@ class Request(msgspec.Struct, frozen=True):
             _check_name("type", dtype, DTYPES)
         if not 0 <= seed < 2**32:
             raise UsageError(f"seed {seed}: TensorFlow takes one from 0 to {2**32 - 1}")
+        if steps is not None and steps < 2:
+            raise UsageError(f"--steps {steps}: name at least 2 steps, such as --steps 200")
         return cls(
             tuple(dict.fromkeys(scenarios)),
             tuple(dict.fromkeys([DEFAULT, *chosen])),
@@ -107,6 +113,7 @@ class Request(msgspec.Struct, frozen=True):
             setting_names is None,
             fits_profile,
             seconds,
+            steps,
         )
 
 

@@ -1,0 +1,265 @@
+"""Follows programs over many steps: where two processes of a cell part, and how fast.
+
+A fresh process of a cell and others in other conditions are alive side by side. Each runs one step
+in turn, and their outputs are compared before the next one. So memory does not grow with the
+number of steps. Nothing is timed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from detcost.evidence.following import FollowedProcess, Following
+from detcost.experiment import perturbations
+from detcost.experiment.arm import Arm
+from detcost.experiment.profiles import Profile
+from detcost.host.machine import usable_core_numbers
+from detcost.host.noisy_neighbours import NeighbourLost
+from detcost.outputs import growth
+from detcost.outputs.severity import Severity
+from detcost.workers.contract import (
+    UNPERTURBED,
+    Cell,
+    CellError,
+    Conditions,
+    Worker,
+    WorkerFactory,
+)
+
+#: Most steps of a process whose distance is measured.
+POINTS = 200
+
+
+@dataclass(frozen=True)
+class Follower:
+    """A process to compare with the reference: its scope and its conditions."""
+
+    scope: str
+    conditions: Conditions
+    python: int = 0
+
+
+@dataclass(frozen=True)
+class FollowingPlan:
+    """What to follow of every cell.
+
+    Attributes
+    ----------
+    steps
+        How many steps.
+    followers
+        The processes to compare with a reference.
+    together
+        The number of these that may be alive at once, beside the reference.
+    """
+
+    steps: int
+    followers: tuple[Follower, ...]
+    together: int
+
+    def batches(self) -> Iterator[tuple[str, tuple[Follower, ...]]]:
+        """Give followers that run beside one reference, with the neighbour that they need."""
+
+        def neighbour(follower: Follower) -> str:
+            return follower.conditions.neighbour or ""
+
+        ordered = sorted(self.followers, key=neighbour)
+        for kind, group in itertools.groupby(ordered, key=neighbour):
+            followers = tuple(group)
+            for begin in range(0, len(followers), self.together):
+                yield kind, followers[begin : begin + self.together]
+
+
+def plan(
+    steps: int, profile: Profile, scopes: Sequence[str], seed: int, *, two_at_a_time: bool
+) -> FollowingPlan:
+    """Return what to follow: scope ``process``, and ``threads`` if it is among the scopes.
+
+    Parameters
+    ----------
+    steps
+        How many steps.
+    profile
+        How many Python processes workers come from, and how many processes run perturbed. Each
+        kind of perturbation is followed at most once.
+    scopes
+        The scopes that are measured.
+    seed
+        The seed of the perturbations.
+    two_at_a_time
+        Whether device memory holds only two workers.
+    """
+    perturbed = perturbations.plan(min(profile.perturbed, len(perturbations.KINDS)), seed)
+    followers = [
+        Follower("process", UNPERTURBED, python=profile.pythons - 1),
+        *(Follower("process", conditions) for conditions in perturbed),
+    ]
+    if "threads" in scopes:
+        size = 1 if len(usable_core_numbers()) > 1 else 2
+        followers.append(Follower("threads", Conditions(str(size), pool_size=size)))
+    return FollowingPlan(steps, tuple(followers), 1 if two_at_a_time else len(followers))
+
+
+def follow(
+    arms: Sequence[Arm],
+    factory: WorkerFactory,
+    planned: FollowingPlan,
+    *,
+    on_step: Callable[[Arm, int], None] = lambda arm, step: None,
+) -> None:
+    """Follow the cell of every arm that can run. ``on_step`` is called after each step."""
+    with tempfile.TemporaryDirectory(prefix="detcost-following-") as directory:
+        for arm in arms:
+            if arm.running:
+                note = partial(on_step, arm)
+                arm.following = _follow_cell(arm.cell, factory, planned, Path(directory), note)
+
+
+def _follow_cell(
+    cell: Cell,
+    factory: WorkerFactory,
+    planned: FollowingPlan,
+    directory: Path,
+    on_step: Callable[[int], None],
+) -> Following:
+    found: dict[Follower, FollowedProcess] = {}
+    skipped: dict[str, str] = {}
+    for kind, batch in planned.batches():
+        comparison = _Comparison(cell, factory, directory / "reference", planned.steps)
+        try:
+            with factory.neighbour(kind) if kind else nullcontext():
+                comparison.run(batch, on_step)
+        except (CellError, NeighbourLost) as error:
+            skipped |= dict.fromkeys((f.conditions.label for f in batch), str(error))
+            continue
+        skipped |= comparison.skipped
+        found |= {pair.follower: pair.result() for pair in comparison.pairs}
+    processes = [found[follower] for follower in planned.followers if follower in found]
+    return Following(planned.steps, processes, skipped)
+
+
+class _Pair:
+    """A follower with its worker, and its distances from the reference so far."""
+
+    def __init__(self, follower: Follower, worker: Worker, steps: int):
+        self.follower = follower
+        self.worker = worker
+        self._steps = steps
+        self._differing = 0
+        self._outputs: list[str] = []
+        self._measured: dict[int, Severity] = {}
+        self._shown: frozenset[int] = frozenset()
+
+    def needs_outputs(self, step: int, differs: bool) -> bool:
+        """Count a step, and return whether its distance is to be measured."""
+        self._differing += differs
+        if differs and not self._shown:
+            self._shown = _shown(step, self._steps)
+        if step in self._shown and not differs:
+            self._measured[step] = Severity(0, 0.0, 0.0)
+        return differs and step in self._shown
+
+    def measure(self, step: int, reference_file: str) -> None:
+        """Measure the distance of the last outputs."""
+        severity = self.worker.severity(reference_file)
+        if not self._measured:
+            self._outputs = severity.outputs
+        self._measured[step] = severity
+
+    def result(self) -> FollowedProcess:
+        steps = list(self._measured)
+        relative = [severity.mean_relative for severity in self._measured.values()]
+        return FollowedProcess(
+            scope=self.follower.scope,
+            label=self.follower.conditions.label,
+            differing=self._differing,
+            first_step=steps[0] if steps else None,
+            outputs=self._outputs,
+            steps=steps,
+            mean_relative=relative,
+            max_ulp=[severity.max_ulp for severity in self._measured.values()],
+            growth=growth.estimate(steps, relative),
+        )
+
+
+@dataclass
+class _Comparison:
+    """A reference and the followers beside it."""
+
+    cell: Cell
+    factory: WorkerFactory
+    reference_file: Path
+    steps: int
+    pairs: list[_Pair] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def run(self, followers: Sequence[Follower], on_step: Callable[[int], None]) -> None:
+        """Run all steps. Raises :class:`CellError` if the reference cannot run."""
+        with ExitStack() as stack:
+            reference = stack.enter_context(self._worker(UNPERTURBED))
+            digest = reference.build().digest
+            for follower in followers:
+                with self._skipping(follower):
+                    worker = stack.enter_context(self._worker(follower.conditions, follower.python))
+                    pair = _Pair(follower, worker, self.steps)
+                    self._compare(pair, reference, 1, worker.build().digest, digest)
+                    self.pairs.append(pair)
+            on_step(1)
+            for step in range(2, self.steps + 1):
+                [digest] = reference.repeat(1)
+                self._step(reference, step, digest)
+                on_step(step)
+
+    def _step(self, reference: Worker, step: int, digest: str) -> None:
+        for pair in list(self.pairs):
+            try:
+                with self._skipping(pair.follower):
+                    [own] = pair.worker.repeat(1)
+                    self._compare(pair, reference, step, own, digest)
+            finally:
+                if pair.follower.conditions.label in self.skipped:
+                    self.pairs.remove(pair)
+
+    def _compare(
+        self, pair: _Pair, reference: Worker, step: int, digest: str, expected: str
+    ) -> None:
+        if pair.needs_outputs(step, digest != expected):
+            reference.save_outputs(str(self.reference_file))
+            pair.measure(step, str(self.reference_file))
+
+    @contextmanager
+    def _worker(self, conditions: Conditions, python: int = 0) -> Iterator[Worker]:
+        worker = self.factory.start(self.cell, conditions, python=python)
+        try:
+            yield worker
+        finally:
+            worker.close()
+
+    @contextmanager
+    def _skipping(self, follower: Follower) -> Iterator[None]:
+        """Record why a follower cannot run."""
+        try:
+            yield
+        except CellError as error:
+            self.skipped[follower.conditions.label] = error.reason
+
+
+def _shown(first: int, last: int) -> frozenset[int]:
+    """Return up to 200 steps whose distances are measured, from the first difference to the last.
+
+    If there are more steps, the spacing grows with the time since the first difference. A
+    difference grows fastest in the beginning.
+    """
+    count = last - first + 1
+    if count <= POINTS:
+        return frozenset(range(first, last + 1))
+    offsets = np.geomspace(1, count, POINTS).round().astype(int)
+    return frozenset((first - 1 + offsets).tolist())
