@@ -146,7 +146,7 @@ def _follow_cell(
     return Following(planned.steps, processes, skipped)
 
 
-class _Pair:
+class _FollowedPair:
     """A follower with its worker, and its distances from the reference so far."""
 
     def __init__(self, follower: Follower, worker: Worker, steps: int):
@@ -198,7 +198,7 @@ class _Comparison:
     factory: WorkerFactory
     reference_file: Path
     steps: int
-    pairs: list[_Pair] = field(default_factory=list)
+    pairs: list[_FollowedPair] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
     def run(self, followers: Sequence[Follower], on_step: Callable[[int], None]) -> None:
@@ -209,7 +209,7 @@ class _Comparison:
             for follower in followers:
                 with self._skipping(follower):
                     worker = stack.enter_context(self._worker(follower.conditions, follower.python))
-                    pair = _Pair(follower, worker, self.steps)
+                    pair = _FollowedPair(follower, worker, self.steps)
                     self._compare(pair, reference, 1, worker.build().digest, digest)
                     self.pairs.append(pair)
             on_step(1)
@@ -229,7 +229,7 @@ class _Comparison:
                     self.pairs.remove(pair)
 
     def _compare(
-        self, pair: _Pair, reference: Worker, step: int, digest: str, expected: str
+        self, pair: _FollowedPair, reference: Worker, step: int, digest: str, expected: str
     ) -> None:
         if pair.needs_outputs(step, digest != expected):
             reference.save_outputs(str(self.reference_file))
