@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from detcost.errors import UsageError
     from detcost.evidence.reading import read
     from detcost.evidence.schema import Evidence
+    from detcost.pairing.comparing import compare
     from detcost.scenarios.registry import scenario
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ _PUBLIC = {
     "UsageError": "detcost.errors",
     "callable": "detcost.adapters",
     "choose": "detcost.api",
+    "compare": "detcost.pairing.comparing",
     "dataset": "detcost.adapters",
     "keras": "detcost.adapters",
     "measure": "detcost.api",
@@ -42,6 +44,7 @@ __all__ = [
     "Measurement",
     "UsageError",
     "choose",
+    "compare",
     "dataset",
     "measure",
     "read",
