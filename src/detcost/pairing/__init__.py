@@ -1,0 +1,1 @@
+"""Two programs side by side: whether their bits are equal, and what one costs against the other."""

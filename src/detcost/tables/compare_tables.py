@@ -1,0 +1,255 @@
+"""Comparisons of two programs as a sentence, a table and advice: in a terminal and in Markdown."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from detcost.evidence.schema import OWN_SCOPES
+from detcost.outputs.severity import Severity
+from detcost.pairing.names import short_names
+from detcost.pairing.schema import PairEvidence, ProgramResult
+from detcost.tables.choice_tables import controls_failed
+from detcost.tables.evidence_tables import cost_text, divergence_text
+from detcost.tables.text import lines, markdown_text, plain
+
+
+def headline(records: Sequence[PairEvidence]) -> str:
+    """Write in one sentence what was seen of two programs on one device."""
+    first, second = _names(records[0])
+    text = f"{first} and {second} on {records[0].device}: "
+    text += "; ".join(
+        f"{bits} under {_joined(record.setting for record in group)}"
+        for bits, group in _by_bits(records)
+    )
+    timed = next((record for record in records if record.cost), None)
+    if timed:
+        text += (
+            f". The time of {second} ÷ the time of {first} is {cost_text(timed.cost)} "
+            f"under {timed.setting}"
+        )
+    return f"{text}."
+
+
+def terminal(records: Sequence[PairEvidence]) -> RenderableType:
+    """Return the sentence, the table and the advice for every device."""
+    parts: list[RenderableType] = []
+    for group in _by_device(records):
+        table = Table(caption_justify="left")
+        for name in _header(group[0]):
+            table.add_column(plain(name))
+        for row in _rows(group):
+            table.add_row(*(lines(cell) for cell in row))
+        table.caption = lines(_remarks(group), "table.caption")
+        parts += [plain(headline(group), "bold"), table, *map(plain, advice(group))]
+    return Group(*parts)
+
+
+def markdown(records: Sequence[PairEvidence]) -> str:
+    """Return the same as Markdown, in which no untrusted text is HTML or a link."""
+    text: list[str] = []
+    for group in _by_device(records):
+        header = list(map(markdown_text, _header(group[0])))
+        rows = [["<br>".join(map(markdown_text, cell)) for cell in row] for row in _rows(group)]
+        table = [header, ["---"] * len(header), *rows]
+        text += [f"**{markdown_text(headline(group))}**", ""]
+        text += [f"| {' | '.join(row)} |" for row in table]
+        notes = [*_remarks(group), *advice(group)]
+        text += ["", *(f"* {markdown_text(note)}" for note in notes), ""]
+    return "\n".join(text).rstrip()
+
+
+def json_text(records: Sequence[PairEvidence]) -> str:
+    """Return the records as a JSON list."""
+    return msgspec.json.format(msgspec.json.encode(list(records))).decode()
+
+
+def advice(records: Sequence[PairEvidence]) -> Iterator[str]:
+    """Yield what to do next, where it follows from what was seen on one device."""
+    if all(record.bits == "equal" for record in records):
+        return
+    equal = next((record for record in records if record.bits == "equal"), None)
+    if equal:
+        names = " ".join(program.scenario for program in equal.programs)
+        yield (
+            f"Under {equal.setting} the bits of both are the same. To see what it costs: "
+            f"detcost measure {names} --settings {equal.setting}"
+        )
+        return
+    for place in (0, 1):
+        yield from _advice_about([record.programs[place] for record in records], records)
+
+
+def _advice_about(
+    results: Sequence[ProgramResult], records: Sequence[PairEvidence]
+) -> Iterator[str]:
+    """Yield how to make one of the programs repeat its own bits, if it does not."""
+    if not any(result.varies for result in results):
+        return
+    stays = [
+        record.setting
+        for record, result in zip(records, results, strict=True)
+        if result.status == "ok" and not result.varies
+    ]
+    name = results[0].scenario
+    if stays:
+        yield f"{name} keeps its own bits under {_joined(stays)}: compare it there"
+    else:
+        yield f"To find a setting in which {name} keeps its own bits: detcost measure {name}"
+
+
+def _by_device(records: Sequence[PairEvidence]) -> Iterator[list[PairEvidence]]:
+    """Group by programs and device, in the order measured."""
+
+    def experiment(record: PairEvidence) -> tuple[str, ...]:
+        return (record.run_id, *(p.scenario for p in record.programs), record.device)
+
+    for _, group in itertools.groupby(records, key=experiment):
+        yield list(group)
+
+
+def _by_bits(records: Sequence[PairEvidence]) -> Iterator[tuple[str, list[PairEvidence]]]:
+    """Group the settings in which the same was seen."""
+    groups: dict[str, list[PairEvidence]] = {}
+    for record in records:
+        groups.setdefault(_bits_sentence(record), []).append(record)
+    yield from groups.items()
+
+
+def _bits_sentence(record: PairEvidence) -> str:
+    match record.bits:
+        case "equal":
+            return f"the same bits in {_calls(record)}"
+        case "different":
+            return f"different bits from call {record.first_call} on{_by_up_to(record)}"
+        case "varies":
+            return f"no bits to compare, since {_joined(_itself(record))}"
+        case None:
+            return f"not compared ({'; '.join(_reasons(record))})"
+
+
+def _itself(record: PairEvidence) -> Iterator[str]:
+    """Yield how often each program that varies differs from itself."""
+    for name, result in zip(_names(record), record.programs, strict=True):
+        counts = [
+            f"{comparison.divergent} of {comparison.trials} {_COUNTED[scope]}"
+            for scope, comparison in result.divergence.items()
+            if comparison.divergent
+        ]
+        if counts:
+            yield f"{name} differs from itself in {_joined(counts)}"
+
+
+_COUNTED = {"repeat": "repeats", "process": "processes"}
+
+
+def _reasons(record: PairEvidence) -> Iterator[str]:
+    for name, result in zip(_names(record), record.programs, strict=True):
+        if result.status != "ok":
+            reason = f": {result.reason}" if result.reason else ""
+            yield f"{name} {result.status.replace('_', ' ')}{reason}"
+
+
+def _by_up_to(record: PairEvidence) -> str:
+    seen = [s.max_ulp for s in (record.severity_at_first, record.severity_at_last) if s]
+    known = [ulp for ulp in seen if ulp is not None]
+    return f", by up to {max(known)} ulp" if known else ""
+
+
+def _calls(record: PairEvidence) -> str:
+    return f"{len(record.first.sequence)} calls"
+
+
+def _header(record: PairEvidence) -> list[str]:
+    first, second = _names(record)
+    return [
+        *("setting", "bits", "how far apart", f"{first} with itself", f"{second} with itself"),
+        *(f"{second} ÷ {first} [95 %]", f"{first} ÷ {first}", "step"),
+    ]
+
+
+def _rows(records: Sequence[PairEvidence]) -> Iterator[list[list[str]]]:
+    """Yield a row for every setting. A cell has several lines."""
+    for record in records:
+        yield [
+            [record.setting],
+            _bits_cell(record),
+            list(_distances(record)),
+            list(_own(record.first)),
+            list(_own(record.second)),
+            [cost_text(record.cost), record.cost.verdict if record.cost else "–"],
+            [cost_text(record.same_program)],
+            [_step(record.first), _step(record.second)],
+        ]
+
+
+def _bits_cell(record: PairEvidence) -> list[str]:
+    if record.bits is None:
+        return list(_reasons(record))
+    if record.bits == "different":
+        return ["different", f"from call {record.first_call} of {_calls(record)}"]
+    return [record.bits, f"{_calls(record)}"]
+
+
+def _distances(record: PairEvidence) -> Iterator[str]:
+    """Yield the distance at the first call that differs, and at the last if it is another one."""
+    if record.severity_at_first is None:
+        yield "–"
+        return
+    yield from _distance(f"call {record.first_call}", record.severity_at_first)
+    last = len(record.first.sequence)
+    if record.severity_at_last and record.severity_at_last != record.severity_at_first:
+        yield from _distance(f"call {last}", record.severity_at_last)
+
+
+def _distance(where: str, severity: Severity) -> Iterator[str]:
+    known = [*_figures(severity)]
+    yield f"{where}: {', '.join(known) or 'unknown'}"
+    if severity.outputs:
+        yield f"in {', '.join(severity.outputs[:3])}{' …' if len(severity.outputs) > 3 else ''}"
+
+
+def _figures(severity: Severity) -> Iterator[str]:
+    if severity.max_ulp is not None:
+        yield f"{severity.max_ulp} ulp"
+    if severity.fraction_differing is not None:
+        yield f"{100 * severity.fraction_differing:.2g} % of elements"
+    if severity.mean_relative is not None:
+        yield f"mean relative {severity.mean_relative:.0e}"
+
+
+def _own(result: ProgramResult) -> Iterator[str]:
+    """Yield how often a program differed from itself, and by how much."""
+    if not result.divergence:
+        yield "–"
+    for scope in OWN_SCOPES:
+        if comparison := result.divergence.get(scope):
+            yield f"{scope} {divergence_text(comparison)}"
+    if result.varies and result.severity:
+        yield ", ".join(_figures(result.severity))
+
+
+def _step(result: ProgramResult) -> str:
+    return f"{1000 * result.step_seconds.median:.3g} ms" if result.step_seconds else "–"
+
+
+def _remarks(records: Sequence[PairEvidence]) -> Iterator[str]:
+    failures = [f for record in records if record.controls for f in record.controls.failures]
+    if failures:
+        yield controls_failed(dict.fromkeys(failures))
+    overridden = [text for record in records for p in record.programs for text in p.overridden]
+    if overridden:
+        yield f"left out of the programs: {'; '.join(dict.fromkeys(overridden))}"
+
+
+def _names(record: PairEvidence) -> tuple[str, str]:
+    return short_names(record.first.scenario, record.second.scenario)
+
+
+def _joined(words: Iterable[str]) -> str:
+    *start, end = words
+    return f"{', '.join(start)} and {end}" if start else end
