@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from detcost.cli import completion, init_command, measure_command, options
+from detcost.cli import compare_command, completion, init_command, measure_command, options
 from detcost.cli.console import (
     err,
     live_progress,
@@ -28,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 app.command(cls=Command)(measure_command.measure)
 app.command(cls=Command)(init_command.init)
+app.command(cls=Command)(compare_command.compare)
 
 
 def _print_version(wanted: bool) -> None:
