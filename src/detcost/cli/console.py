@@ -62,13 +62,16 @@ def print_tables(records: Sequence[Evidence]) -> None:
 
 
 def read_evidence(results: Path, folklore: bool = False) -> list[Evidence]:
-    """Return the evidence, and print a line for everything that cannot be read."""
+    """Return the evidence. Print what cannot be read, and a line about unfinished cells."""
     records, problems = reading.read(results, folklore)
     report_problems(problems)
+    if count := len(reading.unfinished(results, records, folklore)):
+        cells = "1 cell is" if count == 1 else f"{count} cells are"
+        err.print(f"{cells} unfinished: a run was interrupted, or it still measures")
     return records
 
 
 def report_problems(problems: Iterable[Problem]) -> None:
-    """Print a line for everything in the evidence that could not be read."""
-    for problem in problems:
-        err.print(f"skipped {problem}", markup=False, soft_wrap=True)
+    """Print what could not be read in the evidence, in a few lines for each file."""
+    for line in reading.listed(problems):
+        err.print(f"skipped {line}", markup=False, soft_wrap=True)

@@ -12,9 +12,10 @@ from filelock import FileLock
 
 from detcost.atomic_file import replacing
 from detcost.errors import UsageError
+from detcost.evidence import places
 from detcost.evidence.schema import Evidence
 
-SUFFIX = ".trials.jsonl"
+SUFFIX = places.SUFFIX
 
 
 class Journal:
@@ -33,14 +34,13 @@ class Journal:
     Raises
     ------
     UsageError
-        If the file cannot be written.
+        If the place is not for evidence, or the file cannot be written.
     """
 
     def __init__(self, path: Path, run_id: str):
+        places.check(path)
         self.path = path
-        self._unfinished = path.with_name(
-            f"{path.name.removesuffix(SUFFIX).removesuffix('.jsonl')}.{run_id}.unfinished{SUFFIX}"
-        )
+        self._unfinished = places.unfinished(path, run_id)
         self._check_writable()
 
     def append(self, records: Sequence[msgspec.Struct]) -> None:

@@ -5,21 +5,25 @@ Evidence is untrusted input. It is never executed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from detcost.errors import UsageError
-from detcost.evidence import upgrading
+from detcost.errors import UsageError, shortened
+from detcost.evidence import places, upgrading
 from detcost.evidence.schema import COMPARE, FOLKLORE, SCHEMA, Evidence, Record
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 #: Bytes read at once. A line of evidence has some thousand bytes.
 _CHUNK = 1 << 17
+#: Problems of one file that a message lists before it counts the rest.
+_LISTED = 3
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -30,11 +34,14 @@ class Problem(msgspec.Struct, frozen=True):
     why: str
 
     def __str__(self) -> str:
-        return f"{self.file}{f':{self.line}' if self.line else ''}: {self.why}"
+        return shortened(f"{self.file}{f':{self.line}' if self.line else ''}: {self.why}")
 
 
 def read(results: Path | str, folklore: bool = False) -> tuple[list[Evidence], list[Problem]]:
     """Read every record under a folder, or of one file, oldest first.
+
+    The cells that an interrupted run has not finished count too. They lie beside the file that
+    the run writes to; :func:`unfinished` returns them.
 
     Parameters
     ----------
@@ -60,21 +67,22 @@ def read(results: Path | str, folklore: bool = False) -> tuple[list[Evidence], l
 
 
 def files(results: Path | str, folklore: bool = False) -> tuple[list[Path], list[Problem]]:
-    """Return the evidence files under a folder, or the file itself.
+    """Return the evidence files under a folder, or the file itself after its unfinished cells.
 
     A link that leads out of the folder is a problem. ``folklore`` chooses between files with
     evidence for claims (:data:`FOLKLORE`) and the others. Files that compare two programs
     (:data:`COMPARE`) are left out. Raises what :func:`read` does, also for such a file.
     """
     root = Path(results)
-    if not root.exists():
-        raise UsageError(f"{root}: no such file or folder; name one that detcost or asv wrote")
     if root.name.endswith(COMPARE):
         raise UsageError(
             f"{root}: compares two programs; detcost compare --results {root} shows it"
         )
-    if not root.is_dir():
-        return [root] if root.name.endswith(FOLKLORE) or not folklore else [], []
+    if not os.path.isdir(root):
+        found = [*places.companions(root), *([root] if os.path.exists(root) else [])]
+        if not found:
+            raise UsageError(f"{root}: no such file or folder; name one that detcost or asv wrote")
+        return found if root.name.endswith(FOLKLORE) or not folklore else [], []
     inside, outside = [], []
     for file in sorted(root.rglob("*.jsonl")):
         if file.name.endswith(COMPARE) or file.name.endswith(FOLKLORE) != folklore:
@@ -102,17 +110,45 @@ def latest(records: Iterable[R]) -> list[R]:
     return sorted(newest.values(), key=lambda record: record.measured_at)
 
 
+def unfinished(
+    results: Path | str, records: Sequence[Evidence], folklore: bool = False
+) -> list[Evidence]:
+    """Return the newest records whose run has not finished them, of those that :func:`read` read.
+
+    The run was interrupted, or it still measures.
+    """
+    paths, _ = files(results, folklore)
+    kept, _ = read_files(filter(places.is_unfinished, paths), Evidence)
+    newest = {(record.run_id, *record.cell): record for record in latest(records)}
+    return [record for record in kept if newest.get((record.run_id, *record.cell)) == record]
+
+
+def listed(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield problems as lines of text: the first of each file, and the number of the others."""
+    for file, group in groupby(problems, key=lambda problem: problem.file):
+        first, others = (several := list(group))[:_LISTED], several[_LISTED:]
+        yield from map(str, first)
+        if others:
+            yield shortened(f"{file}: {len(others)} more lines like these")
+
+
 def _read_file(file: Path, kind: type[R], problems: list[Problem]) -> Iterator[R]:
+    own: list[Problem] = []
+    readable = False
     try:
         with open(file, "rb", buffering=_CHUNK) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     try:
                         yield _decode(line, kind)
+                        readable = True
                     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                        problems.append(Problem(str(file), number, str(error)))
+                        own.append(Problem(str(file), number, str(error)))
     except OSError as error:
-        problems.append(Problem(str(file), None, f"cannot be read ({error.strerror})"))
+        own.append(Problem(str(file), None, f"cannot be read ({error.strerror})"))
+    if own and not readable and (why := places.why_not_evidence(file)):
+        own = [Problem(str(file), None, why)]
+    problems += own
 
 
 def _decode(line: bytes, kind: type[R]) -> R:
