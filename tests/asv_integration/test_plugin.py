@@ -12,18 +12,11 @@ import pytest
 from asv.config import Config
 from asv.plugins import virtualenv
 
-from detcost.asv_integration import plugin, progress_relay
+from detcost.asv_integration import command, plugin, progress_relay
 from detcost.asv_integration.tensorflow_build import Build
 from detcost.evidence import journal
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-PLUGIN = (
-    "__init__.py",
-    "plugin.py",
-    "selection.py",
-    "progress_relay.py",
-    "tensorflow_build.py",
-)
 BENCHMARKS = """
 import json, os
 from detcost.asv_integration.progress_relay import relay
@@ -49,9 +42,8 @@ class Project:
         self._write("asv.conf.json", json.dumps(CONFIGURATION))
         self._write("benchmarks/__init__.py", "")
         self._write("benchmarks/environment.py", BENCHMARKS)
-        for name in PLUGIN:
-            source = Path(plugin.__file__).with_name(name).read_text()
-            self._write(f"src/detcost/asv_integration/{name}", source)
+        for source in Path(plugin.__file__).parent.glob("*.py"):
+            self._write(f"src/detcost/asv_integration/{source.name}", source.read_text())
         self._write("packages/tensorflow_cpu-2.99.0.dist-info/top_level.txt", "tensorflow")
         self._write(
             "packages/tensorflow_cpu-2.99.0.dist-info/METADATA",
@@ -210,8 +202,8 @@ def test_existing_constraint_files_pin_every_package(virtualenv_and_calls):
 def test_each_commit_of_a_run_has_evidence_of_its_own(virtualenv_and_calls, monkeypatch, tmp_path):
     environment, _ = virtualenv_and_calls
     options = {"machine": None, "quick": False, "dry_run": False, "set_commit_hash": None}
-    monkeypatch.setattr(plugin, "command_line", lambda: options)
-    monkeypatch.setattr(plugin.MachineCollection, "load", lambda name: {"machine": "box"})
+    monkeypatch.setattr(command, "command_line", lambda: options)
+    monkeypatch.setattr(command.MachineCollection, "load", lambda name: {"machine": "box"})
     monkeypatch.setattr(
         virtualenv.Virtualenv, "run", lambda self, args, env: env["DETCOST_EVIDENCE"]
     )

@@ -9,7 +9,7 @@ import pytest
 from asv.benchmarks import Benchmarks
 
 from detcost.asv_integration import selection
-from detcost.asv_integration.selection import CORE, Countdown, leave_out_unmeasured
+from detcost.asv_integration.selection import CORE, Countdown, select_measured
 
 
 def test_a_plain_run_selects_the_core_set_alone():
@@ -43,7 +43,7 @@ def selected() -> list[str]:
     params = [["'CPU:0'", "'GPU:0'"], ["'default'", "'onednn=off+isa=AVX2'"]]
     benchmark = {"name": "conv.Conv2dBackward.time_step", "params": params}
     benchmarks = Benchmarks(SimpleNamespace(benchmark_dir="benchmarks"), [benchmark])
-    leave_out_unmeasured(benchmarks)
+    select_measured(benchmarks)
     names = [f"{device} {setting}" for device in params[0] for setting in params[1]]
     return [names[place] for place in benchmarks.benchmark_selection[benchmark["name"]]]
 

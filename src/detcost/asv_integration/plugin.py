@@ -4,6 +4,7 @@
 * ``existing`` environments get their name from the TensorFlow that is installed in them.
 * The processes of both get variables for the evidence file and for the profile.
 * Their progress is shown at once, together with the progress of the whole run.
+* What asv prints of a scenario is short, and the reasons of failures are its last lines.
 
 asv loads the plugin by its path in the checkout, even if detcost is not installed beside asv. So
 it imports only asv, the standard library and modules of its own folder.
@@ -11,29 +12,22 @@ it imports only asv, the standard library and modules of its own folder.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import io
 import os
 import re
+import shutil
 import sys
-import tempfile
-import threading
-import time
-from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from asv import environment, util
-from asv.commands import make_argparser
 from asv.config import Config
 from asv.console import log
-from asv.machine import Machine, MachineCollection
 from asv.plugins import virtualenv
-from asv.repo import get_repo
 from asv.results import get_filename
 
-from . import progress_relay
+from . import command, progress_relay, short_log  # noqa: F401  # short_log changes what asv prints
+from .failures import failures, why
+from .progress_log import ProgressLog
 from .selection import countdown
 from .tensorflow_build import build
 
@@ -42,36 +36,6 @@ PACKAGES = ("tensorflow", "tf-nightly")
 #: The suffix of evidence files. It equals ``detcost.evidence.journal.SUFFIX``, which cannot be
 #: imported with the standard library alone.
 SUFFIX = ".trials.jsonl"
-#: Seconds between lines of progress in a log, where lines are not overwritten.
-PAUSE = 10.0
-
-
-@cache
-def command_line() -> dict[str, Any]:
-    """Return asv's parsed command line; empty if asv is used as a library.
-
-    asv tells an environment neither the machine's name nor ``--quick``, ``--dry-run`` and
-    ``--set-commit-hash``. Parsing the command line again works for every command that runs
-    benchmarks. A wrapper of ``Run.run`` would miss ``asv find``, and break if the signature
-    changes.
-    """
-    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        parser, _ = make_argparser()
-        return dict(vars(parser.parse_args()))
-    return {}
-
-
-@cache
-def named_commit(conf: Config) -> str | None:
-    """Return the full hash of the commit that ``--set-commit-hash`` names."""
-    name = command_line().get("set_commit_hash")
-    return str(get_repo(conf).get_hash_from_name(name)) if name else None
-
-
-def machine_name() -> str:
-    """Return asv's name of this machine. Unlike the host name, it is unique among results."""
-    name = command_line()["machine"] or Machine.get_unique_machine_name()
-    return str(MachineCollection.load(name)["machine"])
 
 
 def evidence_path(conf: Config, env_name: str, commit: str | None) -> str | None:
@@ -80,12 +44,12 @@ def evidence_path(conf: Config, env_name: str, commit: str | None) -> str | None
     ``None`` if asv saves no result: in a dry run, for an unknown commit, or in a command that
     only tries benchmarks.
     """
-    options = command_line()
+    options = command.command_line()
     if commit is None or "machine" not in options:
         return None
     if options.get("dry_run") or options.get("skip_save"):
         return None
-    result = get_filename(machine_name(), commit, env_name)
+    result = get_filename(command.machine_name(), commit, env_name)
     return str(Path(conf.results_dir, result.removesuffix(".json") + SUFFIX).absolute())
 
 
@@ -94,32 +58,65 @@ class EnvironmentMixin(environment.Environment):  # type: ignore[misc]  # asv ha
 
     They are asv's ``ASV_*``, which asv itself does not set in existing environments, and
     ``DETCOST_EVIDENCE``, ``DETCOST_MACHINE``, ``DETCOST_PROFILE`` and ``DETCOST_PROGRESS``.
+
+    A profile other than ``standard`` is a part of the environment's name. So its results are apart
+    from the standard ones: in files of their own, and in series of their own on the site.
     """
 
-    def __init__(self, conf: Config, *args: Any) -> None:
+    def __init__(
+        self,
+        conf: Config,
+        python: str,
+        requirements: dict[str, str],
+        variables: dict[tuple[str, str], str],
+    ) -> None:
         self._conf = conf
-        super().__init__(conf, *args)
+        if (profile := command.profile()) != "standard":
+            variables = {("nobuild", command.PROFILE): profile, **variables}
+        super().__init__(conf, python, requirements, variables)
 
     def run(self, args: list[str], **kwargs: Any) -> Any:
-        """Run the environment's Python with these variables."""
+        """Run the environment's Python with these variables.
+
+        Raises
+        ------
+        asv.util.UserError
+            At Ctrl-C, where asv would print a traceback.
+        """
         # Not cached: one environment serves several commits, and a parallel build (-j) sets the
         # commit in another process.
-        commit = named_commit(self._conf) or self.installed_commit_hash
+        commit = command.named_commit(self._conf) or self.installed_commit_hash
         self._set_commit_hash(commit)
         variables = {**kwargs.pop("env", os.environ), **self._global_env_vars}
         variables.pop("DETCOST_EVIDENCE", None)
         if evidence := evidence_path(self._conf, self.name, commit):
             variables["DETCOST_EVIDENCE"] = evidence
-            variables["DETCOST_MACHINE"] = machine_name()
-        if command_line().get("quick"):
-            variables.setdefault("DETCOST_PROFILE", "quick")
-        variables[progress_relay.VARIABLE] = progress().path
-        if "setup_cache" in args:  # this measures a scenario; all other calls are fast
-            countdown.start()
+            variables["DETCOST_MACHINE"] = command.machine_name()
         try:
+            if "setup_cache" in args:  # this measures a scenario; all other calls are fast
+                return self._measure(args, env=variables, **kwargs)
             return super().run(args, env=variables, **kwargs)
-        finally:
-            progress().show()
+        except KeyboardInterrupt:
+            raise util.UserError("Interrupted.") from None
+
+    def _measure(self, args: list[str], env: dict[str, str], cwd: str, **kwargs: Any) -> Any:
+        """Run a ``setup_cache``. Show its progress, and note why it failed.
+
+        Its temporary files go into its own folder, which asv removes, even if it must be killed.
+        """
+        countdown.start()
+        env["TMPDIR"] = cwd
+        try:
+            with ProgressLog(cwd) as progress:
+                env[progress_relay.VARIABLE] = progress.path
+                output, errors, code = super().run(args, env=env, cwd=cwd, **kwargs)
+        except BaseException:
+            shutil.rmtree(cwd, ignore_errors=True)
+            raise
+        if code:
+            suite = args[args.index("setup_cache") + 2].rpartition(".")[0]
+            failures.add(suite, why(output, code, kwargs["timeout"]))
+        return output, errors, code
 
 
 # asv takes the first class with a tool_name. So asv's own classes get other names, and the classes
@@ -173,6 +170,14 @@ class ExistingEnvironment(EnvironmentMixin, environment.ExistingEnvironment):  #
     tool_name = "existing"
     name = environment.Environment.name
 
+    @property
+    def env_vars(self) -> dict[str, str]:
+        """The variables of the matrix, and asv's own one that keeps apart the published series.
+
+        asv averages the results of all environments with the same packages and variables.
+        """
+        return {**super().env_vars, "ASV_ENV_TYPE": self.tool_name}
+
     def __init__(self, conf: Config, executable: str, *args: Any) -> None:
         try:
             super().__init__(conf, executable, *args)
@@ -208,70 +213,3 @@ def inventory(executable: str) -> tuple[str, dict[str, str]]:
         ) from None
     python, *tensorflow = versions.split()
     return python, dict(zip(["tensorflow"], tensorflow, strict=False))
-
-
-class ProgressLog:
-    """A file to which benchmarks append lines of progress; see ``progress_relay``.
-
-    The lines are shown as they arrive. It is a plain file, so that no writer waits for a reader,
-    and that it works on every system.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
-        self._next = 0.0
-        handle, self.path = tempfile.mkstemp(prefix="detcost-progress-")
-        os.close(handle)
-        self._lines = open(self.path, encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._closing = threading.Event()
-        atexit.register(self.close)
-        threading.Thread(target=self._follow, daemon=True).start()
-
-    def _follow(self) -> None:
-        while not self._closing.wait(0.2):
-            self.show()
-
-    def show(self) -> None:
-        """Show the new lines: all of them on a terminal, otherwise one every few seconds."""
-        with self._lock:
-            for line in self._lines:
-                if rewrites(self._stream) or time.monotonic() >= self._next:
-                    show(f"{countdown}: {line.rstrip()}", self._stream)
-                    self._next = time.monotonic() + PAUSE
-
-    def close(self) -> None:
-        """Stop showing lines, and remove the file."""
-        self._closing.set()
-        with self._lock:
-            self._lines.close()
-            os.remove(self.path)
-
-
-@cache
-def progress() -> ProgressLog:
-    """Return the one progress log of this process."""
-    return ProgressLog(sys.stderr)
-
-
-def rewrites(stream: TextIO) -> bool:
-    """Return whether the stream is a terminal on which lines can be overwritten."""
-    return stream.isatty() and os.environ.get("TERM") not in (None, "dumb")
-
-
-def show(line: str, stream: TextIO) -> None:
-    """Show a line of progress within asv's own output.
-
-    asv leaves its last line open until that work is done. On a terminal, the progress fills the
-    rest of that line. Then the cursor moves back, so that the next progress line, and later asv,
-    overwrite it. Elsewhere it is a separate line.
-    """
-    if rewrites(stream):
-        save, restore, erase, dim, plain = "\x1b7", "\x1b8", "\x1b[K", "\x1b[2m", "\x1b[0m"
-        clip, wrap = "\x1b[?7l", "\x1b[?7h"
-        margin = "\x1b[999C\x1b[3D"  # asv's line may end two columns before the terminal's
-        stream.write(f"{save}{clip}{erase} {dim}{line}{plain}{margin}{erase}{wrap}{restore}")
-    else:
-        log.flush()
-        stream.write(f"{' ' * 14}{line}\n")  # as far in as asv's text
-    stream.flush()

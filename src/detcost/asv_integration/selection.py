@@ -6,7 +6,6 @@ This is a part of the asv plugin, and imports only asv and the standard library.
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from asv.benchmarks import Benchmarks
+
+from . import command
 
 #: The core set. Only a name (``--bench``) or the full profile selects other benchmarks.
 CORE = r"^(?!more\.|harness\.)"
@@ -64,15 +65,24 @@ def is_measured(parameters: tuple[str, ...]) -> bool:
     no_gpu = sys.platform == "linux" and not any(Path(file).exists() for file in GPU_FILES)
     if "GPU:" in text and no_gpu:
         return False
-    return "isa=" not in text or os.environ.get("DETCOST_PROFILE") != "quick"
+    return "isa=" not in text or command.profile() != "quick"
 
 
-def leave_out_unmeasured(benchmarks: Benchmarks) -> None:
-    """Deselect the combinations that have no figure here. The others keep their index."""
+def select_measured(benchmarks: Benchmarks) -> None:
+    """Select the combinations that have a figure here. The others keep their index.
+
+    A class measures all its combinations at once. So if a regular expression selects some, all
+    are selected: else figures of an earlier run would stand unmarked among them.
+    """
     for name, indices in benchmarks.benchmark_selection.items():
-        if indices:
-            combinations = list(itertools.product(*benchmarks._all_benchmarks[name]["params"]))
-            indices[:] = [index for index in indices if is_measured(combinations[index])]
+        if name in benchmarks and indices:
+            benchmark = benchmarks[name]
+            combinations = list(itertools.product(*benchmark["params"]))
+            whole = range(len(combinations)) if benchmark.get("setup_cache_key") else list(indices)
+            if any(is_measured(combinations[index]) for index in indices):
+                indices[:] = [index for index in whole if is_measured(combinations[index])]
+            else:
+                del benchmarks[name]
 
 
 _discover = Benchmarks.discover.__func__
@@ -92,10 +102,10 @@ def discover(
     asv cannot mark benchmarks as not run by default. Hiding them from discovery would remove
     their earlier results from the published site.
     """
-    if not regex and os.environ.get("DETCOST_PROFILE") != "full":
+    if not regex and command.profile() != "full":
         regex = [CORE]
     benchmarks = _discover(cls, conf, repo, environments, commits, regex=regex, check=check)
-    leave_out_unmeasured(benchmarks)
+    select_measured(benchmarks)
     caches = {benchmark.get("setup_cache_key") for benchmark in benchmarks.values()} - {None}
     countdown.expect(len(caches) * len(environments) * len(commits))
     return benchmarks

@@ -195,5 +195,8 @@ def _measured(cache: Cache, device: str, setting: str) -> Evidence:
 
 
 def _known(value: Any) -> float:
-    """Return a figure, or NaN, which asv shows as skipped."""
-    return math.nan if value is None else float(value)
+    """Return a figure, or NaN, which asv shows as skipped.
+
+    asv prints every digit. Four are finer than any interval, and the evidence has the others.
+    """
+    return math.nan if value is None else float(f"{value:.4g}")
