@@ -216,6 +216,23 @@ def test_an_empty_word_is_one_line_that_says_what_to_do(mistake, command, option
     assert f"leave {option} out" in line
 
 
+def options_of_one_value() -> list[tuple[str, str]]:
+    """Return the command and the long name of every option that takes one value."""
+    return [
+        (name, max(option.opts, key=len))
+        for name, command in typer.main.get_command(main.app).commands.items()
+        for option in command.params
+        if option.param_type_name == "option" and not (option.multiple or option.is_flag)
+    ]
+
+
+@pytest.mark.parametrize(("command", "option"), options_of_one_value())
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_empty_value_is_one_line_and_no_default(mistake, command, option, value):
+    line = mistake(command, *(["matmul_square"] if command == "measure" else []), option, value)
+    assert f'{option} "{value}": the value is missing' in line
+
+
 def test_a_measurement_gets_all_the_words(detcost, monkeypatch):
     asked = {}
 

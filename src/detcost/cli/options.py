@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,15 +43,17 @@ def _split(
 
 
 class Command(TyperCommand):
-    """A command that refuses a second value for an option that takes one.
+    """A command that refuses a second value for an option that takes one, and an empty value.
 
-    Otherwise the last value would count, without a message.
+    Otherwise the last value would count, and an empty one would be the default, without a message.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Check the words of the command line, then parse them."""
         if not ctx.resilient_parsing:
-            self._refuse_repeated(self.make_parser(ctx).parse_args(list(args))[2])
+            values, _, given = self.make_parser(ctx).parse_args(list(args))
+            self._refuse_repeated(given)
+            self._refuse_empty(given, values)
         return super().parse_args(ctx, args)
 
     @staticmethod
@@ -61,6 +63,14 @@ class Command(TyperCommand):
                 raise UsageError(
                     f"{_long_name(param)} is given {times} times; it takes one, keep one"
                 )
+
+    @staticmethod
+    def _refuse_empty(given: Sequence[Any], values: Mapping[str, Any]) -> None:
+        for param in given:
+            value = values.get(param.name)
+            if isinstance(value, str) and not value.strip() and param.param_type_name == "option":
+                name = _long_name(param)
+                raise UsageError(f'{name} "{value}": the value is missing; or leave {name} out')
 
 
 def _long_name(param: Any) -> str:
