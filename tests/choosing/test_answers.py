@@ -724,7 +724,7 @@ def test_devices_are_kept_apart():
     [
         ({"scenarios": ("matmul_sqare",)}, ['"matmul_sqare"', 'did you mean "matmul_square"?']),
         ({"scenarios": ("matmull",)}, ['"matmull"', 'did you mean "matmul"?']),
-        ({"scenarios": ("qqqq",)}, ['"qqqq"', "there is matmul_square", "detcost measure qqqq"]),
+        ({"scenarios": ("qqqq",)}, ['"qqqq"', "there is matmul_square", "detcost list scenarios"]),
         ({"device": "CPU:1"}, ['"CPU:1"', 'did you mean "CPU:0"?', "there is CPU:0"]),
         ({"machine": "bax"}, ['"bax"', 'did you mean "box"?', "there is box"]),
         ({"tensorflow": "2.22.0"}, ['"2.22.0"', 'did you mean "2.21.0"?', "there is 2.21.0"]),
@@ -743,6 +743,23 @@ def test_a_wrong_word_is_one_line_that_names_it_and_the_remedy(question, words):
     [line] = str(mistake.value).splitlines()
     for word in words:
         assert word in line
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("conv2d_backward", "; detcost measure conv2d_backward makes some; there is"),
+        ("conv2d_backwrd", '; did you mean "conv2d_backward"?; there is'),
+        ("matmul_sqare", '; did you mean "matmul_square"?; there is'),
+        ("mine.py:training", "; measure it first; there is"),
+        ("qqqq", "; detcost list scenarios shows what can be measured; there is"),
+    ],
+)
+def test_the_advice_on_a_name_without_evidence_can_be_followed(name, advice):
+    """A command that measures is advised only for a scenario that exists."""
+    with pytest.raises(UsageError) as mistake:
+        choose(cell(), scenarios=(name,))
+    assert f'"{name}"{advice}' in str(mistake.value)
 
 
 def test_many_names_are_not_all_listed():

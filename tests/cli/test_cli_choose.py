@@ -72,7 +72,7 @@ def test_no_answer_is_exit_code_1_with_the_reason(detcost, hopeless, asked, word
     ("words", "thing", "remedy"),
     [
         (["--scenario", "matmul_sqare"], '"matmul_sqare"', 'did you mean "matmul_square"?'),
-        (["--scenario", "qqqq"], '"qqqq"', "detcost measure qqqq"),
+        (["--scenario", "qqqq"], '"qqqq"', "detcost list scenarios"),
         (["--device", "GPU:0"], '"GPU:0"', "there is CPU:0"),
         (["--survive", "repeat,proces"], '"proces"', 'did you mean "process"?'),
         (["--survive", ""], '--survive ""', "leave --survive out"),

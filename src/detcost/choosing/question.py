@@ -12,6 +12,7 @@ import msgspec
 from detcost.errors import UsageError, did_you_mean
 from detcost.evidence.reading import latest
 from detcost.evidence.schema import SCOPES, Record
+from detcost.scenarios import registry
 
 R = TypeVar("R", bound=Record)
 
@@ -193,13 +194,24 @@ def resolve(wanted: Sequence[str], families: Mapping[str, str]) -> tuple[str, ..
     known = {"all", *families, *families.values()}
     for name in wanted:
         if name not in known:
-            advice = did_you_mean(name, known)
             raise UsageError(
-                f'no evidence of a scenario or family "{name}"{advice}; there is '
-                f"{_listed(list(families))}; detcost measure {name} --out FILE makes some"
+                f'no evidence of a scenario or family "{name}"{_advice(name, known)}; '
+                f"there is {_listed(list(families))}"
             )
     names = set(wanted)
     return tuple(s for s, family in families.items() if names & {s, family, "all"})
+
+
+def _advice(name: str, known: Iterable[str]) -> str:
+    """Return what to do about a name without evidence: measure it, or name a near one."""
+    scenarios = registry.built_in()
+    if name in scenarios:
+        return f"; detcost measure {name} makes some"
+    if near := did_you_mean(name, known):
+        return near
+    if registry.is_external(name):
+        return "; measure it first"
+    return did_you_mean(name, scenarios) or "; detcost list scenarios shows what can be measured"
 
 
 def _listed(names: Sequence[str]) -> str:
