@@ -208,10 +208,10 @@ class FakeWorker:
         assert self.factory.saved[path] != self.last_output
         return Severity(1, 0.5, self.behaviour.distance(self.calls), outputs=["step()[0]"])
 
-    def accuracy(self, path: str) -> float:
+    def accuracy(self, path: str) -> float | None:
         self._log("accuracy")
         assert path in self.factory.saved
-        return 1e-7
+        return self.behaviour.distance(self.calls)
 
     def usage(self) -> Usage:
         self._log("usage")

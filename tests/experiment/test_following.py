@@ -79,7 +79,7 @@ def test_a_step_whose_outputs_are_equal_again_has_the_distance_zero():
     odd = Behaviour(call_output=lambda call: f"race {next(numbers)}" if call % 2 else "")
     found = only(follow(odd))
     assert found.differing == 20
-    assert found.mean_relative == [1e-7, 0.0] * 20
+    assert found.relative == [1e-7, 0.0] * 20
     assert found.growth is None
 
 
@@ -145,7 +145,7 @@ def test_conditions_that_the_cell_refuses_are_skipped_with_the_reason():
     assert only(found).scope == "process"
 
 
-@pytest.mark.parametrize("method", ["repeat", "save_outputs", "severity"])
+@pytest.mark.parametrize("method", ["repeat", "save_outputs", "severity", "accuracy"])
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_lost_worker_costs_only_its_comparison(method, number):
     def errors(called: str, worker: int) -> CellError | None:
@@ -155,7 +155,7 @@ def test_a_lost_worker_costs_only_its_comparison(method, number):
     behaviour = parting(3)
     behaviour.errors = errors
     found = follow(behaviour)
-    unused = (number, method) in {(0, "severity"), (1, "save_outputs")}
+    unused = (number, method) in {(0, "severity"), (0, "accuracy"), (1, "save_outputs")}
     assert found.skipped == ({} if unused else {"quiet": "killed"})
     assert len(found.processes) == unused
 

@@ -27,10 +27,13 @@ class FollowedProcess(msgspec.Struct, frozen=True, gc=False):
         single output.
     steps
         Up to 200 steps from the first difference to the end. Their distances are below.
-    mean_relative, max_ulp
-        The distances at these steps, as in severity. Zero means equal bytes, ``None`` unknown.
+    relative
+        The distances at these steps: the greatest ‖a − r‖₂/‖r‖₂ of any output a, with reference r.
+        Zero means equal bytes. ``None`` is unknown, as for outputs without floats.
+    max_ulp
+        The greatest distances of two elements at these steps, in units in the last place.
     growth
-        The growth of ``mean_relative``. ``None`` if too few steps show it.
+        The growth of ``relative``. ``None`` if too few steps show it.
     """
 
     scope: str
@@ -39,7 +42,7 @@ class FollowedProcess(msgspec.Struct, frozen=True, gc=False):
     first_step: int | None = None
     outputs: list[str] = []
     steps: list[int] = []
-    mean_relative: list[float | None] = []
+    relative: list[float | None] = []
     max_ulp: list[int | None] = []
     growth: Growth | None = None
 
@@ -73,7 +76,7 @@ class Following(msgspec.Struct, frozen=True, gc=False):
 def _parts_first(process: FollowedProcess) -> tuple[float, float]:
     """Return a sort key: the first difference, then the greatest distance at the end."""
     first = process.first_step
-    known = [distance for distance in process.mean_relative if distance is not None]
+    known = [distance for distance in process.relative if distance is not None]
     return (float("inf") if first is None else first, -_last(known))
 
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +25,6 @@ from detcost.experiment.profiles import Profile
 from detcost.host.machine import usable_core_numbers
 from detcost.host.noisy_neighbours import NeighbourLost
 from detcost.outputs import growth
-from detcost.outputs.severity import Severity
 from detcost.workers.contract import (
     UNPERTURBED,
     Cell,
@@ -146,6 +146,11 @@ def _follow_cell(
     return Following(planned.steps, processes, skipped)
 
 
+class _Distance(NamedTuple):
+    relative: float | None
+    max_ulp: int | None
+
+
 class _FollowedPair:
     """A follower with its worker, and its distances from the reference so far."""
 
@@ -155,7 +160,7 @@ class _FollowedPair:
         self._steps = steps
         self._differing = 0
         self._outputs: list[str] = []
-        self._measured: dict[int, Severity] = {}
+        self._distances: dict[int, _Distance] = {}
         self._shown: frozenset[int] = frozenset()
 
     def needs_outputs(self, step: int, differs: bool) -> bool:
@@ -164,19 +169,20 @@ class _FollowedPair:
         if differs and not self._shown:
             self._shown = _shown(step, self._steps)
         if step in self._shown and not differs:
-            self._measured[step] = Severity(0, 0.0, 0.0)
+            self._distances[step] = _Distance(0.0, 0)
         return differs and step in self._shown
 
     def measure(self, step: int, reference_file: str) -> None:
         """Measure the distance of the last outputs."""
         severity = self.worker.severity(reference_file)
-        if not self._measured:
+        if not self._distances:
             self._outputs = severity.outputs
-        self._measured[step] = severity
+        relative = self.worker.accuracy(reference_file)
+        self._distances[step] = _Distance(relative, severity.max_ulp)
 
     def result(self) -> FollowedProcess:
-        steps = list(self._measured)
-        relative = [severity.mean_relative for severity in self._measured.values()]
+        steps = list(self._distances)
+        relative = [distance.relative for distance in self._distances.values()]
         return FollowedProcess(
             scope=self.follower.scope,
             label=self.follower.conditions.label,
@@ -184,8 +190,8 @@ class _FollowedPair:
             first_step=steps[0] if steps else None,
             outputs=self._outputs,
             steps=steps,
-            mean_relative=relative,
-            max_ulp=[severity.max_ulp for severity in self._measured.values()],
+            relative=relative,
+            max_ulp=[distance.max_ulp for distance in self._distances.values()],
             growth=growth.estimate(steps, relative),
         )
 
