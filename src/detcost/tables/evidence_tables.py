@@ -28,6 +28,7 @@ from detcost.comparison.contrasts import Estimate
 from detcost.evidence.schema import SCOPES, Comparison, Cost, Evidence
 from detcost.outputs.severity import Severity
 from detcost.outputs.trajectory import Trajectory
+from detcost.tables.followed import following_texts
 from detcost.tables.partitions import partition_text
 from detcost.tables.text import code, lines, plain
 
@@ -203,6 +204,8 @@ def _observations(record: Evidence) -> Iterator[str]:
     if repeats_its_sequence(record, "repeat"):
         yield CARRIES_STATE
     yield from _first_calls(record)
+    if record.following:
+        yield from following_texts(record.following)
     for scope in ("threads", "execution"):
         if groups := _agreement(record, scope):
             yield f"{scope} {groups}"
