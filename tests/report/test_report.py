@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import msgspec
@@ -154,11 +155,72 @@ def test_without_evidence_the_error_names_a_remedy(tmp_path, out):
         site.write(tmp_path / "nothing", out)
 
 
-def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
-    write(tmp_path / "results" / "x.trials.jsonl", record())
-    (tmp_path / "out").write_text("a file")
-    with pytest.raises(UsageError, match="cannot be written"):
-        site.write(tmp_path / "results", tmp_path / "out")
+@pytest.mark.parametrize("lines", ["no JSON\n", '{"schema": 99}\n'])
+def test_evidence_that_cannot_be_read_is_one_line_with_the_reason(tmp_path, out, lines):
+    (tmp_path / "x.trials.jsonl").write_text(lines)
+    with pytest.raises(UsageError, match=r"no evidence here that can be read \(.*jsonl:1: .+\)"):
+        site.write(tmp_path, out)
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Path:
+    return write(tmp_path / "evidence" / "x.trials.jsonl", record())
+
+
+def refusal(evidence: Path, out: Path) -> str:
+    """Return the message with which a report refuses a folder, which it leaves as it is."""
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(UsageError) as caught:
+        site.write(evidence, out)
+    assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert str(caught.value).startswith(f"{out}: ")
+    return str(caught.value)
+
+
+def test_a_file_is_no_folder_for_a_report(evidence, out):
+    out.write_text("a file")
+    assert "name a folder" in refusal(evidence, out)
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    ["index.html", "notes.txt", "data/prices.js", "plots/mine.png", "plots/deep/mine.svg", "data"],
+)
+def test_a_folder_that_holds_something_else_is_refused(evidence, out, stranger):
+    (out / stranger).parent.mkdir(parents=True)
+    (out / stranger).write_text("<p>mine")
+    assert "no report; name a new folder" in refusal(evidence, out)
+
+
+def test_a_report_does_not_mix_with_evidence(evidence):
+    assert "no report; name a new folder" in refusal(evidence, evidence.parent)
+
+
+def test_a_report_that_was_interrupted_is_written_again(evidence, out):
+    page, _ = site.write(evidence, out)
+    page.unlink()
+    assert site.write(evidence, out)[0] == page
+    assert page.is_file()
+
+
+def test_an_empty_folder_is_taken(evidence, out):
+    out.mkdir()
+    site.write(evidence, out)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")
+@pytest.mark.parametrize("room", [100, 100_000], ids=["for no data", "for no page"])
+def test_a_full_disk_is_one_line(evidence, out, room):
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(UsageError, match=r"cannot be written \(File too large\); free some"):
+            site.write(evidence, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (out / "index.html").exists()
 
 
 def test_the_policy_allows_only_the_page_s_program(tmp_path, out):

@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 
 from detcost.atomic_file import replacing
-from detcost.errors import UsageError
 from detcost.report import jsonp
 
 NAME = "index.html"
@@ -39,11 +38,6 @@ def write(out: Path, index: bytes, first: Path) -> Path:
         The data that the page starts with, as JSON.
     first
         The data file of the machine that the page shows first.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be written.
     """
     data = [jsonp.call("index", index).decode(), first.read_text(encoding="utf-8")]
     program = "\n".join([*map(_asset, PROGRAM), *data, _asset(START)])
@@ -57,11 +51,8 @@ def write(out: Path, index: bytes, first: Path) -> Path:
     ):
         html = html.replace(mark, text, 1)
     path = out / NAME
-    try:
-        with replacing(path) as file:
-            file.write(html.encode())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
+    with replacing(path) as file:
+        file.write(html.encode())
     return path
 
 

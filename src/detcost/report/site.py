@@ -18,7 +18,7 @@ from detcost.evidence import reading
 from detcost.evidence.reading import Problem
 from detcost.evidence.schema import SCOPES, Evidence
 from detcost.intervals import BAND
-from detcost.report import jsonp, page, process_pool
+from detcost.report import folder, jsonp, page, process_pool
 from detcost.report.cells import CellView, CostView, Figure, Origin
 from detcost.report.checks import UNCHECKED, CheckView
 from detcost.report.decision_table import SubjectCost
@@ -97,16 +97,26 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     Raises
     ------
     UsageError
-        If there is no evidence, or the folder cannot be written.
+        If there is no evidence, or if the folder holds something else or cannot be written.
     """
     files, problems = reading.files(results)
-    data = _prepare(out)
+    if not files:
+        raise _no_evidence(results, problems)
+    with folder.writing(out):
+        folder.check(out)
+        return _write(results, files, problems, out, site)
+
+
+def _write(
+    results: Path, files: Sequence[Path], problems: list[Problem], out: Path, site: str | None
+) -> tuple[Path, list[Problem]]:
+    data = folder.prepare(out)
     seen: list[SeenMachine] = []
     for machines, unread in _machines(files, data):
         seen += machines
         problems += unread
     if not seen:
-        raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
+        raise _no_evidence(results, problems)
     seen.sort(key=_default_first, reverse=True)
     drawn = drawing.draw(
         plot_data.frame([part for machine in seen for part in machine.plotted]), out / "plots"
@@ -119,22 +129,14 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     return page.write(out, jsonp.json(index), first), problems
 
 
+def _no_evidence(results: Path, problems: Sequence[Problem]) -> UsageError:
+    why = f" that can be read ({problems[0]})" if problems else ""
+    return UsageError(f"{results}: no evidence here{why}; run make bench, or detcost measure --out")
+
+
 def _default_first(machine: SeenMachine) -> tuple[bool, str]:
     """Return the sort key by which :func:`detcost.choosing.question.select` takes a machine."""
     return USUAL["device"] in machine.card.devices, machine.card.last_measured
-
-
-def _prepare(out: Path) -> Path:
-    """Make the folders, and remove the data and plots of an earlier report."""
-    data = out / "data"
-    try:
-        for folder, pattern in ((data, "*-????????????????.js"), (out / "plots", "*.svg")):
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in folder.glob(pattern):
-                file.unlink()
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written ({error.strerror})") from None
-    return data
 
 
 def _machines(
