@@ -13,7 +13,7 @@ from detcost.choosing.answers import Choice
 from detcost.choosing.question import USUAL_SCOPES, Question
 from detcost.comparison import lever_effects
 from detcost.comparison.lever_effects import Factors
-from detcost.evidence import reading
+from detcost.evidence import absence, reading
 from detcost.evidence.schema import Evidence
 from detcost.experiment import profiles
 from detcost.experiment.blocks import Progress
@@ -38,8 +38,14 @@ class Measurement:
 
     @property
     def complete(self) -> bool:
-        """Whether every cell was measured or does not apply."""
-        return all(record.status in ("ok", "not_applicable", "unimplemented") for record in self)
+        """Whether every cell was measured or does not apply, on devices that are here."""
+        done = all(record.status in ("ok", "not_applicable", "unimplemented") for record in self)
+        return done and not self.absent_devices
+
+    @property
+    def absent_devices(self) -> list[str]:
+        """Why devices that were asked for by name were not measured, a line for each."""
+        return absence.reasons(self.records)
 
     def factors(self) -> list[Factors]:
         """Return the effect of each lever on cost, and the interactions.

@@ -44,5 +44,8 @@ def measure(
         raise typer.Exit(INTERRUPTED) from None
     finally:  # an interrupt or a full disk must not hide the cells measured before it
         print_tables(records)
-    if not detcost.Measurement(records).complete:
+    measurement = detcost.Measurement(records)
+    for reason in measurement.absent_devices:
+        err.print(f"detcost: {reason}", soft_wrap=True)
+    if not measurement.complete:
         raise typer.Exit(SOME_FAILED)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from detcost.errors import UsageError
+from detcost.evidence import absence
 from detcost.evidence.journal import Journal
 from detcost.evidence.schema import Control, Evidence
 from detcost.experiment import planning, scopes
@@ -229,7 +230,7 @@ def control(factory: WorkerFactory, name: str, varies: bool) -> Control:
 def not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> str | None:
     """Return why the cell is not applicable; ``None`` if it is."""
     if cell.device not in present:
-        return f"no {cell.device} here; TensorFlow reports {', '.join(present)}"
+        return absence.reason(cell.device, present)
     if cell.dtype not in scenario.dtypes:
         return f"{scenario.name} is built with {' or '.join(scenario.dtypes)}, not {cell.dtype}"
     for lever, _ in cell.setting.levers:
