@@ -171,19 +171,22 @@ def refuse_unlike(leaves: Sequence[Sequence[Leaf]], names: Sequence[str]) -> Non
         If the number of outputs, their places, types or shapes differ.
     """
     first, second = leaves
-    single = len(first) == len(second) == 1
-    if signature(first) == signature(second) and (single or _paths(first) == _paths(second)):
+    alike = len(first) == len(second) == 1 or _paths(first) == _paths(second)
+    if alike and signature(first) == signature(second):
         return
-    has = [
-        f"{name} returns {_listed(outputs)}" for name, outputs in zip(names, leaves, strict=True)
-    ]
-    raise UsageError(f"{' and '.join(has)}; {_remedy(first, second)}")
+    if len(first) == len(second):  # of many outputs, those that are unlike say more
+        pairs = zip(first, second, described(first), described(second), strict=True)
+        unlike = [(a, b) for a, b, ours, theirs in pairs if ours != theirs]
+        first, second = ([pair[place] for pair in unlike] for place in (0, 1))
+    both = zip(names, (first, second), strict=True)
+    has = " and ".join(f"{name} returns {_listed(outputs)}" for name, outputs in both)
+    remedy = _remedy(first, second) if alike else "return the same structure of outputs from both"
+    raise UsageError(f"{has}; {remedy}")
 
 
 def _remedy(first: Sequence[Leaf], second: Sequence[Leaf]) -> str:
-    if _paths(first) != _paths(second) and len(first) + len(second) > 2:
-        return "return the same structure of outputs from both"
-    if all(a.dtype == b.dtype and a.shape[1:] == b.shape[1:] for a, b in zip(first, second)):  # noqa: B905
+    pairs = list(zip(first, second, strict=True))
+    if all(a.dtype == b.dtype and a.shape and a.shape[1:] == b.shape[1:] for a, b in pairs):
         return "name the rows to compare: @detcost.scenario(…, rows=[0]) in both"
     return "return outputs of one type and shape from both"
 

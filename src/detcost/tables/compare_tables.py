@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from detcost.evidence.schema import OWN_SCOPES
+from detcost.evidence.schema import OWN_SCOPES, Cost
 from detcost.outputs.severity import Severity
 from detcost.pairing.names import short_names
 from detcost.pairing.schema import PairEvidence, ProgramResult
 from detcost.tables.choice_tables import controls_failed
 from detcost.tables.evidence_tables import cost_text, divergence_text
-from detcost.tables.text import lines, markdown_text, plain
+from detcost.tables.text import code, lines, markdown_text, plain
 
 
 def headline(records: Sequence[PairEvidence]) -> str:
@@ -23,7 +23,7 @@ def headline(records: Sequence[PairEvidence]) -> str:
     first, second = _names(records[0])
     text = f"{first} and {second} on {records[0].device}: "
     text += "; ".join(
-        f"{bits} under {_joined(record.setting for record in group)}"
+        f"{bits}, under {_joined(record.setting for record in group)}"
         for bits, group in _by_bits(records)
     )
     timed = next((record for record in records if record.cost), None)
@@ -39,11 +39,11 @@ def terminal(records: Sequence[PairEvidence]) -> RenderableType:
     """Return the sentence, the table and the advice for every device."""
     parts: list[RenderableType] = []
     for group in _by_device(records):
-        table = Table(caption_justify="left")
-        for name in _header(group[0]):
-            table.add_column(plain(name))
-        for row in _rows(group):
-            table.add_row(*(lines(cell) for cell in row))
+        table = Table("", caption_justify="left")
+        for record in group:
+            table.add_column(plain(record.setting))
+        for name, cells in _rows(group):
+            table.add_row(plain(name), *map(lines, cells))
         table.caption = lines(_remarks(group), "table.caption")
         parts += [plain(headline(group), "bold"), table, *map(plain, advice(group))]
     return Group(*parts)
@@ -53,9 +53,11 @@ def markdown(records: Sequence[PairEvidence]) -> str:
     """Return the same as Markdown, in which no untrusted text is HTML or a link."""
     text: list[str] = []
     for group in _by_device(records):
-        header = list(map(markdown_text, _header(group[0])))
-        rows = [["<br>".join(map(markdown_text, cell)) for cell in row] for row in _rows(group)]
-        table = [header, ["---"] * len(header), *rows]
+        table = [["", *(code(record.setting) for record in group)], ["---"] * (len(group) + 1)]
+        table += [
+            [markdown_text(name), *("<br>".join(map(markdown_text, cell)) for cell in cells)]
+            for name, cells in _rows(group)
+        ]
         text += [f"**{markdown_text(headline(group))}**", ""]
         text += [f"| {' | '.join(row)} |" for row in table]
         notes = [*_remarks(group), *advice(group)]
@@ -125,7 +127,7 @@ def _bits_sentence(record: PairEvidence) -> str:
         case "equal":
             return f"the same bits in {_calls(record)}"
         case "different":
-            return f"different bits from call {record.first_call} on{_by_up_to(record)}"
+            return f"different bits{_by_up_to(record)}, from call {record.first_call} on"
         case "varies":
             return f"no bits to compare, since {_joined(_itself(record))}"
         case None:
@@ -157,60 +159,57 @@ def _reasons(record: PairEvidence) -> Iterator[str]:
 def _by_up_to(record: PairEvidence) -> str:
     seen = [s.max_ulp for s in (record.severity_at_first, record.severity_at_last) if s]
     known = [ulp for ulp in seen if ulp is not None]
-    return f", by up to {max(known)} ulp" if known else ""
+    return f" by up to {max(known)} ulp" if known else ""
 
 
 def _calls(record: PairEvidence) -> str:
     return f"{len(record.first.sequence)} calls"
 
 
-def _header(record: PairEvidence) -> list[str]:
-    first, second = _names(record)
-    return [
-        *("setting", "bits", "how far apart", f"{first} with itself", f"{second} with itself"),
-        *(f"{second} ÷ {first} [95 %]", f"{first} ÷ {first}", "step"),
-    ]
+def _rows(records: Sequence[PairEvidence]) -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield the name of every row, and a cell of several lines for every setting.
+
+    Settings are columns: there are few, and a cell has much to say.
+    """
+    first, second = _names(records[0])
+
+    def row(
+        name: str, cell: Callable[[PairEvidence], Iterable[str]]
+    ) -> tuple[str, list[list[str]]]:
+        return name, [list(cell(record)) or ["–"] for record in records]
+
+    yield row("bits", _bits_cell)
+    yield row("apart by", lambda record: _distance(record.severity_at_first))
+    if any(_grows(record) for record in records):
+        yield row("in the last call", lambda record: _distance(record.severity_at_last))
+    yield row(f"{first} with itself", lambda record: _own(record.first))
+    yield row(f"{second} with itself", lambda record: _own(record.second))
+    yield row(f"{second} ÷ {first} [95 %]", lambda record: _cost(record.cost))
+    yield row(f"{first} ÷ {first}", lambda record: [cost_text(record.same_program)])
+    yield row(f"step of {first}", lambda record: [_step(record.first)])
+    yield row(f"step of {second}", lambda record: [_step(record.second)])
 
 
-def _rows(records: Sequence[PairEvidence]) -> Iterator[list[list[str]]]:
-    """Yield a row for every setting. A cell has several lines."""
-    for record in records:
-        yield [
-            [record.setting],
-            _bits_cell(record),
-            list(_distances(record)),
-            list(_own(record.first)),
-            list(_own(record.second)),
-            [cost_text(record.cost), record.cost.verdict if record.cost else "–"],
-            [cost_text(record.same_program)],
-            [_step(record.first), _step(record.second)],
-        ]
-
-
-def _bits_cell(record: PairEvidence) -> list[str]:
+def _bits_cell(record: PairEvidence) -> Iterator[str]:
     if record.bits is None:
-        return list(_reasons(record))
-    if record.bits == "different":
-        return ["different", f"from call {record.first_call} of {_calls(record)}"]
-    return [record.bits, f"{_calls(record)}"]
+        yield from _reasons(record)
+    elif record.bits == "different":
+        yield f"different from call {record.first_call} of {len(record.first.sequence)}"
+    else:
+        yield f"{record.bits}, {_calls(record)}"
 
 
-def _distances(record: PairEvidence) -> Iterator[str]:
-    """Yield the distance at the first call that differs, and at the last if it is another one."""
-    if record.severity_at_first is None:
-        yield "–"
+def _grows(record: PairEvidence) -> bool:
+    return record.severity_at_first != record.severity_at_last
+
+
+def _distance(severity: Severity | None) -> Iterator[str]:
+    if severity is None:
         return
-    yield from _distance(f"call {record.first_call}", record.severity_at_first)
-    last = len(record.first.sequence)
-    if record.severity_at_last and record.severity_at_last != record.severity_at_first:
-        yield from _distance(f"call {last}", record.severity_at_last)
-
-
-def _distance(where: str, severity: Severity) -> Iterator[str]:
-    known = [*_figures(severity)]
-    yield f"{where}: {', '.join(known) or 'unknown'}"
+    yield from _figures(severity)
     if severity.outputs:
-        yield f"in {', '.join(severity.outputs[:3])}{' …' if len(severity.outputs) > 3 else ''}"
+        more = f" and {len(severity.outputs) - 3} more" if len(severity.outputs) > 3 else ""
+        yield f"in {', '.join(severity.outputs[:3])}{more}"
 
 
 def _figures(severity: Severity) -> Iterator[str]:
@@ -224,13 +223,21 @@ def _figures(severity: Severity) -> Iterator[str]:
 
 def _own(result: ProgramResult) -> Iterator[str]:
     """Yield how often a program differed from itself, and by how much."""
-    if not result.divergence:
-        yield "–"
     for scope in OWN_SCOPES:
         if comparison := result.divergence.get(scope):
             yield f"{scope} {divergence_text(comparison)}"
     if result.varies and result.severity:
-        yield ", ".join(_figures(result.severity))
+        yield from _figures(result.severity)
+
+
+def _cost(cost: Cost | None) -> Iterator[str]:
+    yield cost_text(cost)
+    if cost:
+        yield _VERDICTS.get(cost.verdict, cost.verdict)
+
+
+#: What the verdict on a setting means of a program.
+_VERDICTS = {"costs": "slower", "free": "as fast, within 2 %"}
 
 
 def _step(result: ProgramResult) -> str:
