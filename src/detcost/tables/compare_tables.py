@@ -99,7 +99,7 @@ def _advice_about(
     ]
     name = results[0].scenario
     if stays:
-        yield f"{name} keeps its own bits under {_joined(stays)}: compare it there"
+        yield f"{name} keeps its own bits under {_joined(stays)}"
     else:
         yield f"To find a setting in which {name} keeps its own bits: detcost measure {name}"
 
