@@ -66,6 +66,8 @@ def compare(
             raise UsageError("--results measures nothing; leave programs and --out away")
         records, problems = schema.read(results)
         report_problems(problems)
+        if not records:
+            raise UsageError(f"{results}: no comparison here; detcost compare --out keeps them")
         _finish(output, records)
         return
     first, second = _two(programs or [])
