@@ -17,6 +17,7 @@ from detcost.evidence import absence, reading
 from detcost.evidence.schema import Evidence
 from detcost.experiment import profiles
 from detcost.experiment.blocks import Progress
+from detcost.experiment.planning import Plan
 from detcost.experiment.request import Request
 from detcost.experiment.run import Run
 
@@ -68,12 +69,16 @@ def measure(
     *,
     scopes: Sequence[str] | None = None,
     profile: str | None = None,
+    seconds: float | None = None,
     size: str = "medium",
     dtype: str | None = None,
     seed: int = 42,
+    steps: int | None = None,
     out: str | os.PathLike[str] | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_record: Callable[[Evidence], None] = lambda record: None,
+    on_partial: Callable[[list[Evidence]], None] = lambda records: None,
+    on_plan: Callable[[Plan], None] = lambda plan: None,
 ) -> Measurement:
     """Measure what settings cost, and whether the bits stay.
 
@@ -83,8 +88,9 @@ def measure(
         Names of built-in scenarios, or references to your own:
         ``path/to/file.py:name`` or ``package.module:name``.
     settings
-        Settings such as ``"op_determinism+threads=1"``. The default is the 2×2×2 grid of op
-        determinism, one thread and XLA. ``default`` is always measured.
+        Settings such as ``"op_determinism+threads=1"``. By default a program of yours gets the
+        settings that fit it, and a built-in scenario the 2×2×2 grid of op determinism, one
+        thread and XLA. ``default`` is always measured.
     devices
         Devices such as ``"CPU:0"``. The default is every device that TensorFlow reports.
     scopes
@@ -92,15 +98,24 @@ def measure(
         ``load``, ``isa`` and ``execution``. The default depends on the profile.
     profile
         ``quick``, ``standard`` or ``full``. The default is the value of the environment variable
-        ``DETCOST_PROFILE``, or else ``standard``.
+        ``DETCOST_PROFILE``. Without it, a program of yours is measured for a few minutes, and a
+        built-in scenario by ``standard``.
+    seconds
+        The time for the whole measurement. It replaces the profile.
     size, dtype
         The size and type of the scenarios. The default type depends on the scenario.
     seed
         The seed of the inputs, of every setting that seeds, and of the order of the arms.
+    steps
+        How many steps to follow each cell after its trials, to find where two processes part and
+        how fast their distance grows. ``None`` follows none.
     out
         A file to append evidence to, cell by cell.
     on_progress, on_record
         Called with the progress, and with each finished record.
+    on_partial, on_plan
+        Called with the records so far of cells that are being measured, and with what is
+        planned for each scenario on each device.
 
     Returns
     -------
@@ -122,9 +137,19 @@ def measure(
         size=size,
         dtype=dtype,
         seed=seed,
+        fits_profile=profile is None and not os.environ.get(profiles.VARIABLE),
+        seconds=seconds,
+        steps=steps,
     )
     measurement = Measurement()
-    for record in Run(request, out=Path(out) if out else None, on_progress=on_progress):
+    run = Run(
+        request,
+        out=Path(out) if out else None,
+        on_progress=on_progress,
+        on_partial=on_partial,
+        on_plan=on_plan,
+    )
+    for record in run:
         measurement.records.append(record)
         on_record(record)
     return measurement

@@ -114,10 +114,7 @@ def ratio(log_ratios: Sequence[float]) -> RatioEstimate:
     logs = _numbers(log_ratios, "log ratios")
     mean, margin = float(logs.mean()), None
     if len(logs) > 1:
-        from scipy.special import stdtrit  # quantile of Student's t
-
-        quantile = float(stdtrit(len(logs) - 1, (1 + CONFIDENCE) / 2))
-        margin = quantile * float(logs.std(ddof=1)) / math.sqrt(len(logs))
+        margin = margin_factor(len(logs)) * float(logs.std(ddof=1))
     return RatioEstimate(
         ratio=math.exp(mean),
         low=None if margin is None else math.exp(mean - margin),
@@ -125,6 +122,16 @@ def ratio(log_ratios: Sequence[float]) -> RatioEstimate:
         hodges_lehmann=hodges_lehmann(log_ratios),
         blocks=len(logs),
     )
+
+
+def margin_factor(blocks: int) -> float:
+    """Return t₍n−1₎/√n: the half-width of a mean's interval, in standard deviations.
+
+    ``blocks`` is n, at least 2. Source: Student (1908).
+    """
+    from scipy.special import stdtrit  # quantile of Student's t
+
+    return float(stdtrit(blocks - 1, (1 + CONFIDENCE) / 2)) / math.sqrt(blocks)
 
 
 def hodges_lehmann(log_ratios: Sequence[float]) -> float:

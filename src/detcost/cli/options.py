@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -123,7 +124,33 @@ Type = Annotated[
     typer.Option(help="Such as bfloat16.", autocompletion=completion.one_of(completion.dtypes)),
 ]
 Seed = Annotated[int, typer.Option(help="Of inputs, seeds and order.")]
-Out = Annotated[Path | None, typer.Option("--out", help="File to append evidence to.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Follow each cell this long: where do runs part, and how fast?"),
+]
+Out = Annotated[Path, typer.Option("--out", help="File to append evidence to.")]
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds of a time such as ``90s``, ``2m`` or ``1.5h``."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        seconds = float(number) * units[unit]
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f'--time "{text}": write a time such as 90s, 2m or 1h')
+    return seconds
+
+
+Time = Annotated[
+    float | None,
+    typer.Option(parser=_seconds, metavar="TIME", help="For all of it, such as 90s or 2m."),
+]
+ReportTo = Annotated[
+    Path | None, typer.Option("--report", help="Folder to write a page about it to.")
+]
 
 # Of a question to the evidence.
 Results = Annotated[Path, typer.Option(help="A results folder or evidence file.")]

@@ -9,7 +9,7 @@ import msgspec
 
 from detcost.experiment.profiles import PROFILES, Profile
 from detcost.experiment.request import Request
-from detcost.scenarios.registry import is_external
+from detcost.scenarios.registry import Kind, is_external
 from detcost.settings import grammar
 from detcost.settings.grammar import DEFAULT, Setting
 from detcost.workers.contract import Traits
@@ -46,6 +46,10 @@ class Plan:
 
     Attributes
     ----------
+    scenario, device
+        Their names in records.
+    kind
+        The kind of program, if it is known.
     traits
         What the program is made of; ``None`` if it was not surveyed.
     settings
@@ -63,6 +67,9 @@ class Plan:
     profile: Profile
     seconds: float | None = None
     more: tuple[Profile, float] | None = None
+    scenario: str = ""
+    device: str = ""
+    kind: Kind | None = None
 
 
 def fits(request: Request, reference: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import secrets
 import threading
 import time
@@ -14,7 +15,7 @@ from detcost.errors import UsageError
 from detcost.evidence import absence
 from detcost.evidence.journal import Journal
 from detcost.evidence.schema import Control, Evidence
-from detcost.experiment import planning, scopes
+from detcost.experiment import following, planning, scopes
 from detcost.experiment.arm import Arm
 from detcost.experiment.blocks import Experiment, Progress
 from detcost.experiment.planning import Plan
@@ -61,7 +62,7 @@ class Run:
         *,
         out: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
-        on_plan: Callable[[str, Plan], None] = lambda scenario, plan: None,
+        on_plan: Callable[[Plan], None] = lambda plan: None,
         on_partial: Callable[[list[Evidence]], None] = lambda records: None,
         factory: ForkWorkerFactory | SpawnWorkerFactory | None = None,
     ):
@@ -91,7 +92,8 @@ class Run:
                 factory.close()
 
     def _run(self, factory: ForkWorkerFactory | SpawnWorkerFactory) -> Iterator[Evidence]:
-        scenarios = [describe(factory, reference) for reference in self.request.scenarios]
+        named = (describe_all(factory, reference) for reference in self.request.scenarios)
+        scenarios = list(dict.fromkeys(itertools.chain.from_iterable(named)))
         _refuse_equal_names(scenarios)
         inspection = factory.inspection()
         found = inspection.devices()
@@ -113,7 +115,7 @@ class Run:
         for device in devices:
             for scenario in scenarios:
                 plan = self._plan(factory, scenario, device, present)
-                self._on_plan(public_name(scenario), plan)
+                self._on_plan(plan)
                 cells, excluded = self._cells(scenario, device, present, plan.settings)
                 records = self._measure(factory, recorder, scenario, cells, excluded, plan.profile)
                 if self._journal:
@@ -130,7 +132,9 @@ class Run:
             traits = self._survey(factory, scenario, device)
         left = self._experiments - self._experiments_done
         elapsed = time.monotonic() - self._started
-        return planning.plan(self.request, scenario.reference, traits, elapsed, left)
+        plan = planning.plan(self.request, scenario.reference, traits, elapsed, left)
+        name = public_name(scenario)
+        return replace(plan, scenario=name, device=device, kind=scenario.kind)
 
     def _survey(self, factory: WorkerFactory, scenario: ScenarioInfo, device: str) -> Traits | None:
         """Run a program twice under ``default``; ``None`` if it fails, as its record will show."""
@@ -201,7 +205,27 @@ class Run:
             on_progress=self._report,
         )
         experiment.run()
+        if self.request.steps:
+            self._follow(factory, experiment, self.request.steps)
         return records()
+
+    def _follow(self, factory: WorkerFactory, experiment: Experiment, steps: int) -> None:
+        """Follow every cell of an experiment over many steps."""
+        request = self.request
+
+        def on_step(arm: Arm, step: int) -> None:
+            cell = arm.cell
+            doing = f"step {step} of {steps} under {cell.setting}"
+            self._report(Progress(cell.scenario, cell.device, doing, 1.0))
+
+        plan = following.plan(
+            steps,
+            experiment.profile,
+            request.scopes,
+            request.seed,
+            two_at_a_time=experiment.two_at_a_time,
+        )
+        following.follow(experiment.arms, factory, plan, on_step=on_step)
 
     def _report(self, progress: Progress) -> None:
         """Report an experiment's progress as progress of the whole run."""
@@ -244,7 +268,19 @@ def not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> st
 
 
 def describe(factory: ForkWorkerFactory | SpawnWorkerFactory, reference: str) -> ScenarioInfo:
-    """Describe a scenario in its own process: files may import different modules of one name."""
+    """Describe the one scenario that a reference names."""
+    found = describe_all(factory, reference)
+    if len(found) > 1:
+        raise UsageError(
+            f"{reference}: has {len(found)} scenarios; name one, as {found[0].reference}"
+        )
+    return found[0]
+
+
+def describe_all(
+    factory: ForkWorkerFactory | SpawnWorkerFactory, reference: str
+) -> list[ScenarioInfo]:
+    """Describe scenarios in a process of their own: files may import other modules of one name."""
     inspection = factory.inspection()
     try:
         return inspection.describe(reference)

@@ -22,6 +22,11 @@ def lines(texts: Iterable[str], style: str = "") -> Text:
     return Text("\n").join(plain(text, style) for text in texts)
 
 
+def duration(seconds: float) -> str:
+    """Write a time as ``--time`` takes it: ``90s``, ``8m``."""
+    return f"{round(seconds)}s" if seconds < 100 else f"{round(seconds / 60)}m"
+
+
 def code(text: str) -> str:
     """Write text as Markdown code in a table cell. Nothing in it is HTML."""
     return "`" + _printable(text).translate({ord("`"): "'", ord("|"): r"\|", ord("\\"): "/"}) + "`"
