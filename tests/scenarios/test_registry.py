@@ -6,14 +6,14 @@ import importlib
 import pickle
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import detcost.scenarios.families
 from detcost.errors import UsageError
-from detcost.scenarios import registry
+from detcost.scenarios import loading, registry
 from detcost.settings.grammar import LEVERS
 
 OWN = '''
@@ -65,7 +65,7 @@ def own(tmp_path: Path) -> Path:
 
 def refusal(reference: str) -> str:
     with pytest.raises(UsageError) as caught:
-        registry.load(reference)
+        loading.load(reference)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -86,7 +86,7 @@ def test_a_built_in_scenario_describes_itself(entry):
     assert entry.family
     assert entry.dtypes
     assert entry.ignores <= {lever.name for lever in LEVERS}
-    assert registry.find_built_in(entry.name) is registry.load(entry.name) is entry
+    assert registry.find_built_in(entry.name) is loading.load(entry.name) is entry
 
 
 def test_the_controls_exist():
@@ -102,7 +102,7 @@ def test_the_error_of_another_unknown_name_names_the_list():
 
 
 def test_a_scenario_of_a_file_is_found(own):
-    entry = registry.load(f"{own}:second")
+    entry = loading.load(f"{own}:second")
     assert (entry.name, entry.family, entry.summary) == ("second", "mine", "What it computes.")
     assert (entry.core, entry.dtypes) == (False, ("float64", "float32"))
     assert (entry.ignores, entry.float64_reference, entry.draws) == ({"xla"}, True, False)
@@ -115,13 +115,13 @@ def test_a_scenario_of_a_module_is_found(own, monkeypatch):
     (package / "__init__.py").write_text("")
     own.rename(package / "own.py")
     monkeypatch.syspath_prepend(own.parent)
-    entry = registry.load("package_of_mine.own:first")
+    entry = loading.load("package_of_mine.own:first")
     assert (entry.core, entry.float64_reference, entry.draws) == (True, False, True)
     assert "no_such" in refusal("package_of_mine.no_such:first")
 
 
 def test_scenarios_have_the_order_of_the_file(own):
-    registry.load(f"{own}:first")
+    loading.load(f"{own}:first")
     assert list(registry.in_module(sys.modules["detcost_user_own"])) == ["second", "first"]
 
 
@@ -129,8 +129,8 @@ def test_the_error_of_a_misspelt_name_suggests_one_of_the_file(own):
     assert refusal(f"{own}:secnd") == f'{own}: no scenario "secnd"; did you mean "second"?'
 
 
-def test_the_error_of_a_plain_function_names_the_decorator(own):
-    assert "@detcost.scenario" in refusal(f"{own}:qqq")
+def test_the_error_of_a_plain_function_lists_the_scenarios(own):
+    assert refusal(f"{own}:qqq").endswith("; it has second, first")
 
 
 def test_a_missing_file_is_an_error(tmp_path):
@@ -161,13 +161,13 @@ def test_files_of_the_same_name_in_two_directories_are_distinct(own, tmp_path):
     other = tmp_path / "other" / "own.py"
     other.parent.mkdir()
     other.write_text(OWN.replace("ANSWER", "ANSWER + 1"))
-    assert registry.load(f"{own}:second").build(None)() == 42
-    assert registry.load(f"{other}:second").build(None)() == 43
+    assert loading.load(f"{own}:second").build(None)() == 42
+    assert loading.load(f"{other}:second").build(None)() == 43
 
 
 def test_the_decorator_returns_the_function_itself(own):
     """So the function can be called, pickled and tested without detcost."""
-    entry = registry.load(f"{own}:first")
+    entry = loading.load(f"{own}:first")
     assert pickle.loads(pickle.dumps(entry.build)) is entry.build
     assert entry.build(None)() == 1
 
@@ -210,12 +210,95 @@ def bound(tmp_path: Path) -> Path:
 
 
 def test_a_variable_that_holds_a_scenario_is_a_scenario_of_its_name(bound):
-    entry = registry.load(f"{bound}:first")
+    entry = loading.load(f"{bound}:first")
     assert (entry.name, entry.family) == ("first", "mine")
     assert (entry.reset, entry.rows, entry.expect, entry.kind) == (True, 0, "varies", "loop")
 
 
 def test_a_file_has_the_scenarios_that_it_binds_in_its_order(bound):
-    registry.load(f"{bound}:first")
+    loading.load(f"{bound}:first")
     names = list(registry.in_module(sys.modules["detcost_user_bound"]))
     assert names == ["ADAPTED", "last", "middle", "first"]
+
+
+def test_a_file_alone_names_all_of_its_scenarios(own):
+    assert list(loading.load_all(str(own))) == [f"{own}:second", f"{own}:first"]
+    assert list(loading.load_all(f"{own}:first")) == [f"{own}:first"]
+    assert "has 2 scenarios; name one" in refusal(str(own))
+
+
+def test_the_error_of_an_empty_name_lists_the_scenarios(own):
+    assert refusal(f"{own}:").endswith(
+        f"no name after the colon; name second or first, or {own} for all"
+    )
+
+
+def test_the_error_of_a_file_without_a_scenario_says_how_to_make_one(written):
+    message = refusal(str(written("def build(bench): ...")))
+    assert "has no scenario" in message
+    assert "@detcost.scenario" in message
+    assert "detcost init" in message
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a file of a user's that imports detcost."""
+    path = tmp_path / "mine.py"
+
+    def write(text: str) -> Path:
+        path.write_text(f"import detcost\n{text}\n")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("decorator", ["@detcost.scenario", "@detcost.scenario()"])
+@pytest.mark.parametrize("parameters", ["", "bench", "_", "bench=None", "*args", "n=2"])
+def test_the_decorator_needs_no_options_and_the_function_no_bench(written, decorator, parameters):
+    entry = loading.load(f"{written(f'{decorator}{chr(10)}def own({parameters}): return int')}:own")
+    assert (entry.name, entry.family) == ("own", "mine")
+    assert entry.build(None)() == 0
+
+
+def test_a_function_that_takes_no_bench_keeps_its_defaults(written):
+    path = written("@detcost.scenario\ndef own(n=2): return lambda: n")
+    assert loading.load(f"{path}:own").build(None)() == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "@detcost.scenario\nclass Program: ...",
+            "is on Program, a type; put it on a plain function",
+        ),
+        ("@detcost.scenario('conv')\ndef own(): ...", "is on 'conv', a str; put it on"),
+        ("@detcost.scenario\ndef own(bench, size): ...", "line 2: own(bench, size) is a scenario"),
+        ("@detcost.scenario\ndef own(*, size): ...", "takes bench or nothing"),
+        (
+            "@detcost.scenario(famly='x')\ndef own(): ...",
+            'no option "famly"; did you mean "family"?',
+        ),
+        (
+            "@detcost.scenario(expect='vary')\ndef own(): ...",
+            "expect='vary'; did you mean \"varies\"?",
+        ),
+        ("@detcost.scenario(kind='torch')\ndef own(): ...", "kind='torch'; write keras or loop"),
+        ("@detcost.scenario(rows='3')\ndef own(): ...", "rows='3': give the number of a row"),
+        ("@detcost.scenario(rows=[])\ndef own(): ...", "rows=[]: give the number of a row"),
+        ("@detcost.scenario(rows=1.5)\ndef own(): ...", "rows=1.5: give the number of a row"),
+        ("@detcost.scenario(rows=[True])\ndef own(): ...", "rows=[True]: give"),
+    ],
+)
+def test_a_mistake_in_the_decorator_is_one_line_with_the_file(written, text, words):
+    path = written(text)
+    message = refusal(str(path))
+    assert message.startswith(f"{path}: ")
+    assert words in message
+    assert "positional" not in message
+
+
+@pytest.mark.parametrize("rows", ["0", "-1", "[0, 2]", "(1,)", "slice(2)", "range(3)", "None"])
+def test_rows_are_a_number_some_numbers_or_a_slice(written, rows):
+    path = written(f"@detcost.scenario(rows={rows})\ndef own(): ...")
+    assert loading.load(f"{path}:own").rows == eval(rows)

@@ -1,20 +1,18 @@
-"""The registry of built-in scenarios, and the loader of a user's scenarios."""
+"""What a scenario is, how a function becomes one, and the registry of built-in scenarios."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import pkgutil
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeVar, get_args, overload
 
-from detcost.errors import UsageError, did_you_mean
+from detcost.errors import UsageError, did_you_mean, shortened
 
 if TYPE_CHECKING:
     from detcost.scenarios.bench import Bench
@@ -89,10 +87,53 @@ class Scenario:
     expect: Expect = "same"
     kind: Kind | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse values that Python cannot tell apart from right ones.
 
+        Raises
+        ------
+        UsageError
+            If ``expect``, ``kind`` or ``rows`` has no such value.
+        """
+        _check_word("expect", self.expect, get_args(Expect))
+        _check_word("kind", self.kind, (None, *get_args(Kind)))
+        rows = [self.rows] if isinstance(self.rows, int) else self.rows
+        if rows is None or isinstance(rows, slice):
+            return
+        if not _are_numbers(rows):
+            raise UsageError(
+                f"rows={shortened(repr(self.rows))}: give the number of a row, a list of numbers, "
+                "or slice(first, last + 1)"
+            )
+
+
+def _check_word(field: str, word: object, known: Sequence[str | None]) -> None:
+    words = [str(each) for each in known if each]
+    if word not in known:
+        advice = did_you_mean(str(word), words)
+        raise UsageError(f"{field}={word!r}{advice or '; write ' + ' or '.join(words)}")
+
+
+def _are_numbers(rows: Any) -> bool:
+    try:
+        return len(rows) > 0 and all(
+            isinstance(row, SupportsIndex) and not isinstance(row, bool) for row in rows
+        )
+    except TypeError:
+        return False
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@overload
+def scenario(function: Function, /) -> Function: ...
+
+
+@overload
 def scenario(
     *,
-    family: str,
+    family: str | None = None,
     core: bool = False,
     dtypes: tuple[str, ...] = ("float32",),
     ignores: tuple[str, ...] = (),
@@ -105,36 +146,79 @@ def scenario(
     rows: Rows = None,
     expect: Expect = "same",
     kind: Kind | None = None,
-) -> Callable[[Build], Build]:
-    """Register the decorated function as a scenario.
+) -> Callable[[Function], Function]: ...
 
-    The function takes a :class:`~detcost.scenarios.bench.Bench` and returns ``step()``.
-    It gives the scenario its name, and its docstring is the summary.
+
+def scenario(
+    function: Any = None,
+    /,
+    *,
+    family: str | None = None,
+    ignores: tuple[str, ...] = (),
+    **properties: Any,
+) -> Any:
+    """Register the decorated function as a scenario: ``@detcost.scenario``, options or not.
+
+    The function builds the program and returns ``step()``. It takes a
+    :class:`~detcost.scenarios.bench.Bench`, or nothing. It gives the scenario its name, and its
+    docstring is the summary.
+
+    Parameters
+    ----------
+    function
+        The function, if the decorator has no options.
+    family, ignores, **properties
+        Fields of :class:`Scenario`. The family is the name of the file by default.
+
+    Raises
+    ------
+    UsageError
+        If the decorator is not on a function, or the function takes more than a bench. Also if a
+        field has no such value.
     """
+    known = {field.name for field in fields(Scenario)} - {"name", "summary", "build"}
+    for option in properties.keys() - known:
+        advice = did_you_mean(option, known) or f"; it takes {', '.join(sorted(known))}"
+        raise UsageError(f'@detcost.scenario has no option "{option}"{advice}')
 
-    def register(build: Build) -> Build:
-        entry = Scenario(
-            name=build.__name__,
-            family=family,
-            summary=" ".join((inspect.getdoc(build) or "").split()),
+    def register(function: Any) -> Any:
+        build = _build(function)
+        function.__detcost_scenario__ = Scenario(
+            name=function.__name__,
+            family=family or Path(function.__code__.co_filename).stem,
+            summary=" ".join((inspect.getdoc(function) or "").split()),
             build=build,
-            core=core,
-            dtypes=dtypes,
             ignores=frozenset(ignores),
-            float64_reference=float64_reference,
-            draws=draws,
-            strategy=strategy,
-            processes=processes,
-            trajectory=trajectory,
-            reset=reset,
-            rows=rows,
-            expect=expect,
-            kind=kind,
+            **properties,
         )
-        build.__detcost_scenario__ = entry  # type: ignore[attr-defined]
-        return build
+        return function
 
-    return register
+    return register if function is None else register(function)
+
+
+def _build(function: Any) -> Build:
+    """Return the function itself if it takes a bench; else one that takes it and passes nothing.
+
+    A parameter with a default value is the function's own, unless its name is ``bench``.
+    """
+    if not inspect.isfunction(function):
+        name = getattr(function, "__name__", repr(function))
+        raise UsageError(
+            f"@detcost.scenario is on {name}, a {type(function).__name__}; put it on a plain "
+            "function that builds your program and returns its step"
+        )
+    parameters = inspect.signature(function).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in variadic]
+    if len(needed) > 1 or any(p.kind is p.KEYWORD_ONLY for p in needed):
+        names = ", ".join(p.name for p in needed)
+        raise UsageError(
+            f"line {function.__code__.co_firstlineno}: {function.__name__}({names}) is a scenario, "
+            "which takes bench or nothing; make the rest inside it"
+        )
+    if needed or any(p.name == "bench" or p.kind is p.VAR_POSITIONAL for p in parameters):
+        return function
+    return lambda bench: function()
 
 
 def in_module(module: ModuleType) -> dict[str, Scenario]:
@@ -171,8 +255,11 @@ def built_in() -> dict[str, Scenario]:
 
 
 def is_external(reference: str) -> bool:
-    """Return whether it names a user's scenario: ``path/file.py:name``, ``package.module:name``."""
-    return ":" in reference
+    """Return whether it names scenarios of a user's.
+
+    These are ``path/file.py:name``, ``path/file.py`` and ``package.module:name``.
+    """
+    return ":" in reference or reference.endswith(".py")
 
 
 def find_built_in(name: str) -> Scenario:
@@ -187,53 +274,3 @@ def find_built_in(name: str) -> Scenario:
         advice = did_you_mean(name, built_in()) or "; detcost list scenarios shows them all"
         raise UsageError(f'no scenario "{name}"{advice}')
     return built_in()[name]
-
-
-def load(reference: str) -> Scenario:
-    """Return the scenario of a reference. Runs the user's file, so only workers call this.
-
-    Raises
-    ------
-    UsageError
-        If the file, the module or the scenario does not exist, or cannot be loaded. Also if the
-        scenario has properties of built-in scenarios.
-    """
-    if not is_external(reference):
-        return find_built_in(reference)
-    source, _, name = reference.rpartition(":")
-    try:
-        module = (
-            _load_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
-        )
-    except UsageError:
-        raise
-    except BaseException as error:  # a user's file may raise anything, SystemExit included
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        command = f"python {source}" if source.endswith(".py") else f'python -c "import {source}"'
-        raise UsageError(
-            f"{source}: cannot be loaded as Python ({reason}); run {command}"
-        ) from None
-    scenarios = in_module(module)
-    if name not in scenarios:
-        advice = did_you_mean(name, scenarios) or "; decorate it with @detcost.scenario(family=...)"
-        raise UsageError(f'{source}: no scenario "{name}"{advice}')
-    if scenarios[name].strategy or scenarios[name].processes > 1:
-        raise UsageError(
-            f"{reference}: only built-in scenarios may have strategy and processes; "
-            "make the strategy inside the function"
-        )
-    return scenarios[name]
-
-
-def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file; name a scenario as path/to/file.py:name")
-    name = f"detcost_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look modules up by name
-    sys.path.insert(0, str(path.parent.resolve()))  # imports work as in `python file.py`
-    spec.loader.exec_module(module)
-    return module

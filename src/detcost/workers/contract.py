@@ -17,7 +17,7 @@ from detcost.settings.instruction_sets import Cap
 class Cell(msgspec.Struct, frozen=True):
     """A scenario under a setting on a device.
 
-    ``scenario`` is a reference for :func:`detcost.scenarios.registry.load`.
+    ``scenario`` is a reference for :func:`detcost.scenarios.loading.load`.
     """
 
     scenario: str
@@ -189,7 +189,7 @@ class Worker(Protocol):
         """Compare the last outputs with saved outputs."""
 
     def accuracy(self, path: str) -> float | None:
-        """Return the relative error of the last outputs, given saved outputs in float64."""
+        """Return the relative L2 difference of the last outputs from saved outputs."""
 
     def usage(self) -> Usage:
         """Return peak memory and trace counts so far."""

@@ -7,7 +7,7 @@ import platform
 from typing import Any
 
 from detcost.host import cuda, devices
-from detcost.scenarios.registry import load
+from detcost.scenarios.loading import load_all
 from detcost.workers.contract import ScenarioInfo
 from detcost.workers.in_worker.in_force import read_back
 
@@ -19,21 +19,23 @@ class Inspection:
         """Return every physical device."""
         return devices.inventory()
 
-    def describe(self, reference: str) -> ScenarioInfo:
-        """Load a scenario and return its properties."""
-        scenario = load(reference)
-        return ScenarioInfo(
-            reference,
-            scenario.name,
-            scenario.family,
-            scenario.summary,
-            scenario.dtypes,
-            scenario.ignores,
-            scenario.float64_reference,
-            scenario.draws,
-            scenario.expect,
-            scenario.kind,
-        )
+    def describe(self, reference: str) -> list[ScenarioInfo]:
+        """Load the scenarios that a reference names, and return their properties."""
+        return [
+            ScenarioInfo(
+                own_reference,
+                scenario.name,
+                scenario.family,
+                scenario.summary,
+                scenario.dtypes,
+                scenario.ignores,
+                scenario.float64_reference,
+                scenario.draws,
+                scenario.expect,
+                scenario.kind,
+            )
+            for own_reference, scenario in load_all(reference).items()
+        ]
 
     def versions(self) -> dict[str, str]:
         """Return the versions of Python and of packages that affect bits or speed."""

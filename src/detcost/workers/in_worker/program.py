@@ -19,7 +19,8 @@ from detcost.outputs.float64_error import relative_error
 from detcost.outputs.severity import Severity, compare
 from detcost.outputs.trajectory import is_trajectory, trace
 from detcost.scenarios.bench import Bench
-from detcost.scenarios.registry import Scenario, find_built_in, is_external, load
+from detcost.scenarios.loading import load
+from detcost.scenarios.registry import Scenario, find_built_in, is_external
 from detcost.workers.contract import (
     UNPERTURBED,
     Built,
