@@ -347,3 +347,12 @@ def test_affinities_and_offsets_stay_in_their_ranges(monkeypatch):
         cores = perturbations.draw("cpu_affinity", 1, number).cores
         assert set(cores) < {2, 3, 5, 7}
         assert 1 <= perturbations.draw("allocation_offset", 1, number).input_offset <= 64
+
+
+def test_trials_that_have_not_begun_when_the_time_is_up_are_left_out():
+    """The blocks' own comparisons stay, so every count is still true."""
+    profile = msgspec.structs.replace(SHORT, trials_seconds=0.0)
+    unbounded, bounded = run(FakeWorkerFactory()), run(FakeWorkerFactory(), profile=profile)
+    for whole, part in zip(unbounded.arms, bounded.arms, strict=True):
+        more, fewer = whole.divergence()["process"], part.divergence()["process"]
+        assert 0 < fewer.trials < more.trials

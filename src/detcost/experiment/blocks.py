@@ -265,8 +265,12 @@ class Experiment:
     def _run_trials(self) -> None:
         planned = self._plan_trials(self._random)
         self._trials_left = len(planned)
+        end = self._clock() + self.profile.trials_seconds
         trials.TrialRunner(
-            self._supervisor, at_once=self._at_once, on_trial=self._finish_trial
+            self._supervisor,
+            at_once=self._at_once,
+            on_trial=self._finish_trial,
+            time_is_up=lambda: self._clock() > end,
         ).run(planned)
 
     # -- progress -------------------------------------------------------------------

@@ -139,7 +139,7 @@ def _fit(
     return Plan(
         traits,
         settings,
-        _with_seconds(plans[best], BLOCKS_SHARE * max(seconds, needed[best])),
+        _within(plans[best], max(seconds, needed[best])),
         needed[best],
         (plans[richer], needed[richer]) if richer > best else None,
     )
@@ -162,8 +162,9 @@ def estimate(profile: Profile, traits: Traits, settings: tuple[Setting, ...]) ->
     return workers * (start + (blocks - 1) * start / at_once + blocks * timed) + trials
 
 
-def _with_seconds(profile: Profile, seconds: float) -> Profile:
-    return msgspec.structs.replace(profile, seconds=seconds)
+def _within(profile: Profile, seconds: float) -> Profile:
+    blocks = BLOCKS_SHARE * seconds
+    return msgspec.structs.replace(profile, seconds=blocks, trials_seconds=seconds - blocks)
 
 
 def _profile(step: tuple[int, int, int, int, int], scopes: tuple[str, ...]) -> Profile:

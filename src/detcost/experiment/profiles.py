@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import msgspec
@@ -24,6 +25,9 @@ class Profile(msgspec.Struct, frozen=True):
         The relative half-width at which an interval is narrow enough.
     seconds
         The maximum time for all blocks. The block under way is finished.
+    trials_seconds
+        The maximum time for all trials. Trials that have not begun by then are left out: they
+        are in random order, and no result decides which.
     rounds
         Timed bursts of every setting in a block.
     calls
@@ -61,6 +65,7 @@ class Profile(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...] = SCOPES
     settle_seconds: float = 0.03
     burst_seconds: float = 0.015
+    trials_seconds: float = math.inf
 
     @property
     def repeats(self) -> int:

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from detcost.experiment import perturbations
-from detcost.experiment.arm import TRIES, Arm
+from detcost.experiment.arm import Arm, given_up, tries
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import Variants
 from detcost.experiment.supervisor import WorkerSupervisor
@@ -87,12 +87,22 @@ class TrialRunner:
         The number of workers that may be alive at once.
     on_trial
         A function to call after every trial.
+    time_is_up
+        A function that returns whether no further trial may begin.
     """
 
-    def __init__(self, supervisor: WorkerSupervisor, *, at_once: int, on_trial: Callable[[], None]):
+    def __init__(
+        self,
+        supervisor: WorkerSupervisor,
+        *,
+        at_once: int,
+        on_trial: Callable[[], None],
+        time_is_up: Callable[[], bool] = lambda: False,
+    ):
         self._supervisor = supervisor
         self._at_once = at_once
         self._on_trial = on_trial
+        self._time_is_up = time_is_up
 
     def run(self, trials: Sequence[Trial]) -> None:
         """Run all trials. Trials that need the same neighbour run together."""
@@ -122,6 +132,8 @@ class TrialRunner:
                 raise
 
     def _run_one(self, trial: Trial) -> None:
+        if self._time_is_up():
+            return
         if trial.conditions == UNPERTURBED:
             self._run_unperturbed(trial)
         else:
@@ -140,15 +152,15 @@ class TrialRunner:
         """Run one process in other conditions. If it cannot run, these conditions are skipped."""
         arm, label = trial.arm, trial.conditions.label
         tally = arm.tallies[trial.scope]
-        for attempt in range(1, TRIES + 1):
+        for attempt in itertools.count(1):
             if label in tally.skipped or not arm.running:
                 return
             try:
                 self._compare(trial)
                 return
             except WorkerLost as error:
-                if attempt == TRIES:
-                    tally.skip(label, f"{error.reason} (given up after {TRIES} workers)")
+                if attempt >= tries(error):
+                    tally.skip(label, given_up(error))
             except CellError as error:
                 tally.skip(label, error.reason)
 
