@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 #: Parts of the fitted steps whose slopes give the interval.
 PARTS = 5
 #: Fewest distances to fit. Each part then has at least two.
-FEWEST = 3 * PARTS
+FEWEST = 2 * PARTS
 
 
 class Growth(msgspec.Struct, frozen=True, gc=False):
@@ -44,8 +44,8 @@ def estimate(steps: Sequence[int], distances: Sequence[float | None]) -> Growth 
     Two runs of one program part like two neighbouring states of a dynamical system. Their distance
     grows by a factor for each step until it saturates. The slope of its logarithm is the greatest
     Lyapunov exponent of the run (Rosenstein, Collins & De Luca, Physica D 65, 1993). The fit
-    begins after the last step at which the outputs were equal. It ends where the distance first
-    reaches its later level, which is the median of its last quarter.
+    begins after the last step at which the outputs were equal. It ends where a line that is level
+    from there on fits the whole curve best by least squares (Hudson, J. Am. Stat. Assoc. 61, 1966).
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def estimate(steps: Sequence[int], distances: Sequence[float | None]) -> Growth 
     Returns
     -------
     growth or None
-        ``None`` under 15 distances in the fit, which is also so where the distance does not grow.
+        ``None`` under 10 distances in the fit.
 
     Notes
     -----
@@ -66,7 +66,8 @@ def estimate(steps: Sequence[int], distances: Sequence[float | None]) -> Growth 
     too narrow. The fitted steps are divided into b = 5 equal parts. The slope of each part is
     estimated, and the interval is ``exp(slope ± t₍b−1₎ · s/√b)`` with the standard deviation s of
     the parts' slopes: the method of batch means (Schmeiser, Operations Research 30, 1982). In
-    simulations it covers 93–96 % for a random walk around the line, and more for other noise.
+    simulations with and without saturation it covers 91–97 % for a random walk around the line,
+    and more for other noise.
     """
     x, y = _window(steps, distances)
     if len(x) < FEWEST:
@@ -92,9 +93,20 @@ def _window(steps: Sequence[int], distances: Sequence[float | None]) -> tuple[Fl
         return np.empty(0), np.empty(0)
     x = np.array(steps[begin:known], float)
     y = np.log(np.array(distances[begin:known], float))
-    later = float(np.median(y[3 * len(y) // 4 :]))
-    end = int(np.argmax(y >= later)) + 1
+    end = _knee(x, y)
     return x[:end], y[:end]
+
+
+def _knee(x: Floats, y: Floats) -> int:
+    """Return how many points belong to the growth: a line until there, and level from there on."""
+    errors = [_error(np.minimum(x, x[end - 1]), y) for end in range(2, len(x) + 1)]
+    return len(x) - int(np.argmin(errors[::-1])) if errors else len(x)
+
+
+def _error(x: Floats, y: Floats) -> float:
+    """Return the sum of squares that is left by the best line."""
+    residual = y - y.mean() - _slope(x, y) * (x - x.mean())
+    return float(residual @ residual)
 
 
 def _slope(x: Floats, y: Floats) -> float:
