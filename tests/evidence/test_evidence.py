@@ -408,6 +408,11 @@ def test_an_unwritable_file_is_refused_before_measuring(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_a_run_that_measures_nothing_leaves_no_empty_file(tmp_path):
+    journal(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_folder_of_a_journal_is_made(tmp_path):
     journal(tmp_path / "new" / "deep").append([record()])
     assert reading.read(tmp_path) == ([record()], [])

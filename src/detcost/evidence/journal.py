@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -62,9 +63,12 @@ class Journal:
             file.write(_lines(records))
 
     def _check_writable(self) -> None:
+        """Try to write, but make no file: a run that measures nothing leaves no empty one."""
         with self._usage_errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "ab"):
+            with contextlib.suppress(FileNotFoundError), open(self.path, "r+b"):
+                return
+            with tempfile.TemporaryFile(dir=self.path.parent):
                 pass
 
     @contextlib.contextmanager
@@ -84,7 +88,7 @@ def _lines(records: Iterable[msgspec.Struct]) -> bytes:
 
 def _append(path: Path, data: bytes) -> None:
     """Append whole lines or, if the disk is full, nothing."""
-    size = path.stat().st_size
+    size = path.stat().st_size if path.exists() else 0
     if not _ends_with_newline(path, size):
         data = b"\n" + data  # a killed run left half a line: it must not spoil this one
     with open(path, "ab", buffering=0) as file:
