@@ -2,7 +2,7 @@
 
 ::
 
-    python ci_guard.py keras_fit.py:classifier op_determinism
+    python ci_guard.py own/measure_photos.py:pipeline op_determinism
 """
 
 import sys
@@ -18,7 +18,7 @@ def main(scenario, setting):
     measured = detcost.measure(
         scenario, [setting], ["CPU:0"], scopes=SCOPES, profile="quick", out="ci.trials.jsonl"
     )
-    setting = measured.records[-1].setting
+    scenario, setting = measured.records[-1].scenario, measured.records[-1].setting
     choice = detcost.choose(scenario, survive=SCOPES, results=measured.records)
     guarded = next(c for c in choice.candidates if c.setting == setting)
     for check in guarded.findings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -17,9 +18,35 @@ import pytest
 import detcost
 from detcost.evidence import reading
 from detcost.evidence.schema import Evidence
-from paths import ROOT
+from detcost.experiment.profiles import Profile
+from detcost.experiment.request import Request
+from detcost.experiment.run import Run
+from paths import ROOT, TESTS
 
 EXAMPLES = ROOT / "examples"
+#: The programs in ``own/``, and the name of the scenario that measures each.
+PROGRAMS = {
+    "digits": "fit",
+    "photos": "pipeline",
+    "ratings": "adam",
+    "prices": "predict",
+    "transformer": "block",
+    "reviews": "inference",
+}
+PLAIN = TESTS / "programs" / "plain.py"
+#: Enough processes to see what differs from call to call or from process to process.
+BRIEF = Profile(
+    *("brief", (1,), 1.0, 0),
+    rounds=1,
+    calls=4,
+    pythons=1,
+    processes=2,
+    perturbed=0,
+    trials=2,
+    quiet_builds=0,
+    settle_seconds=0.0,
+    burst_seconds=1e-4,
+)
 BIN = Path(sys.executable).parent
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -49,9 +76,8 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A folder with the examples alone: they need nothing else of the repository."""
-    folder = tmp_path_factory.mktemp("examples")
-    for example in EXAMPLES.glob("*.py"):
-        shutil.copy(example, folder)
+    folder = tmp_path_factory.mktemp("all") / "examples"
+    shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
@@ -82,27 +108,88 @@ def differing(record: Evidence) -> list[int]:
     return [record.divergence[scope].divergent for scope in ("repeat", "process")]
 
 
-def test_the_readme_runs_every_example(outputs):
-    commands_run = " ".join(outputs)
-    assert [p.name for p in EXAMPLES.glob("*.py") if p.name not in commands_run] == []
+def test_the_readme_names_every_example():
+    text = (EXAMPLES / "README.md").read_text()
+    files = [path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.py")]
+    assert len(files) > 12
+    assert [name for name in files if f"`{name}`" not in text] == []
 
 
-def test_a_keras_model_is_measured_with_its_state(evidence):
-    measured = evidence["keras_fit.py:classifier"]
-    assert set(measured) == {"default", "op_determinism"}
-    for record in measured.values():
-        assert record.carries_state
+def test_a_program_knows_nothing_of_detcost_which_takes_five_lines_at_most():
+    for program in PROGRAMS:
+        assert "detcost" not in (EXAMPLES / "own" / f"{program}.py").read_text()
+        lines = (EXAMPLES / "own" / f"measure_{program}.py").read_text().splitlines()
+        assert len([line for line in lines if line]) <= 5
+
+
+@with_two_cores
+def test_only_the_pipeline_races_and_op_determinism_cures_it(evidence):
+    photos = evidence["measure_photos.py:pipeline"]
+    assert all(differing(photos["default"]))
+    assert differing(photos["op_determinism"]) == [0, 0]
+    for record in evidence["measure_prices.py:predict"].values():
         assert differing(record) == [0, 0]
         assert record.cost is not None
 
 
+@pytest.fixture(scope="module")
+def plain(outputs: dict[str, str], folder: Path) -> dict[str, list[dict[str, list[str]]]]:
+    """The digests of each program's calls in two processes each, with TensorFlow alone.
+
+    ``PLAIN`` calls the programs as their authors would. ``outputs`` has saved the two models.
+    """
+    runs = {
+        "default": [PLAIN, "default", *PROGRAMS],
+        "op_determinism": [PLAIN, "op_determinism", "photos"],
+    }
+    digests = {}
+    for setting, words in runs.items():
+        processes = [
+            subprocess.Popen(
+                [sys.executable, *words], cwd=folder / "own", stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        digests[setting] = [json.loads(process.communicate()[0]) for process in processes]
+    return digests
+
+
+@pytest.fixture(scope="module")
+def measured(outputs: dict[str, str], folder: Path, factory) -> dict[str, Evidence]:
+    """The evidence of each program under default, from few processes."""
+    with contextlib.chdir(folder):
+        request = Request.parse(
+            [f"own/measure_{program}.py:{name}" for program, name in PROGRAMS.items()],
+            [],
+            ["CPU:0"],
+            scopes=["repeat", "process"],
+            profile=BRIEF,
+            size="small",
+            dtype=None,
+            seed=42,
+        )
+        records = list(Run(request, factory=factory))
+    assert [(record.scenario, record.reason) for record in records if record.reason] == []
+    return dict(zip(PROGRAMS, records, strict=True))
+
+
 @with_two_cores
-def test_only_the_stateful_pipeline_races(evidence):
-    stateful = evidence["data_pipeline.py:stateful_augmentation"]
-    assert all(differing(stateful["default"]))
-    assert differing(stateful["op_determinism"]) == [0, 0]
-    for record in evidence["data_pipeline.py:stateless_augmentation"].values():
-        assert differing(record) == [0, 0]
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_answer_is_that_of_plain_tensorflow(program, plain, measured):
+    """Two fresh processes of plain TensorFlow give the same calls where detcost says so."""
+    first, second = (process[program] for process in plain["default"])
+    same, moves = first == second, len(set(first)) > 1
+    assert same == (program != "photos")
+    record = measured[program]
+    assert (record.divergence["process"].divergent == 0) == same
+    assert (record.divergence["repeat"].divergent == 0) == same
+    if same:
+        assert record.carries_state == moves
+
+
+def test_op_determinism_cures_the_pipeline_in_plain_tensorflow_too(plain):
+    first, second = plain["op_determinism"]
+    assert first == second
 
 
 def test_the_guard_passes_if_no_output_differed(outputs):
@@ -116,17 +203,17 @@ def test_the_guard_fails_if_an_output_differed(evidence, monkeypatch, capsys):
     """On the evidence that is there: measuring it again would take as long again."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     ci_guard = importlib.import_module("ci_guard")
-    scenario = "data_pipeline.py:stateful_augmentation"
+    scenario = "measure_photos.py:pipeline"
     measured = detcost.Measurement([evidence[scenario]["default"]])
     monkeypatch.setattr(detcost, "measure", lambda *given, **options: measured, raising=False)
     assert ci_guard.main(scenario, "default") == 1
     printed = capsys.readouterr()
     assert "process: 6 of 6 differed" in printed.out
-    assert re.search(r"^FAILED: .*stateful_augmentation, repeat: .* differed", printed.err)
+    assert re.search(r"^FAILED: .*measure_photos.py:pipeline, repeat: .* differed", printed.err)
 
 
 def test_the_guard_has_no_traceback_for_a_mistake(folder):
-    wrong = run("python ci_guard.py keras_fit.py:classifier op_determinsm", folder)
+    wrong = run("python ci_guard.py own/measure_photos.py:pipeline op_determinsm", folder)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     [line] = wrong.stderr.splitlines()
     assert line.startswith("ci_guard: ")
@@ -136,5 +223,6 @@ def test_the_guard_has_no_traceback_for_a_mistake(folder):
 def test_the_answer_is_json(outputs):
     [text] = [text for command, text in outputs.items() if command.startswith("detcost choose")]
     answer = json.loads(text)
-    assert answer["best"] in ("default", "op_determinism")
-    assert all(candidate["qualifies"] for candidate in answer["candidates"])
+    assert answer["best"] == "op_determinism"
+    qualifies = {one["setting"]: one["qualifies"] for one in answer["candidates"]}
+    assert qualifies == {"default": CORES < 2, "op_determinism": True}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
@@ -39,8 +41,9 @@ def init(
     kind, path = chosen[0] if chosen else _asked()
     text = TEMPLATES[kind].replace("FILE", file.name)
     if path:
-        text = text.replace('"PATH"', repr(_from_folder_of(file, _checked(kind, path))))
-    file.write_text(text)
+        place = _from_folder_of(file, _checked(kind, path))
+        text = text.replace('"PATH"', json.dumps(place, ensure_ascii=False))
+    _write(file, text)
     typer.echo(f"{file} is written. Measure it: detcost measure {file}")
 
 
@@ -49,8 +52,15 @@ def _check_place(file: Path) -> None:
         raise UsageError(f"{file}: name a Python file, such as {file.name or 'my_model'}.py")
     if file.exists() or file.is_symlink():
         raise UsageError(f"{file}: exists already, and is kept; name another file")
-    if not file.parent.is_dir():
-        raise UsageError(f"{file}: no folder {file.parent}")
+    if importlib.util.find_spec(file.stem):
+        raise UsageError(f"{file}: it would hide the package {file.stem}; name another file")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written ({error.strerror})") from None
 
 
 def _asked() -> tuple[str, Path | None]:

@@ -1,0 +1,5 @@
+from photos import make_dataset
+
+import detcost
+
+pipeline = detcost.dataset(make_dataset)

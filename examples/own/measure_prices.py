@@ -1,0 +1,3 @@
+import detcost
+
+predict = detcost.saved_model("prices")

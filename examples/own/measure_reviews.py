@@ -1,0 +1,3 @@
+import detcost
+
+inference = detcost.keras.file("reviews.keras")
