@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from detcost import intervals
 from detcost.experiment import profiles
-from detcost.experiment.arm import TRIES, Arm
+from detcost.experiment.arm import TRIES, TRIES_OF_HANGING, Arm
 from detcost.experiment.blocks import Experiment, Progress
 from detcost.experiment.profiles import Profile
 from detcost.experiment.scopes import variants
@@ -528,16 +528,38 @@ def test_a_replacement_gives_its_outputs_before_it_is_timed():
 
 
 @pytest.mark.parametrize("method", ["build", "burst", "repeat"])
-def test_only_a_cell_that_keeps_losing_workers_is_given_up(method: str):
+@pytest.mark.parametrize(("status", "tries"), [("crashed", TRIES), ("timed_out", TRIES_OF_HANGING)])
+def test_only_a_cell_that_keeps_losing_workers_is_given_up(method: str, status: str, tries: int):
+    """A worker that hangs costs its whole time limit, so fewer of them are waited for."""
     factory = FakeWorkerFactory(
-        {SLOWER: Behaviour(errors=lose(method, *range(100), status="timed_out"))}
+        {SLOWER: Behaviour(errors=lose(method, *range(100), status=status))}
     )
     more = msgspec.structs.replace(QUICK, processes=12)
     experiment = run(factory, "op_determinism threads=1", profile=more)
     given_up, other = experiment.arms[1:]
-    assert (given_up.status, given_up.lost) == ("timed_out", TRIES)
-    assert f"given up after {TRIES} workers" in given_up.reason
+    assert (given_up.status, given_up.lost) == (status, tries)
+    assert f"given up after {tries} workers" in given_up.reason
     assert (other.status, other.divergence()["process"].trials) == ("ok", more.processes)
+
+
+@pytest.mark.parametrize("method", ["build", "repeat"])
+def test_a_program_that_never_returns_is_given_up_after_one_worker(method: str):
+    """Otherwise each worker of each setting would be waited for, which takes an hour."""
+    hangs = Behaviour(errors=lose(method, *range(100), status="timed_out"))
+    factory = FakeWorkerFactory(dict.fromkeys(("default", SLOWER, "threads=1"), hangs))
+    experiment = run(factory, f"{SLOWER} threads=1")
+    assert len(factory.conditions) == 1
+    assert {arm.status for arm in experiment.arms} == {"timed_out"}
+    assert {arm.reason for arm in experiment.arms} == {
+        "killed by SIGKILL under default; no other worker was waited for"
+    }
+
+
+def test_a_worker_that_hangs_after_others_have_run_is_replaced():
+    factory = FakeWorkerFactory({"default": Behaviour(errors=lose("build", 2, status="timed_out"))})
+    experiment = run(factory)
+    assert experiment.arms[0].lost + experiment.aa_arm.lost == 1
+    assert {arm.status for arm in experiment.arms} == {"ok"}
 
 
 def test_results_from_before_a_cell_is_given_up_are_kept():

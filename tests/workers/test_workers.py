@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from detcost.settings.grammar import Setting, parse
-from detcost.workers import process
+from detcost.workers import limits
 from detcost.workers.contract import Cell, CellError, WorkerLost
 from detcost.workers.launch import ForkWorkerFactory, SpawnWorkerFactory
 from paths import USER_SCENARIOS
@@ -125,7 +125,7 @@ def test_an_absent_device_does_not_apply(factory):
 
 
 def test_a_worker_that_hangs_is_killed_and_timed_out(factory, monkeypatch):
-    monkeypatch.setattr(process, "BUILD_LIMIT", 2.0)
+    monkeypatch.setattr(limits, "FIRST_CALL", 2.0)
     worker = factory.start(user("hangs"))
     with pytest.raises(WorkerLost) as caught:
         worker.build()

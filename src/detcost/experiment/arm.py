@@ -18,6 +18,18 @@ from detcost.workers.contract import Cell, CellError, ProgramRaised, Usage, Work
 
 #: Workers that a cell may lose before it is given up.
 TRIES = 3
+#: Workers that a cell may lose if the last one hung. Each of them costs its whole time limit.
+TRIES_OF_HANGING = 2
+
+
+def tries(error: WorkerLost) -> int:
+    """Return how many workers a cell may lose, if the last one is lost in this way."""
+    return TRIES_OF_HANGING if error.status == "timed_out" else TRIES
+
+
+def given_up(error: WorkerLost) -> str:
+    """Return the reason of a cell or a condition that is given up."""
+    return f"{error.reason} (given up after {tries(error)} workers)"
 
 
 @dataclass(eq=False)
@@ -66,9 +78,9 @@ class Arm:
         """Count a lost worker. Give the cell up if another worker would not help."""
         if isinstance(error, WorkerLost):
             self.lost += 1
-            if self.lost < TRIES:
+            if self.lost < tries(error):
                 return
-            self.reason = f"{error.reason} (given up after {TRIES} workers)"
+            self.reason = given_up(error)
         else:
             self.reason = error.reason
         self.status = error.status

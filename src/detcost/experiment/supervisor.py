@@ -56,11 +56,15 @@ class WorkerSupervisor:
         self.directory = directory
         self.calls = calls
         self.float64_file: str | None = None
+        self._any_started = False
+        self._hangs: str | None = None
 
     def start(
         self, arm: Arm, *, timed: bool, side_by_side: int, python: int
     ) -> WorkerSession | None:
         """Start a worker and compare its first outputs. Try again if the worker is lost.
+
+        If the very first worker hangs, all others would hang too. None of them is waited for.
 
         Parameters
         ----------
@@ -83,13 +87,17 @@ class WorkerSupervisor:
         DeviceMemoryExceeded
             If memory runs out with more than two workers side by side.
         """
-        while arm.running:
+        while arm.running and not self._hangs:
             try:
                 return self.start_once(arm, timed=timed, python=python, conditions=UNPERTURBED)
             except CellError as error:
                 if error.status == "out_of_memory" and side_by_side > 2:
                     raise DeviceMemoryExceeded from None
                 arm.fail_at_start(error)
+                if error.status == "timed_out" and not self._any_started:
+                    self._hangs = f"{error.reason} under {arm.cell.setting}"
+        if arm.running:
+            arm.fail(CellError("timed_out", f"{self._hangs}; no other worker was waited for"))
         return None
 
     def start_once(
@@ -144,6 +152,7 @@ class WorkerSupervisor:
         elif built.digest != arm.sequences.reference[0]:
             self._record_severity(session, "process", arm.first_output_file)
         later = worker.repeat(self.calls - 1)
+        self._any_started = True
         arm.sequences.add(CallDigests(python, label, (built.digest, *later)))
         if is_reference:
             self._save_last(session)

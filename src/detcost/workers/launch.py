@@ -20,6 +20,7 @@ from detcost.errors import UsageError
 from detcost.host import noisy_neighbours
 from detcost.settings.grammar import Setting
 from detcost.workers.contract import UNPERTURBED, Cell, Conditions, WorkerLost
+from detcost.workers.limits import FirstCalls
 from detcost.workers.process import InspectionWorker, ProcessWorker, last_line
 from detcost.workers.worker_main import worker_main
 
@@ -65,7 +66,9 @@ class ForkServer:
         self._ready = False
         self._lock = threading.Lock()  # keeps a request and its answer together
 
-    def fork(self, cell: Cell | None, conditions: Conditions, log: Path) -> ProcessWorker:
+    def fork(
+        self, cell: Cell | None, conditions: Conditions, log: Path, first_calls: FirstCalls
+    ) -> ProcessWorker:
         """Fork a worker for the cell, or one for an inspection.
 
         Raises
@@ -82,7 +85,9 @@ class ForkServer:
             reduction.send_handle(self._control, theirs.fileno(), self._process.pid)
             pid = self._control.recv()
         return ProcessWorker(
-            ours, pid, log, exit_code=lambda: self._exit_code(pid), kill=lambda: self._kill(pid)
+            *(ours, pid, log, cell, first_calls),
+            exit_code=lambda: self._exit_code(pid),
+            kill=lambda: self._kill(pid),
         )
 
     def alive(self) -> bool:
@@ -131,6 +136,7 @@ class _WorkerFactory:
         self._seed = seed
         self._directory = tempfile.TemporaryDirectory(prefix="detcost-")
         self._numbers = itertools.count()
+        self._first_calls = FirstCalls()
 
     def start(
         self, cell: Cell | None, conditions: Conditions = UNPERTURBED, *, python: int = 0
@@ -192,7 +198,7 @@ class ForkWorkerFactory(_WorkerFactory):
         """
         try:
             fork_server = self._fork_server(self._variables(cell, conditions, python))
-            return fork_server.fork(cell, conditions, self._log("worker"))
+            return fork_server.fork(cell, conditions, self._log("worker"), self._first_calls)
         except (EOFError, OSError):
             raise WorkerLost("crashed", "the fork server died") from None
 
@@ -241,7 +247,11 @@ class SpawnWorkerFactory(_WorkerFactory):
             process.join()
             return process.exitcode
 
-        return ProcessWorker(ours, process.pid, log, exit_code=exit_code, kill=process.kill)
+        return ProcessWorker(
+            *(ours, process.pid, log, cell, self._first_calls),
+            exit_code=exit_code,
+            kill=process.kill,
+        )
 
 
 def start_workers(seed: int = 42) -> ForkWorkerFactory | SpawnWorkerFactory:

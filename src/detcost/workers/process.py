@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,6 +16,7 @@ from detcost.host.devices import Device
 from detcost.workers.contract import (
     Built,
     Burst,
+    Cell,
     CellError,
     ProgramRaised,
     ScenarioInfo,
@@ -22,13 +24,10 @@ from detcost.workers.contract import (
     Usage,
     WorkerLost,
 )
+from detcost.workers.limits import FIRST_CALL, FirstCalls, limit
 
-#: Maximum seconds for a first request, which builds, traces, compiles and autotunes.
-BUILD_LIMIT = 300.0
-#: Maximum seconds for any other request, in addition to the expected duration of steps.
-REQUEST_LIMIT = 60.0
-#: Factor by which a step may be slower than the last one, on a loaded machine.
-LOADED = 100
+#: What a worker does for a request, in the reason for which it was lost.
+_DOING = {"build": "the first call", "repeat": "a call", "burst": "a burst of calls"}
 #: The beginning of TensorFlow's log lines below warnings: a level, and a date or a time.
 _INFORMATION = re.compile(
     r"(\d{4}-\d\d-\d\d \S+: )?I(\d{4})? |WARNING: All log messages before absl"
@@ -36,13 +35,25 @@ _INFORMATION = re.compile(
 
 
 class ProcessWorker:
-    """A worker in another process, connected by a pipe."""
+    """A worker in another process, connected by a pipe.
+
+    Parameters
+    ----------
+    connection, pid, log
+        The pipe to the process, the process, and the files of its output without their suffixes.
+    cell, first_calls
+        What the process runs, and what its time limit follows from.
+    exit_code, kill
+        Functions that return the exit code of the process, and that end it.
+    """
 
     def __init__(
         self,
         connection: Connection,
         pid: int,
         log: Path,
+        cell: Cell | None,
+        first_calls: FirstCalls,
         *,
         exit_code: Callable[[], int | None],
         kill: Callable[[], None],
@@ -52,47 +63,70 @@ class ProcessWorker:
         self._exit_code = exit_code
         self._kill = kill
         self._log = log
-        self._step_seconds = 0.0
+        self._cell = cell
+        self._first_calls = first_calls
+        self._build_seconds = 0.0
+        self._call_seconds = 0.0
 
     def build(self) -> Built:
         """See :class:`~detcost.workers.contract.Worker`."""
-        built: Built = self.request(BUILD_LIMIT, "build")
-        self._step_seconds = built.seconds
+        built: Built = self._first_call("build")
+        self._call_seconds = built.seconds
         return built
 
     def survey(self) -> Traits:
         """See :class:`~detcost.workers.contract.Worker`."""
-        answer: Traits = self.request(BUILD_LIMIT, "survey")
+        answer: Traits = self._first_call("survey")
+        return answer
+
+    def _first_call(self, method: str) -> Any:
+        """Send the request that builds the program, and record how long it took."""
+        assert self._cell is not None
+        began = time.monotonic()
+        try:
+            answer = self.request(self._first_calls.limit(self._cell), method)
+        except WorkerLost as error:
+            if error.status == "timed_out":
+                self._first_calls.timed_out(self._cell)
+            raise
+        self._build_seconds = time.monotonic() - began
+        self._first_calls.done(self._cell, self._build_seconds)
         return answer
 
     def repeat(self, times: int) -> list[str]:
-        """See :class:`~detcost.workers.contract.Worker`."""
-        answer: list[str] = self.request(self._limit(times), "repeat", times)
-        return answer
+        """See :class:`~detcost.workers.contract.Worker`. Each call has a limit of its own."""
+        return [self._repeat_once() for _ in range(times)]
+
+    def _repeat_once(self) -> str:
+        began = time.monotonic()
+        digest: str
+        [digest] = self.request(limit(self._call_seconds), "repeat", 1)
+        self._call_seconds = time.monotonic() - began
+        return digest
 
     def burst(self, settle: float, seconds: float) -> Burst:
         """See :class:`~detcost.workers.contract.Worker`."""
-        limit = self._limit(2) + LOADED * (settle + seconds)
-        answer: Burst = self.request(limit, "burst", settle, seconds)
-        self._step_seconds = answer.step
+        expected = settle + seconds + 2 * self._call_seconds
+        answer: Burst = self.request(limit(expected), "burst", settle, seconds)
+        self._call_seconds = answer.step
         return answer
 
     def save_outputs(self, path: str) -> None:
         """See :class:`~detcost.workers.contract.Worker`."""
-        self.request(REQUEST_LIMIT, "save_outputs", path)
+        self.request(limit(self._build_seconds), "save_outputs", path)
 
     def severity(self, path: str) -> Any:
         """See :class:`~detcost.workers.contract.Worker`."""
-        return self.request(REQUEST_LIMIT, "severity", path)
+        return self.request(limit(self._build_seconds), "severity", path)
 
     def accuracy(self, path: str) -> float | None:
         """See :class:`~detcost.workers.contract.Worker`."""
-        answer: float | None = self.request(REQUEST_LIMIT, "accuracy", path)
+        answer: float | None = self.request(limit(self._build_seconds), "accuracy", path)
         return answer
 
     def usage(self) -> Usage:
         """See :class:`~detcost.workers.contract.Worker`."""
-        answer: Usage = self.request(REQUEST_LIMIT, "usage")
+        answer: Usage = self.request(limit(0), "usage")
         return answer
 
     def close(self) -> None:
@@ -105,11 +139,8 @@ class ProcessWorker:
         for suffix in (".out", ".err"):
             self._log.with_suffix(suffix).unlink(missing_ok=True)
 
-    def _limit(self, steps: int) -> float:
-        return REQUEST_LIMIT + LOADED * steps * self._step_seconds
-
-    def request(self, limit: float, method: str, *arguments: Any) -> Any:
-        """Send a request and return its result, within ``limit`` seconds.
+    def request(self, seconds: float, method: str, *arguments: Any) -> Any:
+        """Send a request and return its result, within some seconds.
 
         Raises
         ------
@@ -120,9 +151,10 @@ class ProcessWorker:
         """
         try:
             self._connection.send((method, arguments))
-            if not self._connection.poll(limit):
+            if not self._connection.poll(seconds):
                 self.close()
-                raise WorkerLost("timed_out", f"{method} took more than {limit:.0f} s")
+                doing = _DOING.get(method, method)
+                raise WorkerLost("timed_out", f"{doing} took more than {seconds:.0f} s")
             status, value = self._connection.recv()
         except (EOFError, OSError):
             raise self._explain_death(method) from None
@@ -154,8 +186,8 @@ class InspectionWorker:
     def __init__(self, worker: ProcessWorker):
         self._worker = worker
 
-    def describe(self, reference: str) -> ScenarioInfo:
-        """Return the properties of a scenario.
+    def describe(self, reference: str) -> list[ScenarioInfo]:
+        """Return the properties of the scenarios that a reference names, each with its own.
 
         Raises
         ------
@@ -163,7 +195,7 @@ class InspectionWorker:
             If the file or the scenario does not exist, or the file cannot be loaded.
         """
         try:
-            answer: ScenarioInfo = self._worker.request(BUILD_LIMIT, "describe", reference)
+            answer: list[ScenarioInfo] = self._worker.request(FIRST_CALL, "describe", reference)
         except WorkerLost as error:
             raise UsageError(f"{reference}: cannot be loaded ({error.reason})") from None
         except CellError as error:
@@ -172,17 +204,17 @@ class InspectionWorker:
 
     def devices(self) -> list[Device]:
         """Return every physical device that TensorFlow reports, the CPU first."""
-        answer: list[Device] = self._worker.request(BUILD_LIMIT, "devices")
+        answer: list[Device] = self._worker.request(FIRST_CALL, "devices")
         return answer
 
     def versions(self) -> dict[str, str]:
         """Return the versions of Python and of packages that affect bits or speed."""
-        answer: dict[str, str] = self._worker.request(BUILD_LIMIT, "versions")
+        answer: dict[str, str] = self._worker.request(FIRST_CALL, "versions")
         return answer
 
     def read_back(self) -> dict[str, Any]:
         """Return TensorFlow's default configuration."""
-        answer: dict[str, Any] = self._worker.request(BUILD_LIMIT, "read_back")
+        answer: dict[str, Any] = self._worker.request(FIRST_CALL, "read_back")
         return answer
 
     def close(self) -> None:
