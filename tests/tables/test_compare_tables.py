@@ -109,7 +109,8 @@ def test_the_verdict_is_about_programs_and_not_about_a_setting():
     assert "as fast, within 2 %" in printed(pair(cost=cost(1.0, 0.99, 1.01)))
 
 
-def test_equal_bits_need_no_advice():
+def test_equal_bits_need_no_advice_and_no_distance():
+    assert "apart by" not in printed(pair())
     assert advice(pair(), pair(setting="op_determinism")) == []
 
 

@@ -179,7 +179,8 @@ def _rows(records: Sequence[PairEvidence]) -> Iterator[tuple[str, list[list[str]
         return name, [list(cell(record)) or ["–"] for record in records]
 
     yield row("bits", _bits_cell)
-    yield row("apart by", lambda record: _distance(record.severity_at_first))
+    if any(record.severity_at_first for record in records):
+        yield row("apart by", lambda record: _distance(record.severity_at_first))
     if any(_grows(record) for record in records):
         yield row("in the last call", lambda record: _distance(record.severity_at_last))
     yield row(f"{first} with itself", lambda record: _own(record.first))
