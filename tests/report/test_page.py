@@ -18,10 +18,11 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from detcost.choosing.answers import Choice, choose
 from detcost.choosing.question import Question
 from detcost.evidence import reading
+from detcost.evidence.following import FollowedProcess, Following
 from detcost.evidence.schema import SCOPES, Control, Controls, Divergence, Evidence, Variant
 from detcost.report import site
 from detcost.tables.choice_tables import headline
-from factories import cost, divergence, failed, racing, record, variant
+from factories import cost, divergence, failed, following, racing, record, variant
 from paths import ROOT
 
 AXE = resources.files("axe_playwright_python") / "axe.min.js"
@@ -553,6 +554,70 @@ def test_the_page_follows_the_dark_scheme(tab, real):
     assert tab.evaluate(brightness) > 200
     tab.emulate_media(color_scheme="dark")
     assert tab.evaluate(brightness) < 60
+
+
+# -- followed over many steps ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory) -> Path:
+    """The page of cells that were followed: one parts, one never does, one has odd figures."""
+    never = Following(40, [FollowedProcess("process", "quiet", 0)])
+    odd = FollowedProcess(
+        *(HOSTILE, "quiet", 9, 2, [HOSTILE]),
+        steps=[2, 2, -1, 10**15, 3, 4],
+        relative=[1e-300, 1e300, 1.0, 1.0, -1.0, 0.0, 1e-3],
+        max_ulp=[None],
+    )
+    long = FollowedProcess("threads", "1", 5, 1, [], list(range(1, 5001)), [1e-7] * 5000)
+    records = [
+        record(following=following()),
+        record(setting="op_determinism", following=never),
+        record(setting="xla", following=following(1.5)),
+        record(setting="tf32=off", following=Following(10**15, [odd, long])),
+        record(setting="threads=1", following=Following(9, [], {"quiet": HOSTILE})),
+    ]
+    return page_of(tmp_path_factory.mktemp("followed"), records)
+
+
+def test_two_curves_show_how_the_setting_and_default_part(tab, followed):
+    details = opened(tab, followed, "matmul_square", "xla")
+    chart = details.get_by_role("img", name="Distance of the outputs by step, process")
+    label = chart.get_attribute("aria-label")
+    assert "xla: parts at step 3 of 40; distance 1e-08 then, 1e-02 at the end" in label
+    assert "default (dashed): parts at step 3 of 40" in label
+    assert chart.locator("polyline").count() == 2
+    expect(details).to_contain_text("threads: 0 of 40 steps differed")
+
+
+def test_a_setting_that_never_parts_stands_beside_the_curve_of_default(tab, followed):
+    details = opened(tab, followed, "matmul_square", "op_determinism")
+    expect(details).to_contain_text("process: 0 of 40 steps differed")
+    assert details.locator("polyline.of-default").count() == 1
+    assert details.locator("polyline:not(.of-default)").count() == 0
+
+
+def test_default_has_its_own_curve_alone(tab, followed):
+    details = opened(tab, followed, "matmul_square")
+    assert details.locator("polyline").count() == 1
+    assert details.locator("polyline.of-default").count() == 0
+
+
+def test_odd_figures_of_untrusted_evidence_are_left_out(tab, followed):
+    details = opened(tab, followed, "matmul_square", "tf32=off")
+    points = details.locator("polyline")
+    expect(points.first).to_be_visible()
+    texts = [points.nth(i).get_attribute("points") for i in range(points.count())]
+    assert all("NaN" not in text and len(text.split()) <= 200 for text in texts)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_curves(tab, followed, scheme):
+    tab.emulate_media(color_scheme=scheme)
+    opened(tab, followed, "matmul_square", "xla")
+    tab.evaluate(AXE.read_text())
+    found = tab.evaluate("axe.run()")
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
 
 
 # -- several machines, untrusted text -------------------------------------------------------------

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from detcost.evidence import schema
 from detcost.outputs.severity import Severity
 from detcost.report.projection import LONGEST, Projection
 from detcost.tables.evidence_tables import cost_text
+from detcost.tables.followed import process_text
 
 #: Hexadecimal digits that the page keeps of a digest. They suffice to tell outputs apart.
 DIGEST = 16
+#: The most curves of a cell, and points of a curve, that the page keeps of untrusted evidence.
+MOST_SCOPES, MOST_POINTS = len(schema.SCOPES), 200
 
 
 class Figure(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -44,6 +49,24 @@ class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
     same_setting: Figure | None
 
 
+class Curve(msgspec.Struct, frozen=True, gc=False):
+    """The process that differs first in a scope, followed over many steps.
+
+    Attributes
+    ----------
+    steps
+        How many steps it was followed.
+    at, relative
+        The steps with a known distance above zero, and these distances.
+    """
+
+    scope: str
+    text: str
+    steps: int
+    at: list[int]
+    relative: list[float]
+
+
 class CellView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A measured cell. Fields are those of evidence, in seconds and bytes.
 
@@ -70,6 +93,7 @@ class CellView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     digest: str | None
     same_bits_as_default: str | None
     carries_state: bool | None
+    followed: list[Curve]
     overridden: str | None
     measured_at: str
     origin: int
@@ -98,6 +122,7 @@ class CellViews:
             record.digest and record.digest[:DIGEST],
             record.same_bits_as_default,
             record.carries_state,
+            _curves(record.following) if record.following else [],
             "; ".join(record.overridden)[:LONGEST] if record.overridden else None,
             record.measured_at,
             self._origin(record),
@@ -114,6 +139,22 @@ class CellViews:
             figure = Figure(cost_text(same), *figures) if figures else None
             self.origins.append(Origin(record.run_id, profile, record.seed, record.commit, figure))
         return place
+
+
+def _curves(following: schema.Following) -> list[Curve]:
+    """Return a curve for each scope. Evidence is untrusted: it may have too many points."""
+    curves = []
+    for scope, process in list(following.by_scope().items())[:MOST_SCOPES]:
+        points = zip(process.steps[:MOST_POINTS], process.relative, strict=False)
+        known = [
+            (step, relative)
+            for step, relative in points
+            if relative and 0 < relative < math.inf and 0 < step <= following.steps
+        ]
+        text = process_text(process, following.steps)[:LONGEST]
+        at, distances = [step for step, _ in known], [relative for _, relative in known]
+        curves.append(Curve(scope[:LONGEST], text, following.steps, at, distances))
+    return curves
 
 
 def _cost(cost: schema.Cost) -> CostView:

@@ -35,6 +35,8 @@ type Severity = {
   mean_relative: number | null;
   outputs: string[];
 };
+/** Two processes followed over many steps, as detcost.report.cells.Curve. */
+type Curve = { scope: string; text: string; steps: number; at: number[]; relative: number[] };
 type Cell = {
   status: string;
   reason: string | null;
@@ -48,6 +50,7 @@ type Cell = {
   digest: string | null;
   same_bits_as_default: string | null;
   carries_state: boolean | null;
+  followed: Curve[];
   overridden: string | null;
   measured_at: string;
   run: string;
@@ -301,6 +304,7 @@ interface Detcost {
   intervalBar(cost: SubjectCost, scale: Scale): SVGElement;
   blockChart(cost: Cost, isDefault: boolean): Node;
   historyChart(points: { label: string; day: string; cost: Observation }[], what: string): Node;
+  followed(setting: string, own: Curve[], ofDefault: Curve[]): HTMLElement | null;
   costCell(cost: SubjectCost | null, scale: Scale, isDefault: boolean): HTMLElement;
 
   showAnswer(state: State, choice: Choice): void;

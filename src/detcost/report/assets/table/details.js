@@ -84,9 +84,17 @@
       const isDefault = (cell.stands_for ?? setting) === "default";
       const chart = cell.cost ? detcost.blockChart(cell.cost, isDefault) : null;
       const checks = scopes(detcost.checksOf(state.view, row, column));
+      const curves = detcost.followed(setting, cell.followed, ofDefault(state, row, cell));
       parts.unshift(el("div", {}, el("h3", {}, "Block by block"), chart), checks);
+      if (curves) parts.push(curves);
     }
     return el("div", { class: "cell within" }, ...parts);
+  }
+
+  /** The curves of default in the same run. @param {State} state @param {number} row @param {Cell} cell */
+  function ofDefault({ view }, row, cell) {
+    const other = view.cells[row][view.settings.indexOf("default")];
+    return other && other !== cell && other.run === cell.run ? other.followed : [];
   }
 
   /** @param {(Check | null)[]} checks */
