@@ -35,12 +35,13 @@ bench: $(VENV)/bench.stamp  ## measure this machine, publish the site, print the
 	  safe directory "$(CURDIR)/.git" >"$(GIT_CONFIG_SYSTEM)"
 	@$(BIN)/python -c "$$machine_is_known" 2>/dev/null || \
 	{ echo "Noting this machine in ~/.asv-machine.json"; $(BIN)/asv machine --yes >/dev/null; }
-	@$(BIN)/asv run $(ASV_ARGS); code=$$?; \
+	@DETCOST_FAILURES="$(CURDIR)/.asv/failures" $(BIN)/asv run $(ASV_ARGS); code=$$?; \
 	if [ $$code -ne 0 ] && [ $$code -ne 2 ]; then exit $$code; fi; \
-	$(BIN)/asv publish && $(BIN)/detcost show --results results || exit $$?; \
-	if [ $$code -eq 2 ]; then echo "Some benchmarks failed; their reasons are in the table." >&2; fi; \
+	if $(BIN)/asv publish && $(BIN)/detcost show --results results; then \
 	echo "asv's graphs: $(BIN)/asv preview --browser"; \
 	echo "The page to choose on, which opens from disk: $(CURDIR)/.asv/html/chooser/index.html"; \
+	else code=$$?; fi; \
+	if [ -s .asv/failures ]; then echo "Not measured:" >&2; sed 's/^/  /' .asv/failures >&2; fi; \
 	exit $$code
 
 test: lint  ## lint, check types, run every test
