@@ -356,11 +356,21 @@ def test_the_reference_outputs_of_every_cell_are_saved():
     experiment = run(factory)
     arms = [*experiment.arms, experiment.aa_arm]
     first, last = ([getattr(arm, f"{n}_output_file") for arm in arms] for n in ("first", "last"))
-    assert len({*first, *last}) == 6
     assert all(Path(path).parent.name.startswith("detcost-reference-") for path in first + last)
     for arm, first_path, last_path in zip(arms, first, last, strict=True):
         assert factory.saved[first_path] == arm.sequences.reference[0]
         assert factory.saved[last_path] == arm.sequences.reference[-1]
+
+
+def test_outputs_of_the_same_bytes_are_saved_once():
+    """Gigabytes of output take seconds to write, and room on the disk, for every setting."""
+    behaviours = {"threads=1": Behaviour(output=lambda conditions: "other")}
+    factory = FakeWorkerFactory(behaviours)
+    experiment = run(factory, f"{SLOWER} threads=1")
+    assert sum(method == "save_outputs" for _, _, method in factory.log) == 2
+    default, slower, single = experiment.arms
+    assert default.first_output_file == slower.first_output_file
+    assert factory.saved[single.first_output_file] == single.sequences.reference[0]
 
 
 # -- the steady state --------------------------------------------------------------------

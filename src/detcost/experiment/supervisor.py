@@ -56,6 +56,7 @@ class WorkerSupervisor:
         self.directory = directory
         self.calls = calls
         self.float64_file: str | None = None
+        self._saved: dict[str, str] = {}  # files of outputs, by their digest
         self._any_started = False
         self._hangs: str | None = None
 
@@ -148,7 +149,7 @@ class WorkerSupervisor:
             arm.first_calls.append(built.seconds)
         is_reference = not arm.sequences
         if is_reference:
-            self._save_first(session)
+            self._save_first(session, built.digest)
         elif built.digest != arm.sequences.reference[0]:
             self._record_severity(session, "process", arm.first_output_file)
         later = worker.repeat(self.calls - 1)
@@ -159,18 +160,24 @@ class WorkerSupervisor:
         else:
             self._compare_last(session, later[-1], built.digest)
 
-    def _save_first(self, session: WorkerSession) -> None:
+    def _save_first(self, session: WorkerSession, digest: str) -> None:
         arm = session.arm
-        arm.first_output_file = str(self.directory / f"{id(arm)}-first")
-        session.worker.save_outputs(arm.first_output_file)
+        arm.first_output_file = self._save(session, digest)
         if self.float64_file:
             arm.accuracy = session.worker.accuracy(self.float64_file)
 
     def _save_last(self, session: WorkerSession) -> None:
         arm = session.arm
         if arm.sequences.moves:
-            arm.last_output_file = str(self.directory / f"{id(arm)}-last")
-            session.worker.save_outputs(arm.last_output_file)
+            arm.last_output_file = self._save(session, arm.sequences.reference[-1])
+
+    def _save(self, session: WorkerSession, digest: str) -> str:
+        """Return a file with the worker's last outputs. Another arm may have saved these bytes."""
+        if digest not in self._saved:
+            path = str(self.directory / f"{id(session.arm)}-{len(self._saved)}")
+            session.worker.save_outputs(path)
+            self._saved[digest] = path
+        return self._saved[digest]
 
     def _compare_last(self, session: WorkerSession, last: str, first: str) -> None:
         """Measure the severity of the last output, which the worker still holds."""

@@ -20,7 +20,7 @@ from detcost.outputs.severity import Severity, compare
 from detcost.outputs.trajectory import is_trajectory, trace
 from detcost.scenarios.bench import Bench
 from detcost.scenarios.loading import load
-from detcost.scenarios.registry import Scenario, find_built_in, is_external
+from detcost.scenarios.registry import Rows, Scenario, find_built_in, is_external
 from detcost.workers.contract import (
     UNPERTURBED,
     Built,
@@ -32,6 +32,7 @@ from detcost.workers.contract import (
     Usage,
 )
 from detcost.workers.in_worker.applied_setting import AppliedSetting
+from detcost.workers.in_worker.resetting import Resetting
 from detcost.workers.in_worker.survey import OpRecorder
 from detcost.workers.peers import Peers, start_peers
 
@@ -82,6 +83,8 @@ class Program:
         self._outputs: Any = None
         self._signature: tuple[str, ...] | None = None
         self._trajectory = False
+        self._rows: Rows = None
+        self._resetting = Resetting(self._bench.reseed)
         self._forked = False
         self._step_seconds = 0.0
 
@@ -101,12 +104,17 @@ class Program:
         setting.apply()
         self._place()
         setting.enter(external=self._built_in is None)
+        if self._built_in is None or self._built_in.reset:
+            self._resetting.watch()
         scenario = load(self._cell.scenario)
         setting.loaded(scenario)
         self._step = self._make_step(scenario)
         setting.built()
+        (self._resetting.begin if scenario.reset else self._resetting.release)()
         printed = _bytes_printed()
-        seconds = self._step_seconds = self._run(1)
+        seconds = self._step_seconds = self._run_once()
+        if self._resetting.grew:  # such a call draws numbers that later calls do not draw
+            self._run_once()
         digest = self._digest()
         if _bytes_printed() > printed:
             raise CellError("failed", "step() prints, which would be timed; remove it")
@@ -124,7 +132,7 @@ class Program:
             self._synchronise = tf.test.experimental.sync_devices
 
     def _make_step(self, scenario: Scenario) -> Callable[[], Any]:
-        self._trajectory = scenario.trajectory
+        self._trajectory, self._rows = scenario.trajectory, scenario.rows
         build = scenario.build
         if not self._converts:
             build = tf.autograph.experimental.do_not_convert(
@@ -158,8 +166,13 @@ class Program:
 
     def _repeat_once(self) -> str:
         with self._peers.broadcast("repeat", 1):
-            self._step_seconds = self._run(1)
+            self._step_seconds = self._run_once()
             return self._digest()
+
+    def _run_once(self) -> float:
+        """Run a step whose outputs are compared, and return its seconds."""
+        self._resetting.restart_random()
+        return self._run(1)
 
     def burst(self, settle: float, seconds: float) -> Burst:
         """Run for ``settle`` seconds, then time steps for ``seconds``, but at least one step.
@@ -167,6 +180,10 @@ class Program:
         A step after idleness takes longer than the same step in a loop: caches, the scheduler's
         load estimate and the other cores must settle. A step longer than :data:`LONG_STEP`
         times ``settle`` is timed at once, since only its beginning is affected.
+
+        If the scenario is reset, each step is timed alone, and the time between two steps does
+        not count. A step that pulls from an iterator then includes the start of its pipeline.
+        The global random numbers go on, since a step after their restart would take longer.
         """
         first = last = self._step_seconds
         left = settle if first < LONG_STEP * settle else 0.0
@@ -189,24 +206,36 @@ class Program:
 
     def _run(self, steps: int) -> float:
         """Run consecutive steps and return their seconds, without digesting or comparing."""
-        step, synchronise = self._step, self._synchronise
         gc.disable()
+        if self._resetting.active:
+            seconds = sum(self._timed_after_reset() for _ in range(steps))
+        else:
+            seconds = self._timed(steps)
+        gc.enable()
+        return seconds
+
+    def _timed_after_reset(self) -> float:
+        self._resetting.put_back()
+        self._synchronise()
+        return self._timed(1)
+
+    def _timed(self, steps: int) -> float:
+        step, synchronise = self._step, self._synchronise
         start = perf_counter()
         for _ in range(steps):
             outputs = step()
         synchronise()
         seconds = perf_counter() - start
-        gc.enable()
         self._outputs = outputs
         return seconds
 
     def save_outputs(self, path: str) -> None:
         """Write the last outputs to a file."""
-        digests.save(digests.leaves(self._outputs), path)
+        digests.save(self._leaves(), path)
 
     def severity(self, path: str) -> Severity:
         """Compare the last outputs with those saved in a file."""
-        reference, leaves = digests.load(path), digests.leaves(self._outputs)
+        reference, leaves = digests.load(path), self._leaves()
         severity = compare(reference, leaves)
         if not self._trajectory:
             return severity
@@ -214,7 +243,11 @@ class Program:
 
     def accuracy(self, path: str) -> float | None:
         """Return the relative error of the last outputs, given those saved in a file."""
-        return relative_error(digests.load(path), digests.leaves(self._outputs))
+        return relative_error(digests.load(path), self._leaves())
+
+    def _leaves(self) -> list[digests.Leaf]:
+        """Return what is compared: the last outputs, or the scenario's rows of them."""
+        return digests.leaves(self._outputs, self._rows)
 
     def usage(self) -> Usage:
         """Return peak memory and trace counts so far."""
@@ -230,7 +263,7 @@ class Program:
                 "failed", "the scenario forked, and a forked TensorFlow hangs; use subprocess"
             )
         try:
-            leaves = digests.leaves(self._outputs)
+            leaves = self._leaves()
         except digests.UnusableOutput as error:
             raise CellError("failed", str(error)) from None
         signature = digests.signature(leaves)
