@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +91,7 @@ class Leaf:
             start += length
 
 
-def leaves(outputs: object) -> list[Leaf]:
+def leaves(outputs: object, rows: slice | Sequence[int] | int | None = None) -> list[Leaf]:
     """Flatten the return value of a step into leaves, in the order of ``tf.nest``.
 
     Accepts tensors, variables and their composites (ragged, sparse, ``IndexedSlices``), NumPy
@@ -98,14 +99,24 @@ def leaves(outputs: object) -> list[Leaf]:
     keys are sorted. A tensor in host memory is viewed by ``np.asarray``, because
     ``Tensor.numpy()`` copies it.
 
+    Parameters
+    ----------
+    outputs
+        The return value of a step.
+    rows
+        The rows to keep of every leaf, along its leading axis. ``None`` keeps all.
+
     Raises
     ------
     UnusableOutput
-        If there are no outputs, or if one is ``None`` or has no bytes.
+        If there are no outputs, or if one is ``None``, has no bytes, or lacks the rows.
     """
     if outputs is None:
         raise UnusableOutput("step() returned nothing; return the tensors to compare")
-    flat = [_leaf(value, path) for path, value in _flatten(outputs, STEP)]
+    parts = list(_flatten(outputs, STEP))
+    if rows is not None:
+        _refuse_composites(path for path, _ in parts)
+    flat = [_leaf(value, path, rows) for path, value in parts]
     if not flat:
         raise UnusableOutput("step() returned an empty nest; return the tensors to compare")
     return flat
@@ -200,10 +211,12 @@ def _flatten(value: object, path: str) -> Iterator[tuple[str, object]]:
         yield path, value
 
 
-def _leaf(value: object, path: str) -> Leaf:
+def _leaf(value: object, path: str, rows: slice | Sequence[int] | int | None) -> Leaf:
     if value is None:
         raise UnusableOutput(f"{path} is None; return only the tensors to compare")
     array = _array(value, path)
+    if rows is not None:
+        array = _rows_of(array, path, rows)
     if array.dtype.kind in "OSU":
         return Leaf(STRING, array.shape, _encode_strings(array, path), path)
     native = array.dtype.kind in "biufc" and not issubclass(array.dtype.type, _PADDED)
@@ -211,6 +224,27 @@ def _leaf(value: object, path: str) -> Leaf:
         raise _unusable(f"an array of {array.dtype}", path)
     array = np.asarray(array, array.dtype.newbyteorder("="), order="C")
     return Leaf(array.dtype.name, array.shape, array.reshape(-1).view(np.uint8), path)
+
+
+def _refuse_composites(paths: Iterable[str]) -> None:
+    """Refuse ragged and sparse tensors. Their parts, which share a path, have no rows."""
+    for path, parts in Counter(paths).items():
+        if parts > 1:
+            raise UnusableOutput(f"{path} is ragged or sparse, without rows; make it dense")
+
+
+def _rows_of(array: Array, path: str, rows: slice | Sequence[int] | int) -> Array:
+    """Keep some rows. One row keeps its axis, so that it compares with a batch of one."""
+    if array.ndim == 0:
+        raise UnusableOutput(f"{path} has no rows; return only what has the rows of the batch")
+    kept = rows if isinstance(rows, slice) else np.atleast_1d(rows)
+    try:
+        chosen: Array = array[kept]
+    except IndexError:
+        chosen = array[:0]
+    if not len(chosen):
+        raise UnusableOutput(f"{path} has {len(array)} rows, and not those of rows={rows}")
+    return chosen
 
 
 _PADDED = (np.longdouble, np.clongdouble)  # their padding bytes are undefined

@@ -32,6 +32,7 @@ from detcost.workers.contract import (
     Usage,
 )
 from detcost.workers.in_worker.applied_setting import AppliedSetting
+from detcost.workers.in_worker.redrawing import VariableCount
 from detcost.workers.in_worker.resetting import Resetting
 from detcost.workers.in_worker.survey import OpRecorder
 from detcost.workers.peers import Peers, start_peers
@@ -87,6 +88,7 @@ class Program:
         self._resetting = Resetting(self._bench.reseed)
         self._forked = False
         self._step_seconds = 0.0
+        self._variables: VariableCount | None = None
 
     def build(self) -> Built:
         """Apply the setting, build the scenario and time its first call."""
@@ -119,6 +121,8 @@ class Program:
         if _bytes_printed() > printed:
             raise CellError("failed", "step() prints, which would be timed; remove it")
         self._check_seeded()
+        if self._conditions.draws_anew:
+            self._variables = VariableCount()
         return Built(seconds, digest, setting.check(), setting.overridden)
 
     def _place(self) -> None:
@@ -255,7 +259,13 @@ class Program:
             peak_memory_bytes=machine.peak_memory(),
             device_memory_bytes=devices.peak_memory(self._cell.device),
             traces=self._bench.traces,
+            begins_anew=self._begins_anew,
         )
+
+    @property
+    def _begins_anew(self) -> bool:
+        made = self._variables.made if self._variables else 0
+        return self._resetting.active or self._bench.reseeds or made > 0
 
     def _digest(self) -> str:
         if self._forked:
