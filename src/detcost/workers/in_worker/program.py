@@ -225,6 +225,7 @@ class Program:
 
     def _timed(self, steps: int) -> float:
         step, synchronise = self._step, self._synchronise
+        self._outputs = None  # else gigabytes of output are held once more
         start = perf_counter()
         for _ in range(steps):
             outputs = step()
