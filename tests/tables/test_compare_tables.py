@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,6 +89,15 @@ def test_a_program_that_failed_is_named_with_its_reason():
     assert "not compared (y failed: ValueError: no), under default" in line
 
 
+def test_a_row_without_a_figure_is_left_out():
+    nothing: dict[str, Any] = {"status": "failed", "divergence": {}}
+    first, second = program(**nothing), program("b.py:y", **nothing)
+    text = printed(pair(None, first=first, second=second, cost=None, same_program=None))
+    assert "with itself" not in text
+    assert "÷" not in text
+    assert "step" not in text
+
+
 @pytest.mark.parametrize(
     ("first_call", "last", "row"),
     [(1, DISTANCE, False), (4, msgspec.structs.replace(DISTANCE, max_ulp=99), True)],
@@ -96,6 +106,18 @@ def test_the_last_call_has_a_row_where_its_distance_is_another(first_call, last,
     text = printed(pair("different", first_call=first_call, severity_at_last=last))
     assert f"different from call {first_call} of 13" in text
     assert ("in the last call" in text) == row
+
+
+def test_a_last_call_with_equal_bits_is_said_to_be_so():
+    text = printed(pair("different", first_call=2, severity_at_last=None))
+    assert re.search(r"in the last call +│ equal", text)
+
+
+def test_great_distances_are_short():
+    far = Severity(max_ulp=2_006_379_556, fraction_differing=1.0, mean_relative=0.3)
+    text = printed(pair("different", severity_at_first=far, severity_at_last=far))
+    assert "2.0e+09 ulp" in text
+    assert "100 % of elements" in text
 
 
 def test_outputs_that_differ_are_named_up_to_three():
@@ -139,7 +161,7 @@ def test_every_device_and_run_has_a_table_of_its_own():
 
 def test_programs_of_one_name_keep_their_files():
     text = printed(pair(first=program("old/m.py:x"), second=program("new/m.py:x")))
-    assert "step of old/m.py:x" in text
+    assert "old/m.py:x with itself" in text
 
 
 @pytest.mark.parametrize("text", ["<b>|a`", "[red]x", "http://a.b/"])

@@ -159,7 +159,7 @@ def _reasons(record: PairEvidence) -> Iterator[str]:
 def _by_up_to(record: PairEvidence) -> str:
     seen = [s.max_ulp for s in (record.severity_at_first, record.severity_at_last) if s]
     known = [ulp for ulp in seen if ulp is not None]
-    return f" by up to {max(known)} ulp" if known else ""
+    return f" by up to {_ulp(max(known))}" if known else ""
 
 
 def _calls(record: PairEvidence) -> str:
@@ -169,26 +169,28 @@ def _calls(record: PairEvidence) -> str:
 def _rows(records: Sequence[PairEvidence]) -> Iterator[tuple[str, list[list[str]]]]:
     """Yield the name of every row, and a cell of several lines for every setting.
 
-    Settings are columns: there are few, and a cell has much to say.
+    Settings are columns: there are few, and a cell has much to say. A row without a figure is
+    left out.
     """
-    first, second = _names(records[0])
+    for name, cell in _facts(*_names(records[0])):
+        cells = [list(cell(record)) for record in records]
+        if any(cells):
+            yield name, [lines or ["–"] for lines in cells]
 
-    def row(
-        name: str, cell: Callable[[PairEvidence], Iterable[str]]
-    ) -> tuple[str, list[list[str]]]:
-        return name, [list(cell(record)) or ["–"] for record in records]
 
-    yield row("bits", _bits_cell)
-    if any(record.severity_at_first for record in records):
-        yield row("apart by", lambda record: _distance(record.severity_at_first))
-    if any(_grows(record) for record in records):
-        yield row("in the last call", lambda record: _distance(record.severity_at_last))
-    yield row(f"{first} with itself", lambda record: _own(record.first))
-    yield row(f"{second} with itself", lambda record: _own(record.second))
-    yield row(f"{second} ÷ {first} [95 %]", lambda record: _cost(record.cost))
-    yield row(f"{first} ÷ {first}", lambda record: [cost_text(record.same_program)])
-    yield row(f"step of {first}", lambda record: [_step(record.first)])
-    yield row(f"step of {second}", lambda record: [_step(record.second)])
+def _facts(
+    first: str, second: str
+) -> Iterator[tuple[str, Callable[[PairEvidence], Iterable[str]]]]:
+    """Yield the name of every row, and the function that gives its cell for a setting."""
+    yield "bits", _bits_cell
+    yield "apart by", lambda record: _distance(record.severity_at_first)
+    yield "in the last call", _distance_at_last
+    yield f"{first} with itself", lambda record: _own(record.first)
+    yield f"{second} with itself", lambda record: _own(record.second)
+    yield f"{second} ÷ {first} [95 %]", lambda record: _cost(record.cost)
+    yield f"{first} ÷ {first}", lambda record: list(_cost(record.same_program))[:1]
+    yield f"step of {first}", lambda record: _step(record.first)
+    yield f"step of {second}", lambda record: _step(record.second)
 
 
 def _bits_cell(record: PairEvidence) -> Iterator[str]:
@@ -200,8 +202,13 @@ def _bits_cell(record: PairEvidence) -> Iterator[str]:
         yield f"{record.bits}, {_calls(record)}"
 
 
-def _grows(record: PairEvidence) -> bool:
-    return record.severity_at_first != record.severity_at_last
+def _distance_at_last(record: PairEvidence) -> Iterator[str]:
+    """Yield the distance at the last call, if it is another one than at the first."""
+    if record.severity_at_last == record.severity_at_first:
+        return iter(())
+    if record.severity_at_last is None:
+        return iter(["equal"])
+    return _distance(record.severity_at_last)
 
 
 def _distance(severity: Severity | None) -> Iterator[str]:
@@ -215,11 +222,16 @@ def _distance(severity: Severity | None) -> Iterator[str]:
 
 def _figures(severity: Severity) -> Iterator[str]:
     if severity.max_ulp is not None:
-        yield f"{severity.max_ulp} ulp"
+        yield _ulp(severity.max_ulp)
     if severity.fraction_differing is not None:
-        yield f"{100 * severity.fraction_differing:.2g} % of elements"
+        yield f"{100 * severity.fraction_differing:.3g} % of elements"
     if severity.mean_relative is not None:
         yield f"mean relative {severity.mean_relative:.0e}"
+
+
+def _ulp(distance: int) -> str:
+    """Write a distance. Numbers of opposite signs are billions apart."""
+    return f"{distance if distance < 1e6 else f'{distance:.1e}'} ulp"
 
 
 def _own(result: ProgramResult) -> Iterator[str]:
@@ -232,8 +244,8 @@ def _own(result: ProgramResult) -> Iterator[str]:
 
 
 def _cost(cost: Cost | None) -> Iterator[str]:
-    yield cost_text(cost)
     if cost:
+        yield cost_text(cost)
         yield _VERDICTS.get(cost.verdict, cost.verdict)
 
 
@@ -241,8 +253,9 @@ def _cost(cost: Cost | None) -> Iterator[str]:
 _VERDICTS = {"costs": "slower", "free": "as fast, within 2 %"}
 
 
-def _step(result: ProgramResult) -> str:
-    return f"{1000 * result.step_seconds.median:.3g} ms" if result.step_seconds else "–"
+def _step(result: ProgramResult) -> Iterator[str]:
+    if result.step_seconds:
+        yield f"{1000 * result.step_seconds.median:.3g} ms"
 
 
 def _remarks(records: Sequence[PairEvidence]) -> Iterator[str]:
