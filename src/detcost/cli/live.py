@@ -34,6 +34,8 @@ class LiveView:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._progress: Progress | None = None
+        self._begun = threading.Event()
+        self._ended = threading.Event()
         self._plan: Plan | None = None
         self._partial: list[Evidence] = []
         self.records: list[Evidence] = []
@@ -47,6 +49,7 @@ class LiveView:
     def on_progress(self, progress: Progress) -> None:
         """Show what is being done."""
         self._progress = progress
+        self._begun.set()
 
     def on_plan(self, plan: Plan) -> None:
         """Begin a new table."""
@@ -73,23 +76,21 @@ class LiveView:
             ):
                 yield
             return
-        ended = threading.Event()
-        printer = threading.Thread(target=self._print_lines, args=(ended,), daemon=True)
+        printer = threading.Thread(target=self._print_lines, daemon=True)
         printer.start()
         try:
             yield
         finally:
-            ended.set()
+            self._ended.set()
+            self._begun.set()
             printer.join()
 
-    def _print_lines(self, ended: threading.Event) -> None:
-        while True:
-            err.print(f"{self._clock()} {self._line()}", markup=False, soft_wrap=True)
-            if ended.wait(INTERVAL):
+    def _print_lines(self) -> None:
+        self._begun.wait()  # a mistake that is found before any work is the only line
+        while self._progress:
+            err.print(f"{self._clock()} {self._progress}", markup=False, soft_wrap=True)
+            if self._ended.wait(INTERVAL):
                 return
-
-    def _line(self) -> str:
-        return str(self._progress) if self._progress else "starting TensorFlow"
 
     def _clock(self) -> str:
         seconds = int(time.monotonic() - self._started)
@@ -101,7 +102,8 @@ class LiveView:
             parts.append(self._table())
         status = Table.grid(padding=(0, 1))
         fraction = self._progress.fraction if self._progress else 0.0
-        status.add_row(Text(self._clock()), ProgressBar(1.0, fraction, width=20), self._line())
+        doing = str(self._progress or "")
+        status.add_row(Text(self._clock()), ProgressBar(1.0, fraction, width=20), Text(doing))
         return Group(*parts, status)
 
     def _table(self) -> RenderableType:

@@ -38,6 +38,8 @@ class Progress:
 
     Attributes
     ----------
+    scenario, device
+        The cells that are measured now; empty before the first ones.
     doing
         What runs now, such as ``block 3``.
     fraction
@@ -62,8 +64,9 @@ class Progress:
         return f"about {self.seconds_left / 60:.0f} min left"
 
     def __str__(self) -> str:
+        what = f"{self.scenario} on {self.device}: " if self.scenario else ""
         left = f", {self.time_left}" if self.time_left else ""
-        return f"{self.scenario} on {self.device}: {self.doing}{left}"
+        return f"{what}{self.doing}{left}"
 
 
 class Experiment:

@@ -21,6 +21,7 @@ from detcost.experiment.blocks import Experiment, Progress
 from detcost.experiment.planning import Plan
 from detcost.experiment.profiles import Profile
 from detcost.experiment.records import Recorder, public_name
+from detcost.experiment.redrawing import find_repeated_draws
 from detcost.experiment.request import Request
 from detcost.host import machine
 from detcost.settings.grammar import DEFAULT, Setting
@@ -79,6 +80,7 @@ class Run:
 
     def __iter__(self) -> Iterator[Evidence]:
         factory = self._factory or start_workers(self.request.seed)
+        self._on_progress(Progress("", "", "starting TensorFlow", 0.0))
         settings = planning.settings_to_prepare(self.request)
         factory.prepare(settings, self.request.profile.pythons)
         # The inventory takes a second. Meanwhile another process imports TensorFlow.
@@ -205,27 +207,11 @@ class Run:
             on_progress=self._report,
         )
         experiment.run()
+        find_repeated_draws(experiment.arms, factory)
         if self.request.steps:
-            self._follow(factory, experiment, self.request.steps)
+            plan = following.plan(self.request, profile, two_at_a_time=experiment.two_at_a_time)
+            following.follow(experiment.arms, factory, plan, on_progress=self._report)
         return records()
-
-    def _follow(self, factory: WorkerFactory, experiment: Experiment, steps: int) -> None:
-        """Follow every cell of an experiment over many steps."""
-        request = self.request
-
-        def on_step(arm: Arm, step: int) -> None:
-            cell = arm.cell
-            doing = f"step {step} of {steps} under {cell.setting}"
-            self._report(Progress(cell.scenario, cell.device, doing, 1.0))
-
-        plan = following.plan(
-            steps,
-            experiment.profile,
-            request.scopes,
-            request.seed,
-            two_at_a_time=experiment.two_at_a_time,
-        )
-        following.follow(experiment.arms, factory, plan, on_step=on_step)
 
     def _report(self, progress: Progress) -> None:
         """Report an experiment's progress as progress of the whole run."""

@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tensorflow.core.framework import dataset_options_pb2  # no public interface
-from tensorflow.python.framework import op_callbacks
-
 from detcost.workers.contract import Traits
 
 #: The beginnings of the names of ops that draw numbers from a generator or a seed.
@@ -29,6 +26,8 @@ class OpRecorder:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Record until the block ends."""
+        from tensorflow.python.framework import op_callbacks  # no public interface
+
         op_callbacks.add_op_callback(self._record)
         try:
             yield
@@ -58,5 +57,7 @@ class OpRecorder:
 
 
 def _gives_up_order(attributes: dict[str, Any]) -> bool:
+    from tensorflow.core.framework import dataset_options_pb2  # no public interface
+
     options = dataset_options_pb2.Options.FromString(attributes.get("serialized_options", b""))
     return options.HasField("deterministic") and not options.deterministic
