@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detcost.cli import completion, options
-from detcost.cli.console import err, live_progress, report_problems
+from detcost.cli.console import err, report_problems
 from detcost.cli.exit_codes import INTERRUPTED, SOME_FAILED
+from detcost.cli.live import LiveView
 from detcost.cli.output import Output
 from detcost.errors import UsageError
 
@@ -72,8 +73,9 @@ def compare(
         return
     first, second = _two(programs or [])
     records = []
+    view = LiveView()
     try:
-        with live_progress() as on_progress:
+        with view.shown():
             detcost.compare(
                 first,
                 second,
@@ -83,7 +85,7 @@ def compare(
                 size=size,
                 seed=seed,
                 out=out_file,
-                on_progress=on_progress,
+                on_progress=view.on_progress,
                 on_record=records.append,
             )
     except KeyboardInterrupt:  # caught here because typer ends the program without a message
