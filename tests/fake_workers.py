@@ -53,6 +53,8 @@ class Behaviour:
         A function that returns an addition to the output, for the number of the call.
     distance
         A function that returns the distance of an output that differs, for the number of the call.
+    begins_anew
+        Whether each call begins the program anew.
     cold
         The first step after the worker was idle takes this many times as long.
     warms
@@ -73,6 +75,7 @@ class Behaviour:
     state: bool = False
     call_output: Callable[[int], str] = lambda call: ""
     distance: Callable[[int], float | None] = lambda call: 1e-7
+    begins_anew: bool = False
     cold: float = 1.0
     warms: float = 0.004
     errors: Callable[[str, int], CellError | None] = lambda method, worker: None
@@ -215,7 +218,7 @@ class FakeWorker:
 
     def usage(self) -> Usage:
         self._log("usage")
-        return Usage(1 << 28, None, 1)
+        return Usage(1 << 28, None, 1, self.behaviour.begins_anew)
 
     def close(self) -> None:
         if not self.closed:

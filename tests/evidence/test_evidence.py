@@ -99,7 +99,7 @@ PARTED = msgspec.structs.replace(divergence(4, 20), first_call=7)
         record(severity=Severity(1, 1.0, None, Trajectory(2, [2, 3], [1e-7, None]))),
         record(cost=cost(None, None, None), divergence={"repeat": divergence(3, 9, 0.1, 0.9)}),
         record(carries_state=True, sequence=["a", "b"], divergence={"process": PARTED}),
-        record(following=following()),
+        record(following=following(), repeated_draws=schema.RepeatedDraws("unseeded", 5, 5)),
         record(same_bits_as_default="default varies", overridden=["mine.py:3: set_seed(1)"]),
         record(schema=2, protocol=msgspec.structs.replace(protocol(), warm_up_steps=5)),
         record(first_call_seconds=5e-324, seed=2**32 - 1, scenario="größe.py:模型"),
@@ -120,7 +120,7 @@ def test_evidence_of_the_first_schema_stays_readable():
     measured, refused = records
     never_set = {"reason", "device_memory_bytes", "accuracy", "commit", "environment", "severity"}
     never_set |= {"cold_step_seconds", "carries_state", "sequence"}  # since schema 3
-    never_set |= {"same_bits_as_default", "overridden", "following"}
+    never_set |= {"same_bits_as_default", "overridden", "following", "repeated_draws"}
     empty = {f for f in measured.__struct_fields__ if getattr(measured, f) in (None, {}, [])}
     assert empty <= never_set
     assert (refused.status, refused.cost) == ("failed", None)
@@ -133,6 +133,7 @@ def test_evidence_of_the_first_schema_stays_readable():
         ("under `divergence`:", schema.Divergence),
         ("Under `following`:", schema.Following),
         ("Of each of the `processes`:", schema.FollowedProcess),
+        ("Under `repeated_draws`:", schema.RepeatedDraws),
         ("under `protocol`:", schema.Protocol),
     ],
 )

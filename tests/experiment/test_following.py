@@ -11,6 +11,7 @@ from detcost.evidence.following import FollowedProcess, Following
 from detcost.experiment import following, profiles
 from detcost.experiment.arm import Arm
 from detcost.experiment.following import POINTS
+from detcost.experiment.request import Request
 from detcost.settings import grammar
 from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions, WorkerLost
 from fake_workers import Behaviour, FakeWorkerFactory
@@ -30,7 +31,8 @@ def follow(
     factory = factory or FakeWorkerFactory({"default": behaviour or Behaviour()})
     arm = Arm(Cell("fake", grammar.parse("default"), "CPU:0"))
     profile = msgspec.structs.replace(QUICK, perturbed=perturbed)
-    plan = following.plan(steps, profile, scopes, 1, two_at_a_time=two_at_a_time)
+    request = Request(("fake",), (), None, scopes, profile, steps=steps)
+    plan = following.plan(request, profile, two_at_a_time=two_at_a_time)
     following.follow([arm], factory, plan)
     assert factory.alive.total() == 0
     return arm.following

@@ -124,6 +124,25 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
     first_call: int | None = None
 
 
+class RepeatedDraws(msgspec.Struct, frozen=True, gc=False):
+    """Draws that are the same in every call, and how the same program showed that it draws.
+
+    Attributes
+    ----------
+    under
+        Under which setting the outputs changed from call to call. ``unseeded`` also means without
+        caches, and with data sets that shuffle anew in each pass.
+    calls
+        How many calls were compared there.
+    distinct
+        How many different outputs they gave.
+    """
+
+    under: str
+    calls: int
+    distinct: int
+
+
 class Divergence(Comparison, frozen=True, gc=False):
     """How many outputs of a scope differ, in which conditions, and by how much.
 

@@ -19,6 +19,7 @@ from detcost.evidence.results import (
     Comparison,
     Cost,
     Divergence,
+    RepeatedDraws,
     StepSeconds,
     Variant,
     partition,
@@ -41,6 +42,7 @@ __all__ = [
     "Following",
     "Protocol",
     "Record",
+    "RepeatedDraws",
     "SameBits",
     "Status",
     "StepSeconds",
@@ -96,6 +98,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         The type that the scenario was built with.
     seed
         The seed of the inputs and of the experiment's random order.
+    expect
+        What the scenario expects of its outputs: to stay the ``same``, or that they vary
+        (``varies``), as the draws of a dropout should from call to call.
     status
         What became of the cell.
     reason
@@ -127,6 +132,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         Whether the reference has the same bytes as the reference of ``default`` in the same run.
     following
         The cell followed over many steps, if ``--steps`` asked for it.
+    repeated_draws
+        How it was seen that every call draws the same numbers. ``None`` if this was not seen.
     overridden
         What the program sets itself against the setting, with the line. detcost ignores these
         calls.
@@ -152,6 +159,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     size: str
     dtype: str
     seed: int
+    expect: Literal["same", "varies"] = "same"
     status: Status
     reason: str | None = None
     cost: Cost | None = None
@@ -167,6 +175,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sequence: list[str] = []
     same_bits_as_default: SameBits | None = None
     following: Following | None = None
+    repeated_draws: RepeatedDraws | None = None
     overridden: list[str] = []
     machine: dict[str, Any] = {}
     versions: dict[str, str] = {}
@@ -178,6 +187,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def cell(self) -> tuple[str, ...]:
         """The measured cell: scenario, setting, device, size and type."""
         return (self.scenario, self.setting, self.device, self.size, self.dtype)
+
+    @property
+    def draws_anew(self) -> bool:
+        """Whether the cell carries state, and no two of its calls gave the same outputs."""
+        return len(self.sequence) > 1 and len(set(self.sequence)) == len(self.sequence)
 
     @property
     def races(self) -> bool:

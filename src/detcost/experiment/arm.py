@@ -9,7 +9,15 @@ from typing import Any
 
 from detcost import intervals
 from detcost.evidence.following import Following
-from detcost.evidence.schema import SCOPES, Cost, Divergence, SameBits, Status, StepSeconds
+from detcost.evidence.schema import (
+    SCOPES,
+    Cost,
+    Divergence,
+    RepeatedDraws,
+    SameBits,
+    Status,
+    StepSeconds,
+)
 from detcost.experiment.sequences import Sequences
 from detcost.experiment.tally import Tally
 from detcost.outputs import severity
@@ -48,6 +56,8 @@ class Arm:
         The comparisons of its trials, by scope.
     following
         Its processes, followed over many steps.
+    repeated_draws
+        How it was seen that every call draws the same numbers.
     """
 
     cell: Cell
@@ -68,6 +78,7 @@ class Arm:
     usages: list[Usage] = field(default_factory=list)
     accuracy: float | None = None
     following: Following | None = None
+    repeated_draws: RepeatedDraws | None = None
 
     @property
     def running(self) -> bool:

@@ -21,7 +21,9 @@ import numpy as np
 from detcost.evidence.following import FollowedProcess, Following
 from detcost.experiment import perturbations
 from detcost.experiment.arm import Arm
+from detcost.experiment.blocks import Progress
 from detcost.experiment.profiles import Profile
+from detcost.experiment.request import Request
 from detcost.host.machine import usable_core_numbers
 from detcost.host.noisy_neighbours import NeighbourLost
 from detcost.outputs import growth
@@ -78,34 +80,30 @@ class FollowingPlan:
                 yield kind, followers[begin : begin + self.together]
 
 
-def plan(
-    steps: int, profile: Profile, scopes: Sequence[str], seed: int, *, two_at_a_time: bool
-) -> FollowingPlan:
+def plan(request: Request, profile: Profile, *, two_at_a_time: bool) -> FollowingPlan:
     """Return what to follow: scope ``process``, and ``threads`` if it is among the scopes.
 
     Parameters
     ----------
-    steps
-        How many steps.
+    request
+        How many steps to follow, and the scopes that are measured.
     profile
         How many Python processes workers come from, and how many processes run perturbed. Each
         kind of perturbation is followed at most once.
-    scopes
-        The scopes that are measured.
-    seed
-        The seed of the perturbations.
     two_at_a_time
         Whether device memory holds only two workers.
     """
-    perturbed = perturbations.plan(min(profile.perturbed, len(perturbations.KINDS)), seed)
+    perturbed = perturbations.plan(min(profile.perturbed, len(perturbations.KINDS)), request.seed)
     followers = [
         Follower("process", UNPERTURBED, python=profile.pythons - 1),
         *(Follower("process", conditions) for conditions in perturbed),
     ]
-    if "threads" in scopes:
+    if "threads" in request.scopes:
         size = 1 if len(usable_core_numbers()) > 1 else 2
         followers.append(Follower("threads", Conditions(str(size), pool_size=size)))
-    return FollowingPlan(steps, tuple(followers), 1 if two_at_a_time else len(followers))
+    return FollowingPlan(
+        request.steps or 0, tuple(followers), 1 if two_at_a_time else len(followers)
+    )
 
 
 def follow(
@@ -113,13 +111,18 @@ def follow(
     factory: WorkerFactory,
     planned: FollowingPlan,
     *,
-    on_step: Callable[[Arm, int], None] = lambda arm, step: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
-    """Follow the cell of every arm that can run. ``on_step`` is called after each step."""
+    """Follow the cell of every arm that can run. ``on_progress`` is called after each step."""
+
+    def on_step(cell: Cell, step: int) -> None:
+        doing = f"step {step} of {planned.steps} under {cell.setting}"
+        on_progress(Progress(cell.scenario, cell.device, doing, 1.0))
+
     with tempfile.TemporaryDirectory(prefix="detcost-following-") as directory:
         for arm in arms:
             if arm.running:
-                note = partial(on_step, arm)
+                note = partial(on_step, arm.cell)
                 arm.following = _follow_cell(arm.cell, factory, planned, Path(directory), note)
 
 

@@ -32,9 +32,12 @@ class Bench:
         reference. A reference has the same numbers, because they are rounded to the cell's type.
     strategy
         The ``tf.distribute`` strategy of a scenario that has one.
+    reseeds
+        Whether the program has called :meth:`reseed`.
     """
 
     strategy: Any = None
+    reseeds = False
 
     def __init__(
         self,
@@ -167,6 +170,7 @@ class Bench:
         (``seeding=per_op``), which continue with their next numbers, as in a user's loop.
         Under ``unseeded`` it does nothing.
         """
+        self.reseeds = True
         exec(self._seeding, {"tf": tf, "np": np})
         if "draw" in vars(self):
             self.draw.restart()

@@ -21,11 +21,12 @@ from detcost.choosing.scope_checks import (
     differs_anyway,
     first_call_text,
     hundredths,
+    is_unexpected,
     repeats_its_sequence,
 )
 from detcost.comparison import lever_effects
 from detcost.comparison.contrasts import Estimate
-from detcost.evidence.schema import SCOPES, Comparison, Cost, Evidence
+from detcost.evidence.schema import SCOPES, Comparison, Cost, Evidence, RepeatedDraws
 from detcost.outputs.severity import Severity
 from detcost.outputs.trajectory import Trajectory
 from detcost.tables.followed import following_texts
@@ -90,6 +91,15 @@ def severity_text(severity: Severity) -> str:
     return f"differs{distance}{where}" if distance or where else ""
 
 
+def repeated_draws_text(draws: RepeatedDraws) -> str:
+    """Write how it was seen that every call draws the same numbers."""
+    where = "without seeds and caches" if draws.under == "unseeded" else f"under {draws.under}"
+    return (
+        f"draws the same numbers in every call: {draws.calls} calls {where} gave "
+        f"{draws.distinct} outputs, the calls here 1"
+    )
+
+
 def terminal_tables(records: Sequence[Evidence]) -> Iterator[Table]:
     """Yield a table for each scenario, device, size and type, with one row a setting."""
     for name, group in _by_experiment(records):
@@ -137,7 +147,7 @@ def _overview_count(record: Evidence, scope: str) -> str:
     if comparison is None or not comparison.trials:
         return divergence_text(comparison)
     count = count_text(record, scope)
-    return f"**{count}**" if comparison.divergent and not differs_anyway(record, scope) else count
+    return f"**{count}**" if is_unexpected(record, scope) else count
 
 
 def _terminal_table(name: str, group: Sequence[Evidence]) -> Table:
@@ -170,7 +180,7 @@ def _count(record: Evidence, scope: str) -> Text:
     if differs_anyway(record, scope):
         return Text(count_text(record, scope), "dim")
     text = re.sub(" = | (?=≤)", "\n", divergence_text(comparison))
-    return Text(text, "red" if comparison and comparison.divergent else "")
+    return Text(text, "red" if is_unexpected(record, scope) else "")
 
 
 def _error(accuracy: float | None) -> str:
@@ -204,6 +214,8 @@ def _observations(record: Evidence) -> Iterator[str]:
     if repeats_its_sequence(record, "repeat"):
         yield CARRIES_STATE
     yield from _first_calls(record)
+    if record.repeated_draws:
+        yield repeated_draws_text(record.repeated_draws)
     if record.following:
         yield from following_texts(record.following)
     for scope in ("threads", "execution"):

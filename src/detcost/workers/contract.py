@@ -60,6 +60,8 @@ class Conditions(msgspec.Struct, frozen=True):
         Offset in bytes from a boundary of 64 bytes, at which NumPy's inputs begin.
     float64
         Whether to build the program from the same inputs, widened to float64.
+    draws_anew
+        Whether data sets shuffle anew in every pass, and cache nothing.
     """
 
     label: str = "quiet"
@@ -72,6 +74,7 @@ class Conditions(msgspec.Struct, frozen=True):
     busy_threads: int = 0
     input_offset: int = 0
     float64: bool = False
+    draws_anew: bool = False
 
 
 UNPERTURBED = Conditions()
@@ -101,11 +104,17 @@ class Burst(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Peak bytes of the process and the device, and how often a function was traced."""
+    """Peak bytes of the process and the device, and how often a function was traced.
+
+    ``begins_anew`` is whether each call begins the program anew. Such a call restarts the random
+    numbers by ``bench.reseed`` or ``reset``. Or it makes trainable variables, which only a worker
+    that draws anew notices.
+    """
 
     peak_memory_bytes: int
     device_memory_bytes: int | None
     traces: int
+    begins_anew: bool = False
 
 
 class Traits(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from detcost.settings import instruction_sets
 from detcost.settings.grammar import Setting
 from detcost.workers.contract import CellError, Conditions
 from detcost.workers.in_worker.in_force import read_back
+from detcost.workers.in_worker.redrawing import draw_anew
 
 
 def prepare(conditions: Conditions) -> None:
@@ -52,6 +53,8 @@ def enter(conditions: Conditions, setting: Setting) -> None:
         check_cap(conditions.cap, isa.apply(conditions.cap))
     if conditions.execution == "eager" and not setting.has("xla"):
         tf.config.run_functions_eagerly(True)
+    if conditions.draws_anew:
+        draw_anew()
     for _ in range(conditions.busy_threads):
         threading.Thread(target=_keep_busy, daemon=True).start()
     if conditions.cores:
