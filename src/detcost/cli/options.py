@@ -146,7 +146,9 @@ def _seconds(text: str) -> float:
 
 Time = Annotated[
     float | None,
-    typer.Option(parser=_seconds, metavar="TIME", help="For all of it, such as 90s or 2m."),
+    typer.Option(
+        "--time", parser=_seconds, metavar="TIME", help="For all of it, such as 90s or 2m."
+    ),
 ]
 ReportTo = Annotated[
     Path | None, typer.Option("--report", help="Folder to write a page about it to.")
