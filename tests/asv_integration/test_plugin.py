@@ -12,9 +12,11 @@ import pytest
 from asv.config import Config
 from asv.plugins import virtualenv
 
+from asv_project import CONFIGURATION, Project
 from detcost.asv_integration import command, plugin, progress_relay
 from detcost.asv_integration.tensorflow_build import Build
 from detcost.evidence import journal
+from detcost.experiment import profiles
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 BENCHMARKS = """
@@ -34,88 +36,20 @@ track_environment.setup_cache = setup_cache
 """
 
 
-class Project:
-    """A repository with a benchmark that saves its environment, and a fake TensorFlow."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._write("asv.conf.json", json.dumps(CONFIGURATION))
-        self._write("benchmarks/__init__.py", "")
-        self._write("benchmarks/environment.py", BENCHMARKS)
-        for source in Path(plugin.__file__).parent.glob("*.py"):
-            self._write(f"src/detcost/asv_integration/{source.name}", source.read_text())
-        self._write("packages/tensorflow_cpu-2.99.0.dist-info/top_level.txt", "tensorflow")
-        self._write(
-            "packages/tensorflow_cpu-2.99.0.dist-info/METADATA",
-            "Metadata-Version: 2.1\nName: tensorflow-cpu\nVersion: 2.99.0\n",
-        )
-        machine = dict.fromkeys(("os", "arch", "cpu", "num_cpu", "ram"), "")
-        self._write(
-            "home/.asv-machine.json",
-            json.dumps({"version": 1, "box": {"machine": "box", **machine}}),
-        )
-        self._git("init", "--quiet")
-        self._git("add", "asv.conf.json", "benchmarks", "src")
-        self._git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "one")
-        self.head = self._git("rev-parse", "HEAD").strip()
-
-    def _write(self, name: str, text: str) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def _git(self, *args: str) -> str:
-        return subprocess.check_output(["git", *args], cwd=self.root, text=True)
-
-    def asv(self, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run asv in the project, without the variables of this process."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DETCOST", "ASV"))}
-        path = os.pathsep.join(str(self.root / name) for name in ("packages", "src"))
-        done = subprocess.run(
-            [sys.executable, "-m", "asv", *args],
-            cwd=self.root,
-            env=inherited
-            | {
-                "HOME": str(self.root / "home"),
-                "PYTHONPATH": path,
-                "ASV_PYTHONPATH": path,  # what asv gives to benchmarks instead
-                "DUMP": str(self.root / "environment.json"),
-            }
-            | variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done
-
-    def environment(self, *args: str, **variables: str) -> dict[str, str]:
-        """Return the environment of a benchmark in ``asv run`` with this Python."""
-        self.asv("run", "--environment", "existing", *args, **variables)
-        return dict(json.loads((self.root / "environment.json").read_text()))
-
-    def results(self) -> list[str]:
-        return sorted(path.name for path in (self.root / "results/box").glob("*-*.json"))
-
-
-CONFIGURATION = {
-    "version": 1,
-    "project": "detcost",
-    "repo": ".",
-    "branches": ["HEAD"],
-    "plugins": [".src.detcost.asv_integration.plugin"],
-    "environment_type": "virtualenv",
-    "launch_method": "forkserver",
-}
+def environment(project: Project, *args: str, **variables: str) -> dict[str, str]:
+    """Return the environment of a benchmark in ``asv run`` with this Python."""
+    dump = project.root / "environment.json"
+    project.asv("run", "--environment", "existing", *args, DUMP=str(dump), **variables)
+    return dict(json.loads(dump.read_text()))
 
 
 @pytest.fixture
 def project(tmp_path):
-    return Project(tmp_path)
+    return Project(tmp_path, BENCHMARKS)
 
 
 def test_an_existing_environment_is_named_by_versions(project):
-    project.asv("run", "--environment", "existing", "--set-commit-hash", "HEAD")
+    environment(project, "--set-commit-hash", "HEAD")
 
     (name,) = project.results()
     assert name == f"{project.head[:8]}-existing-py{PYTHON}-tensorflow2.99.0.json"
@@ -125,7 +59,7 @@ def test_an_existing_environment_is_named_by_versions(project):
 
 
 def test_evidence_goes_beside_the_result_under_its_name(project):
-    variables = project.environment("--set-commit-hash", "HEAD")
+    variables = environment(project, "--set-commit-hash", "HEAD")
 
     (name,) = project.results()
     assert variables["DETCOST_EVIDENCE"] == str(
@@ -139,18 +73,24 @@ def test_evidence_goes_beside_the_result_under_its_name(project):
 
 @pytest.mark.parametrize("args", [("--set-commit-hash", "HEAD", "--dry-run"), ()])
 def test_without_a_result_of_asv_there_is_no_evidence(project, args):
-    assert "DETCOST_EVIDENCE" not in project.environment(*args, DETCOST_EVIDENCE="of another run")
+    assert "DETCOST_EVIDENCE" not in environment(project, *args, DETCOST_EVIDENCE="of another run")
 
 
 def test_quick_is_the_quick_profile_unless_one_is_set(project):
-    assert project.environment("-q")["DETCOST_PROFILE"] == "quick"
-    assert project.environment("-q", DETCOST_PROFILE="full")["DETCOST_PROFILE"] == "full"
+    assert environment(project, "-q")["DETCOST_PROFILE"] == "quick"
+    assert environment(project, "-q", DETCOST_PROFILE="full")["DETCOST_PROFILE"] == "full"
 
 
 def test_progress_of_setup_cache_is_shown(project):
-    done = project.asv("run", "--environment", "existing")
+    assert "block 1 of 4\n" in project.asv(
+        "run", "--environment", "existing", DUMP=str(project.root / "environment.json")
+    )
 
-    assert "block 1 of 4\n" in done.stderr
+
+def test_a_mistyped_profile_is_one_line_before_anything_is_installed(project):
+    assert project.asv("run", code=1, DETCOST_PROFILE="quik") == (
+        '· DETCOST_PROFILE: no profile "quik"; there are quick, standard, full\n'
+    )
 
 
 def test_an_interpreter_without_tensorflow_is_named_without(tmp_path):
@@ -229,5 +169,6 @@ def test_a_line_is_relayed_whole_and_never_fails(monkeypatch, tmp_path):
     assert channel.read_text() == "two lines\nand a stray ?\n"
 
 
-def test_the_suffix_is_equal_in_the_plugin_and_the_package():
+def test_words_are_equal_in_the_plugin_and_the_package():
     assert plugin.SUFFIX == journal.SUFFIX
+    assert tuple(profiles.PROFILES) == command.PROFILES

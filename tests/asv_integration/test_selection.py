@@ -38,14 +38,17 @@ def test_the_countdown_estimates_from_the_pace():
     assert str(countdown) == "scenario 2 of 11, about 10 min left in all"
 
 
-def selected() -> list[str]:
+def selected(regex: str | None = None) -> list[str]:
     """Return the combinations of device and setting that asv runs on this machine."""
     params = [["'CPU:0'", "'GPU:0'"], ["'default'", "'onednn=off+isa=AVX2'"]]
-    benchmark = {"name": "conv.Conv2dBackward.time_step", "params": params}
-    benchmarks = Benchmarks(SimpleNamespace(benchmark_dir="benchmarks"), [benchmark])
+    name = "conv.Conv2dBackward.time_step"
+    benchmark = {"name": name, "params": params, "setup_cache_key": "conv:8"}
+    benchmarks = Benchmarks(SimpleNamespace(benchmark_dir="benchmarks"), [benchmark], regex)
     select_measured(benchmarks)
-    names = [f"{device} {setting}" for device in params[0] for setting in params[1]]
-    return [names[place] for place in benchmarks.benchmark_selection[benchmark["name"]]]
+    if not benchmarks:
+        return []
+    cells = [f"{device} {setting}" for device in params[0] for setting in params[1]]
+    return [cells[place] for place in benchmarks.benchmark_selection[name]]
 
 
 @pytest.fixture
@@ -57,6 +60,16 @@ def linux(monkeypatch):
 def test_without_a_gpu_no_process_is_started_for_one(linux, monkeypatch):
     monkeypatch.setattr(selection, "GPU_FILES", ("/no/such/device",))
     assert selected() == ["'CPU:0' 'default'", "'CPU:0' 'onednn=off+isa=AVX2'"]
+
+
+def test_a_cell_brings_along_the_cells_that_are_measured_with_it(linux, monkeypatch):
+    monkeypatch.setattr(selection, "GPU_FILES", ("/no/such/device",))
+    assert selected("CPU.*default") == ["'CPU:0' 'default'", "'CPU:0' 'onednn=off+isa=AVX2'"]
+
+
+def test_a_cell_that_this_machine_lacks_brings_nothing(linux, monkeypatch):
+    monkeypatch.setattr(selection, "GPU_FILES", ("/no/such/device",))
+    assert selected("GPU.*default") == []
 
 
 def test_with_a_gpu_all_are_run(linux, monkeypatch):
