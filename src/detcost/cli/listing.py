@@ -32,7 +32,7 @@ def _scenarios() -> Table:
     table = Table("scenario", "family", "core", "types", "description and nondeterminism")
     for entry in registry.built_in().values():
         core = "yes" if entry.core else ""
-        table.add_row(entry.name, entry.family, core, " ".join(entry.dtypes), entry.summary)
+        table.add_row(entry.name, entry.family, core, " ".join(entry.dtypes), entry.description)
     return table
 
 

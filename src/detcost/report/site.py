@@ -173,7 +173,7 @@ def _index(
     problems: Sequence[Problem],
     site: str | None,
 ) -> Index:
-    summaries = {name: scenario.summary for name, scenario in registry.built_in().items()}
+    summaries = {name: scenario.description for name, scenario in registry.built_in().items()}
     names = dict.fromkeys(name for machine in seen for name in machine.observations)
     structs = (
         *(CellView, Origin, CostView, Figure, CheckView, SubjectCost),

@@ -68,6 +68,8 @@ class Scenario:
         from process to process, as the draws of a dropout should.
     kind
         The kind of program, which decides what code to paste suits it. ``None`` if unknown.
+    contains
+        Names of smaller built-in scenarios that the program contains.
     """
 
     name: str
@@ -86,6 +88,13 @@ class Scenario:
     rows: Rows = None
     expect: Expect = "same"
     kind: Kind | None = None
+    contains: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str:
+        """The summary, and the smaller scenarios that the program contains."""
+        parts = f" Contains {', '.join(self.contains)}." if self.contains else ""
+        return self.summary + parts
 
     def __post_init__(self) -> None:
         """Refuse values that Python cannot tell apart from right ones.
@@ -146,6 +155,7 @@ def scenario(
     rows: Rows = None,
     expect: Expect = "same",
     kind: Kind | None = None,
+    contains: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]: ...
 
 
