@@ -209,7 +209,7 @@ def array(*shape: int, dtype: str = "float32") -> np.ndarray:
 def test_unlike_outputs_are_one_line_with_what_each_has():
     assert refusal(array(1, 4), array(32, 4)) == (
         "a.py:x returns step() float32[1,4] and b.py:y returns step() float32[32,4]; "
-        "name the rows to compare: @detcost.scenario(…, rows=[0]) in both"
+        "name the rows to compare, as rows=0 in @detcost.scenario"
     )
     assert "one type and shape" in refusal(array(4), array(4, dtype="float64"))
     assert "the same structure" in refusal([array(4), array(2)], [array(4)])

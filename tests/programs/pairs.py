@@ -25,14 +25,14 @@ def network() -> keras.Model:
     return keras.Sequential([keras.layers.Input((256,)), *layers])
 
 
-@detcost.scenario(family="inference", rows=[0])
+@detcost.scenario(family="inference")
 def alone(bench: Any) -> Callable[[], Any]:
     """The prediction of one row."""
     model = network()
     return lambda: model(INPUTS[:1])
 
 
-@detcost.scenario(family="inference", rows=[0])
+@detcost.scenario(family="inference", rows=0)
 def batched(bench: Any) -> Callable[[], Any]:
     """The same row in a batch of 32."""
     model = network()

@@ -187,7 +187,7 @@ def refuse_unlike(leaves: Sequence[Sequence[Leaf]], names: Sequence[str]) -> Non
 def _remedy(first: Sequence[Leaf], second: Sequence[Leaf]) -> str:
     pairs = list(zip(first, second, strict=True))
     if all(a.dtype == b.dtype and a.shape and a.shape[1:] == b.shape[1:] for a, b in pairs):
-        return "name the rows to compare: @detcost.scenario(…, rows=[0]) in both"
+        return "name the rows to compare, as rows=0 in @detcost.scenario"
     return "return outputs of one type and shape from both"
 
 
