@@ -41,6 +41,13 @@ def commands(tool: str) -> list[str]:
     return list(dict.fromkeys(line for line in lines if line.split()[:1] == [tool]))
 
 
+def exit_code(command: str) -> int:
+    """Return the exit code that a comment behind the command names; 0 without one."""
+    texts = (document.read_text() for document in DOCUMENTS)
+    named = (re.search(rf"^{re.escape(command)}  # exit code (\d)", t, re.MULTILINE) for t in texts)
+    return next((int(code[1]) for code in named if code), 0)
+
+
 def environment(home: Path) -> dict[str, str]:
     """Return an environment that has the commands, a quick profile and a home of its own."""
     small = {"DETCOST_PROFILE": "quick", "DETCOST_SIZE": "small", "HOME": str(home)}
@@ -60,11 +67,12 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def readers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a reader who follows README: the scenario file, and some results."""
+    """Return the folder of a reader of the documents: their whole files, and some results."""
     folder = tmp_path_factory.mktemp("reader")
-    programs = blocks(ROOT / "README.md", "python")
-    scenario = next(text for text in programs if text.startswith("# mine.py"))
-    (folder / "mine.py").write_text(scenario)
+    for document in DOCUMENTS:
+        for program in blocks(document, "python"):
+            if name := re.match(r"# (\w+\.py)\n", program):
+                (folder / name[1]).write_text(program)
     shutil.copytree(ROOT / "results", folder / "results")
     return folder
 
@@ -124,7 +132,7 @@ def test_a_detcost_command_runs(command: str, readers_folder: Path):
     if "run.trials.jsonl" in command and "--out" not in command:
         shutil.copy(EVIDENCE, readers_folder / "run.trials.jsonl")
     done = run(command, readers_folder)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == exit_code(command), done.stderr
     assert done.stdout.strip()
 
 
