@@ -25,14 +25,18 @@ COUNTS = {
 @pytest.mark.parametrize("max_rate", [None, 1e-9, 0.1, 0.14, 0.5, 1.0])
 @pytest.mark.parametrize("count", COUNTS.values(), ids=COUNTS)
 def test_it_decides_as_the_check_does(count: Divergence, max_rate: float | None):
-    check = check_scope(record(divergence={"process": count}), "process", max_rate)
-    lowest = lowest_rate(count)
+    counted = record(divergence={"process": count})
+    check = check_scope(counted, "process", max_rate)
+    lowest = lowest_rate(counted, "process")
     meets = lowest is not None and (max_rate is None or lowest <= max_rate)
     assert meets is not check.disqualifies
 
 
 def test_a_bound_is_a_rate_and_zero_means_nothing():
-    rates = {name: lowest_rate(count) for name, count in COUNTS.items()}
+    rates = {
+        name: lowest_rate(record(divergence={"process": count}), "process")
+        for name, count in COUNTS.items()
+    }
     assert rates.pop("bound of zero") > 0
     assert rates == {
         "clean": 0.14,
@@ -41,4 +45,4 @@ def test_a_bound_is_a_rate_and_zero_means_nothing():
         "means nothing": 0,
         "not measured": None,
     }
-    assert lowest_rate(None) is None
+    assert lowest_rate(record(divergence={}), "process") is None

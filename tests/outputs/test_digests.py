@@ -448,3 +448,43 @@ def test_tensors_without_bytes_are_unusable(tf):
         leaves(tf.Variable(1.0).handle)
     with pytest.raises(UnusableOutput, match="KerasTensor"):
         leaves(tf.keras.Input((3,)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        (0, [0]),
+        (-1, [3]),
+        ([2, 0], [2, 0]),
+        ((1,), [1]),
+        (range(2), [0, 1]),
+        (slice(1, 9), [1, 2, 3]),
+    ],
+)
+def test_only_the_rows_asked_for_are_leaves(rows, kept):
+    batch = np.arange(12, dtype=np.float32).reshape(4, 3)
+    texts = np.array(["a", "b", "c", "d"], object)
+    numbers, words = leaves([batch, texts], rows)
+    assert np.array_equal(numbers.array, batch[kept])
+    assert list(words.strings()) == [text.encode() for text in texts[kept]]
+
+
+def test_a_row_of_a_batch_has_the_digest_of_a_batch_of_one():
+    batch = np.arange(12, dtype=np.float32).reshape(4, 3)
+    assert digest(leaves(batch, 2)) == digest(leaves(batch[2:3])) != digest(leaves(batch))
+
+
+@pytest.mark.parametrize(
+    ("output", "rows", "reason"),
+    [
+        (np.zeros(3), 3, "step()['loss'] has 3 rows, and not those of rows=3"),
+        (np.zeros(3), [0, 3], "step()['loss'] has 3 rows, and not those of rows=[0, 3]"),
+        (np.zeros(3), slice(3, 5), "step()['loss'] has 3 rows, and not those of rows=slice"),
+        (np.zeros(()), 0, "step()['loss'] has no rows;"),
+        (1.5, 0, "step()['loss'] has no rows;"),
+    ],
+)
+def test_an_output_without_the_rows_is_named(output, rows, reason):
+    with pytest.raises(UnusableOutput) as caught:
+        leaves({"all": np.zeros(9), "loss": output}, rows)
+    assert reason in str(caught.value)

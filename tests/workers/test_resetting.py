@@ -56,3 +56,10 @@ def test_without_seeds_only_the_program_s_own_state_is_put_back(factory):
 
 def test_what_cannot_be_put_back_shows_as_state(factory):
     assert len(set(calls(factory, "count_again"))) == 4
+
+
+def test_an_output_without_the_rows_fails_with_its_name(factory):
+    worker = factory.start(Cell(f"{FILE}:no_such_row", parse("default"), "CPU:0"))
+    with pytest.raises(CellError, match=r"step\(\)\[1\] has 3 rows, and not those of rows=3"):
+        worker.build()
+    worker.close()

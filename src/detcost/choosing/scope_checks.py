@@ -36,8 +36,8 @@ class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     survives
-        No comparison differed, and the bound is at most the highest tolerable rate. ``None``
-        if nothing was compared.
+        No comparison differed, and the bound is at most the highest tolerable rate. If the
+        scenario expects its outputs to vary: they did. ``None`` if nothing was compared.
     divergent, trials, high
         The comparisons that differed, all comparisons, and the upper end of the rate's interval.
     applies
@@ -72,15 +72,19 @@ class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
         return self.applies and not self.survives
 
 
-def lowest_rate(comparison: Comparison | None) -> float | None:
-    """Return the lowest tolerable divergence rate that a count meets.
+def lowest_rate(record: Record, scope: str) -> float | None:
+    """Return the lowest tolerable divergence rate that the count of a scope meets.
 
-    0 if the scope means nothing to the cell, so that nothing disqualifies. ``None`` if no rate
-    does: a comparison differed, or none was made. Infinite if only a question that takes any
-    bound does: the count is clean, and its bound is unknown.
+    0 if the scope means nothing to the cell, so that nothing disqualifies, or if the scenario
+    expects its outputs to vary and they did. ``None`` if no rate does: a comparison differed, or
+    none was made. Infinite if only a question that takes any bound does: the count is clean, and
+    its bound is unknown.
     """
+    comparison = record.divergence.get(scope)
     if comparison is None or not comparison.trials:
         return 0.0 if comparison and comparison.reason else None
+    if record.expect == "varies":
+        return 0.0 if comparison.divergent or record.draws_anew else None
     if comparison.divergent:
         return None
     return math.inf if comparison.high is None else max(comparison.high, sys.float_info.min)
@@ -123,7 +127,8 @@ def _not_compared(scenario: str, scope: str, comparison: Comparison | None) -> S
 def differs_anyway(record: Record, scope: str) -> bool:
     """Return whether a scope's count is no evidence about it, because the cell races."""
     comparison = record.divergence.get(scope)
-    return bool(comparison and comparison.divergent and record.races_anyway(scope))
+    expected = record.expect == "varies"
+    return bool(comparison and comparison.divergent and record.races_anyway(scope)) and not expected
 
 
 def repeats_its_sequence(record: Record, scope: str) -> bool:
@@ -149,16 +154,43 @@ def first_call_text(comparison: Comparison) -> str | None:
 def _why_not(
     record: Record, scope: str, comparison: Comparison, max_rate: float | None
 ) -> str | None:
+    if record.expect == "varies":
+        return _why_never_changed(record, scope, comparison)
     if differs_anyway(record, scope):
         own = (name for name in OWN_SCOPES if name in record.divergence)
         return f"differs in {next(s for s in own if record.divergence[s].divergent)} already"
-    lowest = lowest_rate(comparison)
+    lowest = lowest_rate(record, scope)
     if lowest is None:
         count = f"{comparison.divergent} of {comparison.trials} differed"
         return "; ".join(filter(None, (count, first_call_text(comparison))))
     if max_rate is None or lowest <= max_rate:
         return None
     return f"{bound_text(comparison)}; {_tighter(scope, max_rate)}"
+
+
+def _why_never_changed(record: Record, scope: str, comparison: Comparison) -> str | None:
+    """Write why a scenario that expects its outputs to vary does not qualify.
+
+    Its outputs vary if they differ in the scope. A cell that carries state also varies if no two
+    of its calls gave the same outputs, although every process repeats the sequence.
+    """
+    if lowest_rate(record, scope) is not None:
+        return None
+    expected = "and the scenario expects them to vary"
+    if record.sequence:
+        outputs, calls = len(set(record.sequence)), len(record.sequence)
+        return f"draws repeat: {outputs} different outputs in {calls} calls, {expected}"
+    return f"draws never changed: 0 of {comparison.trials} differed, {expected}"
+
+
+def is_unexpected(record: Record, scope: str) -> bool:
+    """Return whether a count, of one comparison or more, is not what the scenario expects."""
+    comparison = record.divergence.get(scope)
+    if comparison is None or not comparison.trials:
+        return False
+    if record.expect == "varies":
+        return lowest_rate(record, scope) is None
+    return bool(comparison.divergent) and not differs_anyway(record, scope)
 
 
 def bound_text(comparison: Comparison) -> str:

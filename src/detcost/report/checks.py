@@ -109,13 +109,14 @@ class CheckSets:
     def place(self, record: Projection) -> int:
         """Return the place of a record's set, and add a new one."""
         counts = record.divergence
-        key = (*counts, *map(id, counts.values()), record.carries_state)
+        expects = (record.carries_state, record.expect, record.draws_anew)
+        key = (*counts, *map(id, counts.values()), *expects)
         place = self._places.get(key)
         if place is None:
             place = self._places[key] = len(self._sets)
             self._kept.append(counts)  # an id is unique only while its object lives
             self._sets.append([self._check(record, scope) for scope in SCOPES])
-            self.rates.append(tuple(_rate(counts.get(scope)) for scope in SCOPES))
+            self.rates.append(tuple(_rate(record, scope) for scope in SCOPES))
         return place
 
     def _check(self, record: Projection, scope: str) -> int | None:
@@ -138,17 +139,17 @@ class CheckSets:
         return [views[place] for place in order], sets
 
 
-def _rate(counted: Count | None) -> float | None:
-    lowest = lowest_rate(counted)
+def _rate(record: Projection, scope: str) -> float | None:
+    lowest = lowest_rate(record, scope)
     return None if lowest is None else min(lowest, ABOVE_EVERY_RATE)
 
 
 def _view(record: Projection, check: ScopeCheck) -> CheckView:
     counted = record.divergence[check.scope]
-    clean = check.trials and not check.divergent
+    clean = check.trials and not check.divergent and record.expect == "same"
     count, rate = _texts(record, check)
     return CheckView(
-        lowest=_rate(counted),
+        lowest=_rate(record, check.scope),
         why=bound_text(counted) if clean else check.why,
         note=check.note,
         anyway=check.anyway,

@@ -38,7 +38,7 @@ class Projection(Record, frozen=True, kw_only=True, gc=False):
         counts = {scope: _count(written, races) for scope, written in self.written.items()}
         msgspec.structs.force_setattr(self, "divergence", counts)
         msgspec.structs.force_setattr(self, "written", {})
-        if self.sequence:
+        if self.sequence and self.expect == "same":
             msgspec.structs.force_setattr(self, "sequence", [])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from detcost.choosing.scope_checks import count_text, differs_anyway
+from detcost.choosing.scope_checks import count_text, is_unexpected
 from detcost.evidence.schema import SCOPES, Evidence
 from detcost.tables.evidence_tables import cost_text
 from detcost.tables.text import plain
@@ -49,5 +49,4 @@ def _count(record: Evidence, scope: str) -> str | Text:
     comparison = record.divergence.get(scope)
     if comparison is None or not comparison.trials:
         return "n/a" if comparison and comparison.reason else WAITING
-    varies = comparison.divergent and not differs_anyway(record, scope)
-    return Text(count_text(record, scope), "red" if varies else "")
+    return Text(count_text(record, scope), "red" if is_unexpected(record, scope) else "")
