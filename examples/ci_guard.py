@@ -14,13 +14,12 @@ SCOPES = ["repeat", "process"]
 
 def main(scenario, setting):
     """Measure once, print each scope, and return the exit code. Never retry to pass."""
-    # default is always measured too, as the first record. The last record is the setting's.
     measured = detcost.measure(
         scenario, [setting], ["CPU:0"], scopes=SCOPES, profile="quick", out="ci.trials.jsonl"
     )
-    scenario, setting = measured.records[-1].scenario, measured.records[-1].setting
-    choice = detcost.choose(scenario, survive=SCOPES, results=measured.records)
-    guarded = next(c for c in choice.candidates if c.setting == setting)
+    last = measured.records[-1]  # the setting's; default is always measured before it
+    choice = detcost.choose(last.scenario, survive=SCOPES, results=measured.records)
+    guarded = next(c for c in choice.candidates if c.setting == last.setting)
     for check in guarded.findings:
         if check.trials:
             print(

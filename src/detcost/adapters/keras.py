@@ -64,8 +64,10 @@ def fit_step(
     _check(compare)
 
     def build(bench: Bench) -> Callable[[], Any]:
-        model = _compiled(model_fn)
-        arguments = {**fit_arguments, **_by_name(made(data)), "epochs": epochs, "verbose": 0}
+        model, parts = _compiled(model_fn), _by_name(made(data))
+        if reset:
+            _make_variables(model, parts)
+        arguments = {**fit_arguments, **parts, "epochs": epochs, "verbose": 0}
         if batches is not None:
             arguments["steps_per_epoch"] = batches
         return lambda: _compared(compare, model.fit(**arguments).history, model)
@@ -116,7 +118,10 @@ def train_batch(
         model, data = _compiled(model_fn), made(batch)
         if isinstance(data, tf.data.Dataset):
             data = next(iter(data))
-        arguments = {**train_arguments, **_by_name(data), "return_dict": True}
+        parts = _by_name(data)
+        if reset:
+            _make_variables(model, parts)
+        arguments = {**train_arguments, **parts, "return_dict": True}
         return lambda: _compared(compare, model.train_on_batch(**arguments), model)
 
     return scenario("Keras train_on_batch", "keras", build, reset=reset)
@@ -175,6 +180,23 @@ def _by_name(data: Any) -> dict[str, Any]:
     """Return the data as arguments of ``fit``."""
     parts = data if isinstance(data, tuple) else (data,)
     return dict(zip(("x", "y", "sample_weight"), parts, strict=False))
+
+
+def _make_variables(model: Any, data: dict[str, Any]) -> None:
+    """Make the variables that Keras makes in its first ``fit``, so that they can be put back.
+
+    ``fit`` gives them their values in a graph, where nothing can keep them.
+    """
+    model.test_on_batch(**_first_batch(data))
+    model.optimizer.build(model.trainable_variables)
+
+
+def _first_batch(data: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(data["x"], tf.data.Dataset):
+        return _by_name(next(iter(data["x"])))
+    return {
+        name: tf.nest.map_structure(lambda array: array[:1], value) for name, value in data.items()
+    }
 
 
 def _compared(compare: Compare, losses: Any, model: Any) -> dict[str, Any]:
