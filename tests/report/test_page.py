@@ -19,7 +19,15 @@ from detcost.choosing.answers import Choice, choose
 from detcost.choosing.question import Question
 from detcost.evidence import reading
 from detcost.evidence.following import FollowedProcess, Following
-from detcost.evidence.schema import SCOPES, Control, Controls, Divergence, Evidence, Variant
+from detcost.evidence.schema import (
+    SCOPES,
+    Control,
+    Controls,
+    Divergence,
+    Evidence,
+    RepeatedDraws,
+    Variant,
+)
 from detcost.report import site
 from detcost.tables.choice_tables import headline
 from factories import cost, divergence, failed, following, racing, record, variant
@@ -563,6 +571,7 @@ def test_the_page_follows_the_dark_scheme(tab, real):
 def followed(tmp_path_factory) -> Path:
     """The page of cells that were followed: one parts, one never does, one has odd figures."""
     never = Following(40, [FollowedProcess("process", "quiet", 0)])
+    drawn = RepeatedDraws("unseeded", 5, 5)
     odd = FollowedProcess(
         *(HOSTILE, "quiet", 9, 2, [HOSTILE]),
         steps=[2, 2, -1, 10**15, 3, 4],
@@ -572,7 +581,7 @@ def followed(tmp_path_factory) -> Path:
     long = FollowedProcess("threads", "1", 5, 1, [], list(range(1, 5001)), [1e-7] * 5000)
     records = [
         record(following=following()),
-        record(setting="op_determinism", following=never),
+        record(setting="op_determinism", following=never, repeated_draws=drawn),
         record(setting="xla", following=following(1.5)),
         record(setting="tf32=off", following=Following(10**15, [odd, long])),
         record(setting="threads=1", following=Following(9, [], {"quiet": HOSTILE})),
@@ -595,6 +604,12 @@ def test_a_setting_that_never_parts_stands_beside_the_curve_of_default(tab, foll
     expect(details).to_contain_text("process: 0 of 40 steps differed")
     assert details.locator("polyline.of-default").count() == 1
     assert details.locator("polyline:not(.of-default)").count() == 0
+
+
+def test_the_page_says_that_draws_repeat(tab, followed):
+    details = opened(tab, followed, "matmul_square", "op_determinism")
+    expect(details).to_contain_text("draws the same numbers in every call")
+    assert "draws" not in opened(tab, followed, "matmul_square").inner_text()
 
 
 def test_default_has_its_own_curve_alone(tab, followed):

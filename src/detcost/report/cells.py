@@ -9,7 +9,7 @@ import msgspec
 from detcost.evidence import schema
 from detcost.outputs.severity import Severity
 from detcost.report.projection import LONGEST, Projection
-from detcost.tables.evidence_tables import cost_text
+from detcost.tables.evidence_tables import cost_text, repeated_draws_text
 from detcost.tables.followed import process_text
 
 #: Hexadecimal digits that the page keeps of a digest. They suffice to tell outputs apart.
@@ -75,6 +75,8 @@ class CellView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     stands_for
         The setting that was measured, if it is simpler than the one listed: the other levers
         mean nothing to the scenario.
+    followed, draws
+        What following it over many steps showed, and that its draws repeat.
     overridden
         What the program sets by itself, and what was left out.
     origin
@@ -94,6 +96,7 @@ class CellView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     same_bits_as_default: str | None
     carries_state: bool | None
     followed: list[Curve]
+    draws: str | None
     overridden: str | None
     measured_at: str
     origin: int
@@ -123,6 +126,7 @@ class CellViews:
             record.same_bits_as_default,
             record.carries_state,
             _curves(record.following) if record.following else [],
+            _draws(record.repeated_draws) if record.repeated_draws else None,
             "; ".join(record.overridden)[:LONGEST] if record.overridden else None,
             record.measured_at,
             self._origin(record),
@@ -155,6 +159,10 @@ def _curves(following: schema.Following) -> list[Curve]:
         at, distances = [step for step, _ in known], [relative for _, relative in known]
         curves.append(Curve(scope[:LONGEST], text, following.steps, at, distances))
     return curves
+
+
+def _draws(draws: schema.RepeatedDraws) -> str:
+    return repeated_draws_text(draws)[:LONGEST]
 
 
 def _cost(cost: schema.Cost) -> CostView:

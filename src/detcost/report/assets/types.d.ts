@@ -51,6 +51,8 @@ type Cell = {
   same_bits_as_default: string | null;
   carries_state: boolean | null;
   followed: Curve[];
+  /** That its draws repeat, and how this was seen. */
+  draws: string | null;
   overridden: string | null;
   measured_at: string;
   run: string;

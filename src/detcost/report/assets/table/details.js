@@ -151,6 +151,7 @@
       ["error against float64", cell.accuracy === null ? null : cell.accuracy.toExponential(2)],
       ["default against itself", cell.same_setting?.text],
       ["digest", cell.digest && el("code", {}, cell.digest)],
+      ["draws", cell.draws],
       ["same bits as default", cell.status === "ok" && (cell.same_bits_as_default ?? "–")],
       ["left out of the program", cell.overridden],
       ["run", el("code", {}, cell.run)],
