@@ -18,6 +18,7 @@ pytestmark = pytest.mark.tensorflow
 
 REPORTS, OWN = PROGRAMS / "state_and_races.py", PROGRAMS / "functions.py"
 SWITCHES, HIDDEN = PROGRAMS / "switches.py", PROGRAMS / "hidden_switch.py"
+DEVICES = PROGRAMS / "devices.py"
 #: Enough processes to see each kind of divergence. No test here depends on timings.
 BRIEF = Profile(
     *("brief", (1,), 1.0, 0),
@@ -271,6 +272,17 @@ def test_calls_of_the_program_are_ignored_and_recorded_by_line(factory):
         assert name in lines[int(location.partition(":")[2]) - 1]
     assert len(record.overridden) == 8
     assert "XLA_FLAGS" not in os.environ
+
+
+def test_pools_and_devices_configured_at_the_top_of_a_file_are_ignored_and_recorded(factory):
+    """TensorFlow would refuse these calls, as it already runs. The file could not be loaded."""
+    record = default(factory, f"{DEVICES}:product")
+    assert record.status == "ok"
+    lines = DEVICES.read_text().splitlines()
+    for entry in record.overridden:
+        call, _, location = entry.partition(" at ")
+        assert call.removesuffix("()").removeprefix("tf") in lines[int(location.split(":")[1]) - 1]
+    assert len(record.overridden) == 5
 
 
 def test_calls_that_the_setting_decides_are_not_recorded(factory):

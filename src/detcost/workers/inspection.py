@@ -8,8 +8,10 @@ from typing import Any
 
 from detcost.host import cuda, devices
 from detcost.scenarios.loading import load_all
+from detcost.settings.grammar import DEFAULT
 from detcost.workers.contract import ScenarioInfo
 from detcost.workers.in_worker.in_force import read_back
+from detcost.workers.in_worker.overrides import Overrides
 
 
 class Inspection:
@@ -21,6 +23,7 @@ class Inspection:
 
     def describe(self, reference: str) -> list[ScenarioInfo]:
         """Load the scenarios that a reference names, and return their properties."""
+        Overrides(DEFAULT)  # else what a worker ignores would be an error here
         return [
             ScenarioInfo(
                 own_reference,

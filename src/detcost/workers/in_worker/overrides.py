@@ -6,6 +6,7 @@ setting these calls would override the setting, and the result would have the wr
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import sys
@@ -31,7 +32,15 @@ _SWITCHES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("config.threading", "set_inter_op_parallelism_threads", ("threads", "inter")),
     ("config.optimizer", "set_jit", ("xla",)),
     ("config", "run_functions_eagerly", ()),
+    # The device is the cell's. TensorFlow refuses these calls once it has been chosen.
+    ("config", "set_visible_devices", ()),
+    ("config", "set_logical_device_configuration", ()),
+    ("config.experimental", "set_visible_devices", ()),
+    ("config.experimental", "set_virtual_device_configuration", ()),
+    ("config.experimental", "set_memory_growth", ()),
 )
+#: Where TensorFlow has these names.
+_ROOTS = ("tf", "tf.compat.v1", "tf.compat.v2")
 #: Variables that configure the same. Most have an effect only before TensorFlow is imported.
 VARIABLES = (
     *("TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC", "TF_DETERMINISTIC_ORDER"),
@@ -61,9 +70,11 @@ class Overrides:
     def __init__(self, setting: Setting):
         self.ignored: list[str] = []
         self._before = _variables()
-        for namespace, name, levers in _SWITCHES:
-            recorded = not any(map(setting.has, levers))
-            self._ignore(_find(namespace), f"tf.{namespace}", name, recorded)
+        for root, (namespace, name, levers) in itertools.product(_ROOTS, _SWITCHES):
+            path = f"{root}.{namespace}"
+            if hasattr(module := _find(path), name):
+                recorded = not any(map(setting.has, levers))
+                self._ignore(module, path, name, recorded)
         if setting.has("unseeded") or setting.has("seeding"):
             for module, path, name in _seeds():
                 self._ignore(module, path, name)
@@ -96,9 +107,9 @@ class Overrides:
             self.ignored.append(entry)
 
 
-def _find(namespace: str) -> Any:
+def _find(path: str) -> Any:
     module: Any = tf
-    for part in namespace.split("."):
+    for part in path.split(".")[1:]:
         module = getattr(module, part)
     return module
 
