@@ -20,6 +20,7 @@ from detcost.experiment.blocks import Progress
 from detcost.experiment.planning import Plan
 from detcost.experiment.request import Request
 from detcost.experiment.run import Run
+from detcost.scenarios.registry import is_external
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,8 +129,12 @@ def measure(
         For an unknown name, a scenario file that cannot be loaded or an ``out`` that cannot be
         written, or if TensorFlow is not installed.
     """
+    names = [scenarios] if isinstance(scenarios, str) else list(scenarios)
+    fits_profile = profile is None and not os.environ.get(profiles.VARIABLE)
+    if fits_profile and (seconds is not None or all(map(is_external, names))):
+        profile = "quick"  # whose scopes are those of a first answer
     request = Request.parse(
-        [scenarios] if isinstance(scenarios, str) else scenarios,
+        names,
         settings,
         devices,
         scopes=scopes,
@@ -137,7 +142,7 @@ def measure(
         size=size,
         dtype=dtype,
         seed=seed,
-        fits_profile=profile is None and not os.environ.get(profiles.VARIABLE),
+        fits_profile=fits_profile,
         seconds=seconds,
         steps=steps,
     )

@@ -64,6 +64,12 @@ def test_a_pipeline_gets_the_line_for_its_pipeline():
     ]
 
 
+def test_where_default_survives_no_switch_is_needed():
+    step = steps_of(measured(), measured("op_determinism", cost=cost(1.3, 1.2, 1.4)))
+    assert step.choice.best == "default"
+    assert step.advice[1] == next_steps.NOTHING_NEEDED
+
+
 def test_where_nothing_survives_there_is_no_code_but_the_reasons():
     step = steps_of(measured(divergence=racing()), measured("op_determinism", divergence=racing()))
     assert step.pastes == []

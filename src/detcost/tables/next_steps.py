@@ -20,6 +20,10 @@ from detcost.tables.evidence_tables import markdown_overview
 from detcost.tables.text import duration, lines, markdown_text, plain
 
 
+#: What the recommendation ``default`` means to a user.
+NOTHING_NEEDED = "No switch is needed beside the seeds: default sets nothing else."
+
+
 class Paste(msgspec.Struct, frozen=True):
     """Code to paste, and the place for it."""
 
@@ -88,6 +92,8 @@ def _advice(choice: Choice) -> Iterator[str]:
     if choice.source.failed_controls:
         yield controls_failed(choice.source.failed_controls)
     yield headline(choice)
+    if choice.best == "default":
+        yield NOTHING_NEEDED
     if choice.best is None:
         for candidate in choice.candidates:
             yield f"{candidate.setting}: {'; '.join(candidate.reasons[:REASONS_LISTED])}"
