@@ -162,7 +162,7 @@ class Program:
         with recorder.recording():
             self.build()
         seconds = perf_counter() - start
-        return recorder.traits(seconds, self._run_together(1), self._applied.ran_as_graph)
+        return recorder.traits(seconds, self.run(1), self._applied.ran_as_graph)
 
     def repeat(self, times: int) -> list[str]:
         """Run the step repeatedly and return the digest of each call's outputs."""
@@ -193,20 +193,17 @@ class Program:
         left = settle if first < LONG_STEP * settle else 0.0
         spent = 0.0
         while spent < left:
-            last = self._run_together(1)
+            last = self.run(1)
             first = last if spent == 0.0 else first
             spent += last
         steps = max(1, math.ceil(seconds / max(last, 1e-9)))
-        step = self._run_together(steps) / steps
+        step = self.run(steps) / steps
         return Burst(step, first if spent else step)
 
-    def _run_together(self, steps: int) -> float:
+    def run(self, steps: int) -> float:
+        """Run consecutive steps, in every process of the cell, and return their seconds."""
         with self._peers.broadcast("run", steps):
             return self._run(steps)
-
-    def run(self, steps: int) -> float:
-        """Run consecutive steps and return their seconds."""
-        return self._run_together(steps)
 
     def _run(self, steps: int) -> float:
         """Run consecutive steps and return their seconds, without digesting or comparing."""
