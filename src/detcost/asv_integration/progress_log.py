@@ -36,7 +36,7 @@ class ProgressLog:
     """
 
     def __init__(self, folder: str, stream: TextIO = sys.stderr) -> None:
-        self.path = str(Path(folder, "progress"))
+        self.path = str(Path(folder, "detcost-progress"))
         self._stream = stream
         self._next = 0.0
         self._closing = threading.Event()
