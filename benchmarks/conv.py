@@ -8,10 +8,3 @@ class Conv2dBackward(ScenarioSuite):
 
     def setup_cache(self) -> Cache:
         return self.measure()
-
-
-class BiasGradient(ScenarioSuite):
-    scenario = "bias_gradient"
-
-    def setup_cache(self) -> Cache:
-        return self.measure()

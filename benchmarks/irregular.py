@@ -17,13 +17,6 @@ class ScatterAddDup100(ScenarioSuite):
         return self.measure()
 
 
-class EmbeddingGradientDup100(ScenarioSuite):
-    scenario = "embedding_gradient_dup100"
-
-    def setup_cache(self) -> Cache:
-        return self.measure()
-
-
 class ReduceSumLarge(ScenarioSuite):
     scenario = "reduce_sum_large"
 

@@ -3,13 +3,6 @@
 from detcost.asv_integration.suite import Cache, ScenarioSuite
 
 
-class MapRandomParallel(ScenarioSuite):
-    scenario = "map_random_parallel"
-
-    def setup_cache(self) -> Cache:
-        return self.measure()
-
-
 class MapUnordered(ScenarioSuite):
     scenario = "map_unordered"
 

@@ -22,3 +22,10 @@ class CnnTrainStep(ScenarioSuite):
 
     def setup_cache(self) -> Cache:
         return self.measure()
+
+
+class BiasGradient(ScenarioSuite):
+    scenario = "bias_gradient"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

@@ -107,3 +107,10 @@ class ReduceMeanAxis(ScenarioSuite):
 
     def setup_cache(self) -> Cache:
         return self.measure()
+
+
+class EmbeddingGradientDup100(ScenarioSuite):
+    scenario = "embedding_gradient_dup100"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

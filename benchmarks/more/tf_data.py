@@ -92,3 +92,10 @@ class BatchUnordered(ScenarioSuite):
 
     def setup_cache(self) -> Cache:
         return self.measure()
+
+
+class MapRandomParallel(ScenarioSuite):
+    scenario = "map_random_parallel"
+
+    def setup_cache(self) -> Cache:
+        return self.measure()

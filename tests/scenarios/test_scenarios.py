@@ -9,8 +9,8 @@ import pytest
 from detcost.scenarios import registry
 from detcost.settings.grammar import LEVERS
 
-#: Families of the core set: kernels and pipelines.
-KERNELS = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular"}
+#: Families of the core set: kernels, pipelines and whole models.
+CORE = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular", "models"}
 #: Families about advice to users, which ``detcost folklore`` measures.
 PRACTICES = {"random", "session", "replicas", "training", "augmentation"}
 #: All scenarios except the controls.
@@ -33,13 +33,13 @@ def test_a_summary_has_the_computation_and_the_source(entry):
 
 
 def test_every_family_exists():
-    assert {entry.family for entry in SCENARIOS.values()} == KERNELS | PRACTICES
+    assert {entry.family for entry in SCENARIOS.values()} == CORE | PRACTICES
 
 
-def test_the_core_set_is_small_and_has_every_kind_of_kernel():
+def test_the_core_set_is_small_and_has_kernels_of_every_kind_and_models():
     core = [entry for entry in SCENARIOS.values() if entry.core]
     assert 9 <= len(core) <= 12
-    assert {entry.family for entry in core} == KERNELS
+    assert {entry.family for entry in core} == CORE
 
 
 def test_ignored_levers_exist():
@@ -50,6 +50,21 @@ def test_ignored_levers_exist():
 def test_every_pipeline_ignores_xla():
     pipelines = [entry for entry in SCENARIOS.values() if entry.family == "tf_data"]
     assert all("xla" in entry.ignores for entry in pipelines)
+
+
+def test_every_model_names_kernels_that_exist():
+    models = [entry for entry in SCENARIOS.values() if entry.family == "models"]
+    assert all(entry.contains and set(entry.contains) <= set(SCENARIOS) for entry in models)
+    assert not any(SCENARIOS[name].contains for entry in models for name in entry.contains)
+
+
+def test_the_description_of_a_model_ends_with_its_kernels():
+    unet = SCENARIOS["unet"]
+    assert unet.description == f"{unet.summary} Contains {', '.join(unet.contains)}."
+
+
+def test_the_weights_of_every_model_follow_the_seed():
+    assert all(entry.draws for entry in SCENARIOS.values() if entry.family == "models")
 
 
 def test_scenarios_that_draw_are_marked():

@@ -42,7 +42,7 @@ def depthwise_backward(bench: Bench) -> Callable[[], Any]:
     return bench.gradient_step(forward, [images, kernel], bench.normal(images.shape))
 
 
-@scenario(family="conv", core=True, float64_reference=True)
+@scenario(family="conv", float64_reference=True)
 def bias_gradient(bench: Bench) -> Callable[[], Any]:
     """Gradient of a bias added to images; threads split its sum over batch and space."""
     # Few channels: with more than 32 per thread, a single thread sums the whole channel.

@@ -45,7 +45,7 @@ def embedding_gradient_dup10(bench: Bench) -> Callable[[], Any]:
     return _embedding_gradient(bench, duplicates=0.1)
 
 
-@scenario(family="irregular", core=True, float64_reference=True)
+@scenario(family="irregular", float64_reference=True)
 def embedding_gradient_dup100(bench: Bench) -> Callable[[], Any]:
     """SGD on an embedding, only repeated words; threads update a shared row in any order."""
     return _embedding_gradient(bench, duplicates=1.0)

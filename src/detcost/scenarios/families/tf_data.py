@@ -73,7 +73,7 @@ def map_pure_parallel(bench: Bench) -> Callable[[], Any]:
     return _map(bench, _work)
 
 
-@scenario(family="tf_data", core=True, ignores=("xla",), draws=True)
+@scenario(family="tf_data", ignores=("xla",), draws=True)
 def map_random_parallel(bench: Bench) -> Callable[[], Any]:
     """Parallel map with stateful random ops; parallel calls race for the random numbers."""
     seed = bench.draw.op_seed("tf.random.normal")
