@@ -13,7 +13,7 @@ from detcost.choosing.answers import Choice
 from detcost.choosing.question import USUAL_SCOPES, Question
 from detcost.comparison import lever_effects
 from detcost.comparison.lever_effects import Factors
-from detcost.evidence import absence, reading
+from detcost.evidence import absence, places, reading
 from detcost.evidence.schema import Evidence
 from detcost.experiment import profiles
 from detcost.experiment.blocks import Progress
@@ -146,10 +146,13 @@ def measure(
         seconds=seconds,
         steps=steps,
     )
+    place = None if out is None else Path(out)
+    if place:
+        places.check_name(place)
     measurement = Measurement()
     run = Run(
         request,
-        out=Path(out) if out else None,
+        out=place,
         on_progress=on_progress,
         on_partial=on_partial,
         on_plan=on_plan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -290,6 +291,46 @@ def test_evidence_is_either_read_or_measured(mistake, monkeypatch):
     assert not Path("mine.folklore.jsonl").exists()
 
 
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Fail if anything is measured."""
+    monkeypatch.setattr("detcost.experiment.run.start_workers", pytest.fail)
+    monkeypatch.setattr("detcost.claims.measuring.start_workers", pytest.fail)
+    monkeypatch.chdir(tmp_path)
+    Path("scenario.py").write_text("print(1)")
+    Path("data.jsonl").write_text('{"text": "a prompt"}')
+    Path("site").mkdir()
+    Path("site", "index.html").write_text("<p>mine")
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["measure", "--out", "scenario.py"], "such as scenario.trials.jsonl"),
+        (["measure", "--out", "data.jsonl"], "name another file"),
+        (["measure", "--out", "."], "such as mine.trials.jsonl"),
+        (["measure", "--out", "site"], "such as site/mine.trials.jsonl"),
+        (["measure", "--out", "x.folklore.jsonl"], "name it x.trials.jsonl"),
+        (["measure", "--out", "x.compare.jsonl"], "name it x.trials.jsonl"),
+        (["measure", "--report", "site"], "name a new folder"),
+        (["measure", "--report", "scenario.py"], "name a folder"),
+        (["folklore", "--out", "scenario.py"], "name it scenario.py.folklore.jsonl"),
+        (["folklore", "--out", "x.trials.jsonl"], "name it x.folklore.jsonl"),
+    ],
+)
+def test_a_place_that_holds_something_else_is_refused_before_any_work(
+    mistake, unmeasured, words, remedy
+):
+    command, option, place = words
+    line = mistake(command, *(["matmul_square"] if command == "measure" else []), option, place)
+    assert line.startswith(f"detcost: {place}: ")
+    assert remedy in line
+    assert {str(path) for path in Path().rglob("*")} == {
+        *("scenario.py", "data.jsonl", "site", "site/index.html")
+    }
+    assert Path("scenario.py").read_text() == "print(1)"
+
+
 # Versions and the schema.
 
 
@@ -376,6 +417,31 @@ def test_show_skips_and_reports_a_line_it_cannot_read(detcost, results):
         "and no emoji"
     )
     assert half.startswith(f"skipped {path}:101: ")
+
+
+def test_after_an_interrupt_the_named_file_is_shown_with_its_unfinished_cells(
+    detcost, mistake, tmp_path
+):
+    path = tmp_path / "mine.trials.jsonl"
+    Journal(path, "killed").checkpoint([record(), record(setting="xla")])
+    code, out, err = detcost("show", "--results", str(path))
+    assert code == 0
+    assert "matmul_square" in out
+    assert err == "2 cells are unfinished: a run was interrupted, or it still measures\n"
+    assert detcost("choose", "--results", str(path))[0] == 0
+
+
+def test_compressed_evidence_is_said_in_one_line(detcost, tmp_path, results):
+    path = tmp_path / "mine.trials.jsonl.gz"
+    path.write_bytes(gzip.compress((results / "box" / "x.trials.jsonl").read_bytes()))
+    code, _, err = detcost("show", "--results", str(path))
+    assert code == 2
+    assert err.splitlines()[0] == f"skipped {path}: compressed; gunzip it"
+    assert len(err.splitlines()) == 2
+
+
+def test_without_evidence_there_are_no_verdicts_on_claims(mistake, results):
+    assert "no evidence for claims here" in mistake("folklore", "--results", str(results))
 
 
 def test_show_of_an_empty_folder_has_a_remedy(mistake, tmp_path):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from detcost.claims.catalogue import CLAIMS
 from detcost.claims.hypotheses import Costs, Hypothesis
-from detcost.evidence.schema import SCOPES, Evidence
+from detcost.evidence import places
+from detcost.evidence.schema import FOLKLORE, SCOPES, Evidence
 from detcost.experiment.blocks import Progress
 from detcost.experiment.profiles import Profile
 from detcost.experiment.request import Request
@@ -80,7 +81,14 @@ def measure(
         A file to append the evidence to as well.
     on_progress
         Called with the progress of the whole measurement.
+
+    Raises
+    ------
+    UsageError
+        If ``out`` is not named ``….folklore.jsonl``, or cannot be written.
     """
+    if out:
+        places.check_name(out, FOLKLORE)
     planned = requests()
     experiments = [len(request.scenarios) * len(request.settings) for request in planned]
     done = 0

@@ -200,6 +200,11 @@ def folklore(
         raise UsageError("--out keeps what is measured, and --results measures nothing; keep one")
     if results:
         records = read_evidence(results, folklore=True)
+        if not records:
+            raise UsageError(
+                f"{results}: no evidence for claims here, in a file ….folklore.jsonl; "
+                "detcost folklore --out makes some"
+            )
     else:
         with live_progress() as on_progress:
             records = list(measuring.measure(out_file, on_progress))

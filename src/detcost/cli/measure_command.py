@@ -43,8 +43,11 @@ def measure(
     A program of yours gets the settings that fit it, and a few minutes.
     """
     import detcost
+    from detcost.report import folder
 
     output = Output("measure", json, markdown)
+    if report:  # before the measurement, which takes minutes
+        folder.check(report)
     view = LiveView()
     interrupted = False
     try:
@@ -105,8 +108,8 @@ def _print_steps(steps: Sequence[NextSteps]) -> None:
         out.print(next_steps.terminal([each]), soft_wrap=True)
 
 
-def _write_report(out_file: Path, folder: Path) -> None:
+def _write_report(out_file: Path, to: Path) -> None:
     from detcost.report import site
 
-    page, _ = site.write(out_file, folder)
+    page, _ = site.write(out_file, to)
     typer.echo(f"The page is {page}", err=True)

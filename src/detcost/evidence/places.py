@@ -62,6 +62,21 @@ def check(path: Path) -> None:
         raise UsageError(f"{path}: holds something else than evidence; name another file")
 
 
+def check_name(path: Path, kind: str = SUFFIX) -> None:
+    """Refuse a file whose name says that it holds another kind of evidence.
+
+    Readers would leave it out. ``kind`` is :data:`SUFFIX`, ``FOLKLORE`` or ``COMPARE``.
+
+    Raises
+    ------
+    UsageError
+        If the name ends as those of another kind.
+    """
+    stem, own = _split(path.name)
+    if own != kind and {own, kind} & {FOLKLORE, COMPARE}:
+        raise UsageError(f"{path}: the name of another kind of evidence; name it {stem}{kind}")
+
+
 def why_not_evidence(path: Path) -> str | None:
     """Return why no line of a file can be evidence: it is compressed, or is no text.
 
