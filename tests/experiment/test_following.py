@@ -10,7 +10,7 @@ import pytest
 from detcost.evidence.following import FollowedProcess, Following
 from detcost.experiment import following, profiles
 from detcost.experiment.arm import Arm
-from detcost.experiment.following import POINTS
+from detcost.experiment.following import POINTS, Follower, FollowingPlan
 from detcost.experiment.request import Request
 from detcost.settings import grammar
 from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions, WorkerLost
@@ -178,3 +178,22 @@ def test_the_scope_shows_the_process_that_parts_first_and_farthest():
     never = FollowedProcess("process", "never", 0)
     assert Following(9, [never, late, near, far]).by_scope() == {"process": far}
     assert Following(9, [never]).by_scope() == {"process": never}
+
+
+def test_each_cell_is_kept_as_soon_as_it_is_followed():
+    arms = [Arm(Cell("fake", grammar.parse(name), "CPU:0")) for name in ("default", "xla")]
+    kept: list[list[bool]] = []
+    plan = FollowingPlan(3, (Follower("process", UNPERTURBED),), together=1)
+    following.follow(
+        arms,
+        FakeWorkerFactory(),
+        plan,
+        checkpoint=lambda: kept.append([arm.following is not None for arm in arms]),
+    )
+    assert kept == [[True, False], [True, True]]
+
+
+def test_a_cell_that_was_given_up_is_not_followed():
+    arm = Arm(Cell("fake", grammar.parse("xla"), "CPU:0"), status="unimplemented")
+    following.follow([arm], FakeWorkerFactory(), FollowingPlan(3, (), together=1))
+    assert arm.following is None

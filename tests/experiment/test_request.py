@@ -169,3 +169,10 @@ def test_a_wrong_profile_in_the_environment_names_the_variable(monkeypatch):
     monkeypatch.setenv("DETCOST_PROFILE", "quik")
     with pytest.raises(UsageError, match=r'DETCOST_PROFILE.*"quik".*"quick"'):
         profiles.from_environment()
+
+
+@pytest.mark.parametrize("steps", [1, 0, -5])
+def test_following_needs_two_steps(steps):
+    assert refusal(steps=steps) == f"--steps {steps}: name at least 2 steps, such as --steps 200"
+    assert parse(steps=2).steps == 2
+    assert parse().steps is None

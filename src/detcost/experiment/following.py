@@ -111,9 +111,13 @@ def follow(
     factory: WorkerFactory,
     planned: FollowingPlan,
     *,
+    checkpoint: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
-    """Follow the cell of every arm that can run. ``on_progress`` is called after each step."""
+    """Follow the cell of every arm that can run.
+
+    ``checkpoint`` is called after each cell, and ``on_progress`` after each step.
+    """
 
     def on_step(cell: Cell, step: int) -> None:
         doing = f"step {step} of {planned.steps} under {cell.setting}"
@@ -124,6 +128,7 @@ def follow(
             if arm.running:
                 note = partial(on_step, arm.cell)
                 arm.following = _follow_cell(arm.cell, factory, planned, Path(directory), note)
+                checkpoint()
 
 
 def _follow_cell(

@@ -210,7 +210,9 @@ class Run:
         find_repeated_draws(experiment.arms, factory)
         if self.request.steps:
             plan = following.plan(self.request, profile, two_at_a_time=experiment.two_at_a_time)
-            following.follow(experiment.arms, factory, plan, on_progress=self._report)
+            following.follow(
+                experiment.arms, factory, plan, checkpoint=checkpoint, on_progress=self._report
+            )
         return records()
 
     def _report(self, progress: Progress) -> None:
