@@ -58,14 +58,14 @@ class Endless(ScenarioSuite):
     scenario = "matmul_square"
     timeout = 1
     def setup_cache(self):
-        tempfile.mkdtemp(prefix="detcost-")
+        tempfile.mkdtemp(prefix="detcost-reference-")
         time.sleep(60)
 
 class Interrupted(ScenarioSuite):
     scenario = "matmul_square"
     timeout = 60
     def setup_cache(self):
-        tempfile.mkdtemp(prefix="detcost-")
+        tempfile.mkdtemp(prefix="detcost-reference-")
         time.sleep(60)
 """
 
@@ -145,7 +145,7 @@ def test_failures_leave_neither_temporary_files_nor_empty_evidence(project, outp
 def test_ctrl_c_is_one_line_and_leaves_nothing(project, output):
     process = project.start("run", "-E", "existing", "--bench", "figures.Interrupted")
     until = time.monotonic() + 30
-    while not list(project.temporary.glob("*/detcost-[!p]*")) and time.monotonic() < until:
+    while not list(project.temporary.glob("*/detcost-reference-*")) and time.monotonic() < until:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     printed, _ = process.communicate()
