@@ -431,13 +431,22 @@ def test_after_an_interrupt_the_named_file_is_shown_with_its_unfinished_cells(
     assert detcost("choose", "--results", str(path))[0] == 0
 
 
-def test_compressed_evidence_is_said_in_one_line(detcost, tmp_path, results):
+@pytest.mark.parametrize("command", ["show", "summary", "choose", "agreement", "report"])
+def test_evidence_that_cannot_be_read_is_one_line_with_the_reason(
+    mistake, tmp_path, results, command
+):
     path = tmp_path / "mine.trials.jsonl.gz"
     path.write_bytes(gzip.compress((results / "box" / "x.trials.jsonl").read_bytes()))
-    code, _, err = detcost("show", "--results", str(path))
-    assert code == 2
-    assert err.splitlines()[0] == f"skipped {path}: compressed; gunzip it"
-    assert len(err.splitlines()) == 2
+    place = ["--out", str(tmp_path / "page")] if command == "report" else []
+    line = mistake(command, "--results", str(path), *place)
+    assert f"no evidence here that can be read ({path}: compressed; gunzip it)" in line
+
+
+@pytest.mark.parametrize(
+    "words", [["show"], ["summary"], ["choose"], ["agreement"], ["folklore"], ["report"]]
+)
+def test_a_place_too_long_for_a_file_is_one_short_line(mistake, words):
+    assert len(mistake(*words, "--results", "a" * 20_000)) < 200
 
 
 def test_without_evidence_there_are_no_verdicts_on_claims(mistake, results):

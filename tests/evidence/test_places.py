@@ -157,7 +157,7 @@ def test_a_binary_file_is_one_problem(tmp_path):
     path.write_bytes(b"\x93NUMPY\xff\n" * 50)
     records, [problem] = reading.read(path)
     assert records == []
-    assert "UTF-8 text" in str(problem)
+    assert str(problem) == f"{path}: not UTF-8 text"
 
 
 def test_a_file_with_many_unreadable_lines_is_a_few_lines_of_text(tmp_path):

@@ -64,6 +64,8 @@ def print_tables(records: Sequence[Evidence]) -> None:
 def read_evidence(results: Path, folklore: bool = False) -> list[Evidence]:
     """Return the evidence. Print what cannot be read, and a line about unfinished cells."""
     records, problems = reading.read(results, folklore)
+    if problems and not records:
+        raise reading.no_evidence(results, problems)
     report_problems(problems)
     if count := len(reading.unfinished(results, records, folklore)):
         cells = "1 cell is" if count == 1 else f"{count} cells are"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -68,7 +69,7 @@ def show(
 
     newest = reading.latest(read_evidence(results))
     if not newest:
-        raise UsageError(f"{results}: no evidence here; run make bench, or detcost measure --out")
+        raise reading.no_evidence(results, [])
     if write:
         readme.replace_section(write, "show", readme.overview(newest))
     elif markdown:
@@ -136,7 +137,7 @@ def choose(
         size=size,
         dtype=dtype,
     )
-    more = str(results / "more.trials.jsonl" if results.is_dir() else results)
+    more = str(results / "more.trials.jsonl" if os.path.isdir(results) else results)
     decide = answers.choose if scenario else answers.choose_each
     answer = decide(read_evidence(results), question, more)
     output.print(answer, choice_tables.terminal, choice_tables.markdown, choice_tables.json_text)

@@ -88,7 +88,7 @@ def why_not_evidence(path: Path) -> str | None:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(beginning)  # which may end in a character
     except UnicodeDecodeError:
-        return "no evidence, which is UTF-8 text"
+        return "not UTF-8 text"
     return None
 
 

@@ -123,6 +123,12 @@ def unfinished(
     return [record for record in kept if newest.get((record.run_id, *record.cell)) == record]
 
 
+def no_evidence(results: Path | str, problems: Sequence[Problem]) -> UsageError:
+    """Return the error for results without a record, with the first problem that may be why."""
+    why = f" that can be read ({problems[0]})" if problems else ""
+    return UsageError(f"{results}: no evidence here{why}; run make bench, or detcost measure --out")
+
+
 def listed(problems: Iterable[Problem]) -> Iterator[str]:
     """Yield problems as lines of text: the first of each file, and the number of the others."""
     for file, group in groupby(problems, key=lambda problem: problem.file):

@@ -13,7 +13,6 @@ from detcost.choosing.question import USUAL, USUAL_SCOPES
 from detcost.choosing.scope_checks import profile_bounds
 from detcost.claims import verdicts
 from detcost.claims.verdicts import Verdict
-from detcost.errors import UsageError
 from detcost.evidence import reading
 from detcost.evidence.reading import Problem
 from detcost.evidence.schema import SCOPES, Evidence
@@ -101,7 +100,7 @@ def write(results: Path, out: Path, site: str | None = None) -> tuple[Path, list
     """
     files, problems = reading.files(results)
     if not files:
-        raise _no_evidence(results, problems)
+        raise reading.no_evidence(results, problems)
     with folder.writing(out):
         folder.check(out)
         return _write(results, files, problems, out, site)
@@ -116,7 +115,7 @@ def _write(
         seen += machines
         problems += unread
     if not seen:
-        raise _no_evidence(results, problems)
+        raise reading.no_evidence(results, problems)
     seen.sort(key=_default_first, reverse=True)
     drawn = drawing.draw(
         plot_data.frame([part for machine in seen for part in machine.plotted]), out / "plots"
@@ -127,11 +126,6 @@ def _write(
     _write_scenarios(seen, index, data)
     first = data / f"{index.machines[0].key}.js"
     return page.write(out, jsonp.json(index), first), problems
-
-
-def _no_evidence(results: Path, problems: Sequence[Problem]) -> UsageError:
-    why = f" that can be read ({problems[0]})" if problems else ""
-    return UsageError(f"{results}: no evidence here{why}; run make bench, or detcost measure --out")
 
 
 def _default_first(machine: SeenMachine) -> tuple[bool, str]:
