@@ -291,6 +291,18 @@ def test_the_first_screen_is_an_answer(tab, real):
     assert box["y"] < 900
 
 
+def test_the_list_of_scenarios_begins_with_programs_like_a_users(tab, tmp_path):
+    page = page_of(tmp_path, [record(), record(scenario="unet", family="models")])
+    show(tab, page, "#scenario=unet")
+    groups = tab.locator("#scenario > *")
+    expect(groups.nth(0)).to_have_attribute("label", "A program like mine")
+    expect(groups.nth(0).locator("option")).to_have_text(["unet"])
+    expect(groups.nth(3)).to_have_attribute("label", "Scenarios")
+    expect(groups.nth(3).locator("option")).to_have_text(["matmul_square"])
+    expect(tab.locator("#scenario-summary")).to_contain_text("resize_bilinear_gradient")
+    assert tab.input_value("#scenario") == "unet"
+
+
 def test_another_question_has_another_answer_and_address(tab, real):
     show(tab, real)
     tab.select_option("#scenario", "conv2d_backward")

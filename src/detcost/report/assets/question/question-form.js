@@ -12,6 +12,9 @@
     execution: "eager, graph or XLA",
   };
 
+  /** The family of whole training steps. */
+  const MODELS = "models";
+
   /** @param {string} value @param {string} text */
   function option(value, text) {
     return el("option", { value }, text);
@@ -51,16 +54,19 @@
       view.families.filter((name) => name === family).length;
     const group = (/** @type {string} */ label, /** @type {HTMLElement[]} */ options) =>
       el("optgroup", { label }, ...options);
+    const isModel = (/** @type {string} */ _, /** @type {number} */ row) =>
+      view.families[row] === MODELS;
+    const named = (/** @type {string[]} */ names) => names.map((name) => option(name, name));
+    const models = named(view.scenarios.filter(isModel));
+    const others = named(view.scenarios.filter((name, row) => !isModel(name, row)));
     return [
+      ...(models.length ? [group("A program like mine", models)] : []),
       option("all", `all ${view.scenarios.length} scenarios`),
       group(
         "Families",
         families.map((name) => option(name, `${name} (${count(name)})`)),
       ),
-      group(
-        "Scenarios",
-        view.scenarios.map((name) => option(name, name)),
-      ),
+      ...(others.length ? [group("Scenarios", others)] : []),
     ];
   }
 
