@@ -134,7 +134,7 @@ def test_evidence_of_the_first_schema_stays_readable():
         ("Under `following`:", schema.Following),
         ("Of each of the `processes`:", schema.FollowedProcess),
         ("Under `repeated_draws`:", schema.RepeatedDraws),
-        ("under `protocol`:", schema.Protocol),
+        ("Under `protocol`:", schema.Protocol),
     ],
 )
 def test_every_field_has_a_row_in_the_documents(begin, kind):
