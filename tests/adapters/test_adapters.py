@@ -6,10 +6,12 @@ import importlib
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import detcost
+from detcost.adapters import programs
 from detcost.scenarios.registry import Scenario, in_module
 from paths import ROOT
 
@@ -68,6 +70,15 @@ def test_a_mistake_is_one_line(make, message):
     with pytest.raises(detcost.UsageError) as raised:
         make()
     assert str(raised.value) == message
+
+
+def test_inputs_are_drawn_in_the_order_of_their_names(monkeypatch):
+    """The order of a loaded signature follows Python's hash seed, which every process has anew."""
+    drawn: list[str] = []
+    monkeypatch.setattr(programs, "from_spec", lambda bench, spec, place: drawn.append(spec))
+    loaded = SimpleNamespace(structured_input_signature=((), {"b": "b", "c": "c", "a": "a"}))
+    programs._arguments(None, loaded, None, "model")
+    assert drawn == ["a", "b", "c"]
 
 
 def test_every_call_in_the_documents_makes_a_scenario(tmp_path, monkeypatch):

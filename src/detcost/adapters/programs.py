@@ -186,7 +186,8 @@ def _signature(model: Any, name: str, place: str) -> Any:
 
 def _arguments(bench: Bench, call: Any, given: Any, place: str) -> dict[str, Any]:
     """Return the tensors to call a signature with, by name."""
-    specs = call.structured_input_signature[1]
+    # Sorted, since a loaded signature's order follows Python's hash seed, and the draws the order.
+    specs = dict(sorted(call.structured_input_signature[1].items()))
     if given is None:
         return {
             name: from_spec(bench, spec, f'{place}, input "{name}"') for name, spec in specs.items()
