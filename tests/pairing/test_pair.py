@@ -10,12 +10,12 @@ import pytest
 from detcost.errors import UsageError
 from detcost.evidence.schema import Control
 from detcost.experiment import profiles
-from detcost.experiment.blocks import Progress
+from detcost.experiment.progress import Progress
 from detcost.experiment.records import Recorder
 from detcost.experiment.request import Request
 from detcost.outputs.digests import leaves
 from detcost.pairing.names import distinct_names, short_names
-from detcost.pairing.pair import Pair
+from detcost.pairing.pair import ProgramPair
 from detcost.pairing.schema import PairEvidence
 from detcost.pairing.side_by_side import refuse_unlike
 from detcost.settings import grammar
@@ -62,7 +62,7 @@ def compare(
     control = Control(20, 20, True)
     recorder = Recorder(request, "run", {"name": "box"}, {}, "fork", control, control)
     programs = [info("a.py:x"), info("b.py:y", **changes)]
-    pair = Pair(factory, recorder, programs, ["CPU:0"], on_progress)
+    pair = ProgramPair(factory, recorder, programs, ["CPU:0"], on_progress)
     return pair.compare(grammar.parse(setting), device)
 
 

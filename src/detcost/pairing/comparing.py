@@ -14,12 +14,12 @@ from detcost.errors import UsageError
 from detcost.evidence.journal import Journal
 from detcost.evidence.schema import OWN_SCOPES
 from detcost.experiment import profiles
-from detcost.experiment.blocks import Progress
+from detcost.experiment.progress import Progress
 from detcost.experiment.records import Recorder
 from detcost.experiment.request import Request
 from detcost.experiment.run import control, describe
 from detcost.host import machine
-from detcost.pairing.pair import Pair
+from detcost.pairing.pair import ProgramPair
 from detcost.pairing.schema import PairEvidence, check_name
 from detcost.settings import grammar
 from detcost.settings.grammar import DEFAULT, Setting
@@ -176,7 +176,9 @@ class PairRun:
                 fraction = (done + progress.fraction) / len(comparisons)
                 self._on_progress(replace(progress, fraction=fraction))
 
-            record = Pair(factory, recorder, programs, present, report).compare(setting, device)
+            record = ProgramPair(factory, recorder, programs, present, report).compare(
+                setting, device
+            )
             if self._journal:
                 self._journal.append([record])
             yield record

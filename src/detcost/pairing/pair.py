@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from detcost.evidence.schema import OWN_SCOPES, Controls
 from detcost.experiment import scopes
 from detcost.experiment.arm import Arm
-from detcost.experiment.blocks import Experiment, Progress
+from detcost.experiment.blocks import Experiment
+from detcost.experiment.progress import Progress
 from detcost.experiment.records import Recorder
 from detcost.experiment.run import not_applicable
 from detcost.experiment.sequences import CallDigests
@@ -22,7 +23,7 @@ from detcost.workers.contract import Cell, ScenarioInfo, WorkerFactory
 
 
 @dataclass(frozen=True)
-class Pair:
+class ProgramPair:
     """Two programs to compare.
 
     Attributes
