@@ -89,6 +89,31 @@ def variables_of_a_function():
     return step
 
 
+def epoch_of_fit():
+    """A Keras model that its first epoch builds, and an iterator over the same shuffled data."""
+    model = keras.Sequential([keras.layers.Dense(4), keras.layers.BatchNormalization()])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    held = iter(batches.repeat())
+    return lambda: [
+        model.fit(batches, verbose=0).history["loss"],
+        model.get_weights(),
+        next(held),
+    ]
+
+
+def variable_of_an_argument():
+    """A variable whose first value nothing but the function itself can know."""
+    made = []
+
+    @tf.function
+    def step(rows):
+        if not made:
+            made.append(tf.Variable(2 * rows))
+        return made[0].assign_add(rows)
+
+    return lambda: step(tf.ones(3))
+
+
 def counts_in_python():
     """State that nothing can put back."""
     count = itertools.count()
@@ -105,6 +130,8 @@ pipeline_goes_on = _scenario(pulls_from_a_pipeline)
 epochs_go_on = _scenario(epochs_of_a_pipeline)
 python_goes_on = _scenario(draws_in_python)
 function_goes_on = _scenario(variables_of_a_function)
+fit_goes_on = _scenario(epoch_of_fit)
+argument_goes_on = _scenario(variable_of_an_argument)
 count_goes_on = _scenario(counts_in_python)
 adam_again = replace(adam_goes_on, reset=True)
 keras_again = replace(keras_goes_on, reset=True)
@@ -112,5 +139,7 @@ pipeline_again = replace(pipeline_goes_on, reset=True)
 epochs_again = replace(epochs_go_on, reset=True)
 python_again = replace(python_goes_on, reset=True)
 function_again = replace(function_goes_on, reset=True)
+fit_again = replace(fit_goes_on, reset=True)
+argument_again = replace(argument_goes_on, reset=True)
 count_again = replace(count_goes_on, reset=True)
 no_such_row = _scenario(lambda: lambda: [tf.eye(4), tf.range(3)], rows=3)

@@ -13,7 +13,7 @@ from paths import PROGRAMS
 pytestmark = pytest.mark.tensorflow
 
 FILE = PROGRAMS / "resettable.py"
-PROGRAM_NAMES = ["adam", "keras", "pipeline", "epochs", "python", "function"]
+PROGRAM_NAMES = ["adam", "keras", "pipeline", "epochs", "python", "function", "fit"]
 
 
 def calls(
@@ -52,6 +52,11 @@ def test_reset_programs_are_equal_in_every_process_and_carry_no_state(factory):
 def test_without_seeds_only_the_program_s_own_state_is_put_back(factory):
     assert len(set(calls(factory, "python_again", "unseeded"))) == 4
     assert len(set(calls(factory, "epochs_again", "unseeded"))) == 4
+
+
+def test_a_variable_whose_first_value_is_unknown_fails_with_its_name(factory):
+    with pytest.raises(CellError, match="cannot put Variable:0 back: .*make the variable before"):
+        calls(factory, "argument_again")
 
 
 def test_what_cannot_be_put_back_shows_as_state(factory):

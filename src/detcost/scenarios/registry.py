@@ -60,7 +60,8 @@ class Scenario:
         first divergence is recorded.
     reset
         Whether the program's state is put back before every call of the step: variables,
-        optimizer slots, generators of random numbers, and iterators of ``tf.data``.
+        optimizer slots, generators of random numbers, and iterators of ``tf.data``. Python's own
+        generators and iterators go on. Each step is then timed alone, without the reset.
     rows
         The rows of every output that are compared, along the leading axis. ``None`` for all.
     expect

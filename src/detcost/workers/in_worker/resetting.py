@@ -5,8 +5,9 @@ are variables too), the iterators of ``tf.data`` that it holds, the orders that 
 shuffle in, and the random numbers of Python, NumPy, TensorFlow and Keras.
 
 What TensorFlow or Python gives no way to put back keeps its state: Python's generators (functions
-that ``yield``), lookup tables, queues, iterators of ``tf.distribute``, and variables of a
-``tf.compat.v1.Session``.
+that ``yield``), lookup tables, queues, iterators of ``tf.distribute``, variables of a
+``tf.compat.v1.Session``, and the generator of XLA, from which stateful ops such as
+``tf.random.normal`` and ``tf.nn.dropout`` draw in compiled functions.
 """
 
 from __future__ import annotations
@@ -120,12 +121,16 @@ class Resetting:
                 tf.raw_ops.AssignVariableOp(resource=variable.handle, value=copied)
         for generator, state in self._generators:
             _set_state(generator, state)
-        for _, order in self._orders:
-            order.put_back()
         for iterator, _ in self._iterators:
+            self._put_orders_back()  # some iterators draw their order when they are made
             dataset = iterator._dataset._variant_tensor
             with tf.device(dataset.device):
                 tf.raw_ops.MakeIterator(dataset=dataset, iterator=iterator._iterator_resource)
+        self._put_orders_back()
+
+    def _put_orders_back(self) -> None:
+        for _, order in self._orders:
+            order.put_back()
 
     def restart_random(self) -> None:
         """Begin again with the global random numbers.
@@ -147,7 +152,8 @@ class Resetting:
         def made(variable: Any, *args: Any, **kwargs: Any) -> None:
             make(variable, *args, **kwargs)
             unread = isinstance(variable, resource_variable_ops._UnreadVariable)
-            if self._watching and not unread and not tf.is_symbolic_tensor(variable.handle):
+            in_eager = not tf.is_symbolic_tensor(variable.handle)
+            if self._watching and in_eager and not unread:
                 self.grew = self.active
                 self._without_value.add(variable, None)
                 self._keep_values()
@@ -161,19 +167,16 @@ class Resetting:
         base.__init__, Function._initialize_uninitialized_variables = made, initialised
 
     def _keep_values(self) -> None:
-        """Keep the values of variables that have one now."""
-        if not self.active or not tf.executing_eagerly():
+        """Keep the values of variables that have one now, even while a function is traced."""
+        if not self.active:
             return
         waiting, self._without_value = self._without_value, Held()
-        for variable, _ in waiting:
-            if _has_value(variable):
-                with tf.device(variable.device):
-                    value = tf.raw_ops.ReadVariableOp(
-                        resource=variable.handle, dtype=variable.dtype
-                    )
-                    self._values.add(variable, tf.raw_ops.DeepCopy(x=value))
-            else:
-                self._without_value.add(variable, None)
+        with tf.init_scope():
+            for variable, _ in waiting:
+                if _has_value(variable):
+                    self._values.add(variable, _copied(variable))
+                else:
+                    self._without_value.add(variable, None)
 
     def _watch_iterators(self) -> None:
         from tensorflow.python.data.ops.iterator_ops import OwnedIterator
@@ -247,6 +250,12 @@ class ShuffledOrder:
 
 def _has_value(variable: Any) -> bool:
     return bool(tf.raw_ops.VarIsInitializedOp(resource=variable.handle))
+
+
+def _copied(variable: Any) -> Any:
+    with tf.device(variable.device):
+        value = tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
+        return tf.raw_ops.DeepCopy(x=value)
 
 
 def _random_generators() -> list[Any]:
