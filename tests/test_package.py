@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import detcost
+from cli_output import without_progress
 
 MAIN = "from detcost.cli.main import main; main()"
 MISSING = "raise ModuleNotFoundError(\"No module named 'tensorflow'\", name='tensorflow')"
@@ -83,7 +84,7 @@ def test_the_coordinator_never_has_tensorflow():
 def test_without_tensorflow_one_line_says_what_to_install(without_tensorflow, words):
     run = python(MAIN, *words)
     assert run.returncode == 2
-    (line,) = run.stderr.splitlines()
+    (line,) = without_progress(run.stderr)
     assert "TensorFlow is not installed" in line
     assert "detcost[tensorflow]" in line
     assert "detcost[cuda]" in line
@@ -95,7 +96,7 @@ def test_the_error_of_a_tensorflow_that_does_not_load_is_shown(tmp_path):
     path = os.pathsep.join([str(tmp_path), *sys.path])
     run = python(MAIN, "measure", "matmul_square", PYTHONPATH=path)
     assert run.returncode == 2
-    (line,) = run.stderr.splitlines()
+    (line,) = without_progress(run.stderr)
     assert "TensorFlow cannot be imported: ImportError: libcuda.so.1: no such file" in line
 
 

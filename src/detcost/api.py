@@ -16,8 +16,8 @@ from detcost.comparison.lever_effects import Factors
 from detcost.evidence import absence, places, reading
 from detcost.evidence.schema import Evidence
 from detcost.experiment import profiles
-from detcost.experiment.blocks import Progress
-from detcost.experiment.planning import Plan
+from detcost.experiment.planning import ProgramPlan
+from detcost.experiment.progress import Progress
 from detcost.experiment.request import Request
 from detcost.experiment.run import Run
 from detcost.scenarios.registry import is_external
@@ -79,7 +79,7 @@ def measure(
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_record: Callable[[Evidence], None] = lambda record: None,
     on_partial: Callable[[list[Evidence]], None] = lambda records: None,
-    on_plan: Callable[[Plan], None] = lambda plan: None,
+    on_plan: Callable[[ProgramPlan], None] = lambda plan: None,
 ) -> Measurement:
     """Measure what settings cost, and whether the bits stay.
 

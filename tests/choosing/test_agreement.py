@@ -443,7 +443,7 @@ def test_a_comparison_without_evidence_is_refused_in_one_line():
 def a_pair(equal: int, comparable: int, left: str = "default", right: str = "default"):
     one = agreement.AgreementColumn("amd", "CPU:0", left)
     other = agreement.AgreementColumn("intel", "CPU:0", right)
-    return agreement.Pair(one, other, equal, comparable)
+    return agreement.AgreementPair(one, other, equal, comparable)
 
 
 @pytest.mark.parametrize(

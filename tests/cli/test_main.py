@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from cli_output import without_progress
 from detcost import __version__
 from detcost.cli import main
 from detcost.evidence import reading, schema
@@ -28,11 +29,6 @@ from paths import USER_SCENARIOS
 
 MAIN = [sys.executable, "-c", "from detcost.cli.main import main; main()"]
 QUICK = ["-s", "default", "--profile", "quick", "--size", "small"]
-
-
-def without_progress(text: str) -> list[str]:
-    """Return the lines that do not say what a measurement is doing, such as ``0:10 block 1``."""
-    return [line for line in text.splitlines() if not re.match(r"\d+:\d\d ", line)]
 
 
 @pytest.fixture

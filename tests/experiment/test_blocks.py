@@ -15,8 +15,9 @@ from scipy.stats import binomtest
 from detcost import intervals
 from detcost.experiment import profiles
 from detcost.experiment.arm import TRIES, TRIES_OF_HANGING, Arm
-from detcost.experiment.blocks import Experiment, Progress
+from detcost.experiment.blocks import Experiment
 from detcost.experiment.profiles import Profile
+from detcost.experiment.progress import Progress
 from detcost.experiment.scopes import variants
 from detcost.experiment.sequences import CallDigests
 from detcost.settings import grammar

@@ -29,12 +29,14 @@ def request(scenario: str = OWN, settings: list[str] | None = None, **changes: A
     )
 
 
-def plan(traits: Traits = SHORT, asked: Request | None = None, **times: Any) -> planning.Plan:
+def plan(
+    traits: Traits = SHORT, asked: Request | None = None, **times: Any
+) -> planning.ProgramPlan:
     asked = asked or request()
     return planning.plan(asked, asked.scenarios[0], traits, **({"elapsed": 5.0, "left": 1} | times))
 
 
-def names(plan: planning.Plan) -> list[str]:
+def names(plan: planning.ProgramPlan) -> list[str]:
     return [setting.name for setting in plan.settings]
 
 

@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from detcost.experiment.planning import Plan
+from detcost.experiment.planning import ProgramPlan
 from detcost.experiment.profiles import PROFILES
 from detcost.settings.grammar import DEFAULT, parse
 from detcost.tables import next_steps
@@ -17,7 +17,7 @@ STEADY = {"repeat": divergence(0, 84, 0.0, 0.035), "process": divergence(0, 6, 0
 NAME = "mine.py:fit"
 
 
-def planned(**changes: object) -> Plan:
+def planned(**changes: object) -> ProgramPlan:
     usual = {
         "traits": None,
         "settings": (DEFAULT, parse("op_determinism")),
@@ -25,7 +25,7 @@ def planned(**changes: object) -> Plan:
         "scenario": NAME,
         "device": "CPU:0",
     }
-    return Plan(**{**usual, **changes})
+    return ProgramPlan(**{**usual, **changes})
 
 
 def measured(setting: str = "default", **changes: object):

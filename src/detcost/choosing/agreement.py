@@ -82,7 +82,7 @@ class AgreementRow(msgspec.Struct, frozen=True):
     cells: tuple[AgreementCell, ...]
 
 
-class Pair(msgspec.Struct, frozen=True):
+class AgreementPair(msgspec.Struct, frozen=True):
     """Two columns of different machines or devices.
 
     Attributes
@@ -132,7 +132,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, list[str]]
     columns: list[AgreementColumn]
     rows: list[AgreementRow]
-    pairs: list[Pair]
+    pairs: list[AgreementPair]
 
 
 def compare(
@@ -257,7 +257,9 @@ def _letter(place: int) -> str:
     return before + chr(ord("A") + place % 26)
 
 
-def _pairs(columns: Sequence[AgreementColumn], rows: Sequence[AgreementRow]) -> Iterator[Pair]:
+def _pairs(
+    columns: Sequence[AgreementColumn], rows: Sequence[AgreementRow]
+) -> Iterator[AgreementPair]:
     for (i, left), (j, right) in combinations(enumerate(columns), 2):
         if left.place == right.place:
             continue
@@ -267,15 +269,15 @@ def _pairs(columns: Sequence[AgreementColumn], rows: Sequence[AgreementRow]) -> 
             if one and other:
                 equal[row.scenario] = equal.get(row.scenario, True) and one == other
         if equal:
-            yield Pair(left, right, sum(equal.values()), len(equal))
+            yield AgreementPair(left, right, sum(equal.values()), len(equal))
 
 
-def _headline(places: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
+def _headline(places: Sequence[str], pairs: Sequence[AgreementPair]) -> Iterator[str]:
     """Yield a line for each pair of places: the best pair of settings, and the defaults."""
     if len(places) < 2:
         yield f"evidence of one machine, {places[0]}; add another machine to compare it with"
         return
-    between: dict[tuple[str, str], list[Pair]] = {}
+    between: dict[tuple[str, str], list[AgreementPair]] = {}
     for pair in pairs:
         shown = between.setdefault((pair.left.place, pair.right.place), [])
         if not shown or pair.left.setting == pair.right.setting == "default":

@@ -10,8 +10,8 @@ from detcost.claims.catalogue import CLAIMS
 from detcost.claims.hypotheses import Costs, Hypothesis
 from detcost.evidence import places
 from detcost.evidence.schema import FOLKLORE, SCOPES, Evidence
-from detcost.experiment.blocks import Progress
 from detcost.experiment.profiles import Profile
+from detcost.experiment.progress import Progress
 from detcost.experiment.request import Request
 from detcost.experiment.run import Run
 from detcost.workers.launch import start_workers

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 
@@ -13,38 +11,9 @@ from detcost.evidence import reading
 from detcost.evidence.reading import Problem
 from detcost.evidence.schema import Evidence
 
-if TYPE_CHECKING:
-    from detcost.experiment import blocks
-
 # Emoji are off because rich would show the file x:100:y with one.
 out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
-
-
-@contextmanager
-def live_progress() -> Iterator[Callable[[blocks.Progress], None]]:
-    """Show a progress bar. The function it gives moves the bar."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("starting TensorFlow", total=1.0, left="")
-
-        def on_progress(now: blocks.Progress) -> None:
-            bar.update(
-                task,
-                completed=now.fraction,
-                description=f"{now.scenario} on {now.device}: {now.doing}",
-                left=f"about {now.time_left} left",
-            )
-
-        yield on_progress
 
 
 def print_wide(table: RenderableType) -> None:

@@ -17,8 +17,8 @@ from detcost.cli.console import err
 
 if TYPE_CHECKING:
     from detcost.evidence.schema import Evidence
-    from detcost.experiment.blocks import Progress
-    from detcost.experiment.planning import Plan
+    from detcost.experiment.planning import ProgramPlan
+    from detcost.experiment.progress import Progress
 
 #: Seconds between two lines, where there is no terminal to draw in.
 INTERVAL = 10.0
@@ -36,10 +36,10 @@ class LiveView:
         self._progress: Progress | None = None
         self._begun = threading.Event()
         self._ended = threading.Event()
-        self._plan: Plan | None = None
+        self._plan: ProgramPlan | None = None
         self._partial: list[Evidence] = []
         self.records: list[Evidence] = []
-        self.plans: list[Plan] = []
+        self.plans: list[ProgramPlan] = []
 
     @property
     def so_far(self) -> list[Evidence]:
@@ -51,7 +51,7 @@ class LiveView:
         self._progress = progress
         self._begun.set()
 
-    def on_plan(self, plan: Plan) -> None:
+    def on_plan(self, plan: ProgramPlan) -> None:
         """Begin a new table."""
         self._plan, self._partial = plan, []
         self.plans.append(plan)

@@ -13,7 +13,6 @@ import typer
 from detcost.cli import compare_command, completion, init_command, measure_command, options
 from detcost.cli.console import (
     err,
-    live_progress,
     out,
     print_tables,
     print_wide,
@@ -21,6 +20,7 @@ from detcost.cli.console import (
     report_problems,
 )
 from detcost.cli.exit_codes import SOME_FAILED, USAGE_ERROR
+from detcost.cli.live import LiveView
 from detcost.cli.options import Command
 from detcost.cli.output import Output
 from detcost.errors import UsageError
@@ -207,8 +207,9 @@ def folklore(
                 "detcost folklore --out makes some"
             )
     else:
-        with live_progress() as on_progress:
-            records = list(measuring.measure(out_file, on_progress))
+        view = LiveView()
+        with view.shown():
+            records = list(measuring.measure(out_file, view.on_progress))
     source = verdicts.source(records)
     output.print(
         verdicts.verdicts(records),

@@ -21,8 +21,8 @@ import numpy as np
 from detcost.evidence.following import FollowedProcess, Following
 from detcost.experiment import perturbations
 from detcost.experiment.arm import Arm
-from detcost.experiment.blocks import Progress
 from detcost.experiment.profiles import Profile
+from detcost.experiment.progress import Progress
 from detcost.experiment.request import Request
 from detcost.host.machine import usable_core_numbers
 from detcost.host.noisy_neighbours import NeighbourLost

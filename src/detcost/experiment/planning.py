@@ -41,7 +41,7 @@ _STEPS = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProgramPlan:
     """What is measured of one program on one device.
 
     Attributes
@@ -86,7 +86,7 @@ def settings_to_prepare(request: Request) -> tuple[Setting, ...]:
 
 def plan(
     request: Request, reference: str, traits: Traits | None, elapsed: float, left: int
-) -> Plan:
+) -> ProgramPlan:
     """Return what to measure of a scenario.
 
     Parameters
@@ -103,14 +103,14 @@ def plan(
         How many experiments are left, this one included. They share the time left.
     """
     if traits is None:
-        return Plan(None, request.settings, request.profile)
+        return ProgramPlan(None, request.settings, request.profile)
     own = is_external(reference)
     settings = fitting_settings(traits) if own and request.fits_settings else request.settings
     if request.seconds is not None:
         return _fit(traits, settings, (request.seconds - elapsed) / left, request.scopes)
     if own and request.fits_profile:
         return _fit(traits, settings, usual_seconds(traits), request.scopes)
-    return Plan(traits, settings, request.profile)
+    return ProgramPlan(traits, settings, request.profile)
 
 
 def fitting_settings(traits: Traits) -> tuple[Setting, ...]:
@@ -130,13 +130,13 @@ def usual_seconds(traits: Traits) -> float:
 
 def _fit(
     traits: Traits, settings: tuple[Setting, ...], seconds: float, scopes: tuple[str, ...]
-) -> Plan:
+) -> ProgramPlan:
     """Return the plan that measures the most in a time. The smallest one may take longer."""
     plans = [_profile(step, scopes) for step in _STEPS]
     needed = [estimate(plan, traits, settings) for plan in plans]
     best = max((i for i, time in enumerate(needed) if time <= seconds), default=0)
     richer = min(best + 2, len(plans) - 1)
-    return Plan(
+    return ProgramPlan(
         traits,
         settings,
         _within(plans[best], max(seconds, needed[best])),

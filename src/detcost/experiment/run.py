@@ -17,9 +17,10 @@ from detcost.evidence.journal import Journal
 from detcost.evidence.schema import Control, Evidence
 from detcost.experiment import following, planning, scopes
 from detcost.experiment.arm import Arm
-from detcost.experiment.blocks import Experiment, Progress
-from detcost.experiment.planning import Plan
+from detcost.experiment.blocks import Experiment
+from detcost.experiment.planning import ProgramPlan
 from detcost.experiment.profiles import Profile
+from detcost.experiment.progress import Progress
 from detcost.experiment.records import Recorder, public_name
 from detcost.experiment.redrawing import find_repeated_draws
 from detcost.experiment.request import Request
@@ -63,7 +64,7 @@ class Run:
         *,
         out: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
-        on_plan: Callable[[Plan], None] = lambda plan: None,
+        on_plan: Callable[[ProgramPlan], None] = lambda plan: None,
         on_partial: Callable[[list[Evidence]], None] = lambda records: None,
         factory: ForkWorkerFactory | SpawnWorkerFactory | None = None,
     ):
@@ -127,7 +128,7 @@ class Run:
 
     def _plan(
         self, factory: WorkerFactory, scenario: ScenarioInfo, device: str, present: list[str]
-    ) -> Plan:
+    ) -> ProgramPlan:
         """Return what to measure of a scenario, after a survey if the request asks to fit it."""
         traits = None
         if device in present and planning.fits(self.request, scenario.reference):

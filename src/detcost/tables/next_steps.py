@@ -13,12 +13,11 @@ from detcost.choosing import answers
 from detcost.choosing.answers import Choice
 from detcost.choosing.question import USUAL_SCOPES, Question
 from detcost.evidence.schema import Evidence
-from detcost.experiment.planning import Plan
+from detcost.experiment.planning import ProgramPlan
 from detcost.scenarios.registry import Kind
 from detcost.tables.choice_tables import REASONS_LISTED, controls_failed, headline
 from detcost.tables.evidence_tables import markdown_overview
 from detcost.tables.text import duration, lines, markdown_text, plain
-
 
 #: What the recommendation ``default`` means to a user.
 NOTHING_NEEDED = "No switch is needed beside the seeds: default sets nothing else."
@@ -55,7 +54,9 @@ class NextSteps(msgspec.Struct, frozen=True):
     records: list[Evidence]
 
 
-def next_steps(records: Sequence[Evidence], plans: Iterable[Plan], out: str) -> list[NextSteps]:
+def next_steps(
+    records: Sequence[Evidence], plans: Iterable[ProgramPlan], out: str
+) -> list[NextSteps]:
     """Return what to do next for every plan that has evidence.
 
     ``out`` is the file for commands that measure more.
@@ -64,11 +65,11 @@ def next_steps(records: Sequence[Evidence], plans: Iterable[Plan], out: str) -> 
     return [step for step in steps if step]
 
 
-def _is_of(record: Evidence, plan: Plan) -> bool:
+def _is_of(record: Evidence, plan: ProgramPlan) -> bool:
     return (record.scenario, record.device) == (plan.scenario, plan.device)
 
 
-def _of_plan(plan: Plan, records: list[Evidence], out: str) -> NextSteps | None:
+def _of_plan(plan: ProgramPlan, records: list[Evidence], out: str) -> NextSteps | None:
     measured = {scope for record in records for scope in record.divergence}
     survive = tuple(scope for scope in USUAL_SCOPES if scope in measured) or tuple(measured)
     if not survive:
@@ -113,7 +114,7 @@ def _pastes(choice: Choice, kind: Kind | None) -> list[Paste]:
     return pastes
 
 
-def more_time(plan: Plan, records: Sequence[Evidence]) -> str | None:
+def more_time(plan: ProgramPlan, records: Sequence[Evidence]) -> str | None:
     """Write what more time would buy; ``None`` without a larger plan or without an interval.
 
     The half-width is scaled by :func:`detcost.intervals.margin_factor` from the blocks measured

@@ -167,7 +167,9 @@ class _WorkerFactory:
         """
         chosen = random.Random(f"{self._seed}/{python}").randrange(1, 1 << 32)
         hash_seed = {} if HASH_SEED in os.environ else {HASH_SEED: str(chosen)}
-        return {**hash_seed, **_variables(cell, conditions)}
+        # AutoGraph leaves its generated files if a worker is killed.
+        temporary = {"TMPDIR": self._directory.name}
+        return {**hash_seed, **temporary, **_variables(cell, conditions)}
 
     def _log(self, kind: str) -> Path:
         return Path(self._directory.name) / f"{kind}-{next(self._numbers)}"
