@@ -1185,3 +1185,10 @@ def test_evidence_of_a_gpu_alone_needs_no_device_named():
     assert answers.choose([cell(**GPU)], Question()).device == "GPU:0"
     with pytest.raises(UsageError, match='no evidence of device "CPU:0"'):
         answers.choose([cell(**GPU)], Question(device="CPU:0"))
+
+
+def test_a_program_is_named_as_it_was_measured():
+    """Evidence has no folders of the machine that measured it."""
+    records = [cell(scenario="mine.py:fit"), cell(scenario="mine.py:fit", setting="xla")]
+    for name in ("own/mine.py:fit", "mine.py:fit"):
+        assert answers.choose(records, Question(scenarios=(name,))).scenarios == ("mine.py:fit",)

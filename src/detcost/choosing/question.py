@@ -192,6 +192,7 @@ def resolve(wanted: Sequence[str], families: Mapping[str, str]) -> tuple[str, ..
     an unknown name.
     """
     known = {"all", *families, *families.values()}
+    wanted = [_as_recorded(name) for name in wanted]
     for name in wanted:
         if name not in known:
             raise UsageError(
@@ -212,6 +213,12 @@ def _advice(name: str, known: Iterable[str]) -> str:
     if registry.is_external(name):
         return "; measure it first"
     return did_you_mean(name, scenarios) or "; detcost list scenarios shows what can be measured"
+
+
+def _as_recorded(reference: str) -> str:
+    """Return a scenario's name in evidence, which has no folders: ``file.py:name``."""
+    source, colon, name = reference.rpartition(":")
+    return f"{source.rpartition('/')[2]}{colon}{name}" if source.endswith(".py") else reference
 
 
 def _listed(names: Sequence[str]) -> str:
