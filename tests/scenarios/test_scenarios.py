@@ -8,6 +8,7 @@ import pytest
 
 from detcost.scenarios import registry
 from detcost.settings.grammar import LEVERS
+from paths import ROOT
 
 #: Families of the core set: kernels, pipelines and whole models.
 CORE = {"matmul", "conv", "rnn", "tf_function", "tf_data", "irregular", "models"}
@@ -61,6 +62,15 @@ def test_every_model_names_kernels_that_exist():
 def test_the_description_of_a_model_ends_with_its_kernels():
     unet = SCENARIOS["unet"]
     assert unet.description == f"{unet.summary} Contains {', '.join(unet.contains)}."
+
+
+def test_the_documents_have_a_row_for_every_model():
+    text = (ROOT / "docs/scenarios.md").read_text()
+    for name, entry in SCENARIOS.items():
+        if entry.family == "models":
+            computation, _, _ = entry.summary.partition(";")
+            kernels = ", ".join(f"`{kernel}`" for kernel in entry.contains)
+            assert f"| `{name}` | {computation} | {kernels} |" in text
 
 
 def test_the_weights_of_every_model_follow_the_seed():
