@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from detcost.intervals import ratio
-from detcost.scenarios.registry import load
+from detcost.scenarios.loading import load
 from detcost.selfbench import independent, overhead
 from detcost.selfbench.independent import IndependentEstimate, Plan, ProgramDied
 
