@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from detcost.asv_integration import plugin
@@ -17,8 +18,9 @@ class Project:
 
     def __init__(self, root: Path, benchmarks: str) -> None:
         self.root = root
-        self.temporary = root / "temporary"
-        self.temporary.mkdir()
+        # Short, because asv's fork server makes a socket there, whose path has a limit.
+        self._temporary = tempfile.TemporaryDirectory(prefix="asv-")
+        self.temporary = Path(self._temporary.name)
         self._write("asv.conf.json", json.dumps(CONFIGURATION))
         self._write("benchmarks/__init__.py", "")
         self._write("benchmarks/figures.py", benchmarks)
