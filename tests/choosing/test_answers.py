@@ -1192,3 +1192,14 @@ def test_a_program_is_named_as_it_was_measured():
     records = [cell(scenario="mine.py:fit"), cell(scenario="mine.py:fit", setting="xla")]
     for name in ("own/mine.py:fit", "mine.py:fit"):
         assert answers.choose(records, Question(scenarios=(name,))).scenarios == ("mine.py:fit",)
+
+
+def test_a_machine_that_measured_the_scenario_is_the_default():
+    """A program of the user's, measured later on another machine, does not hide it."""
+    own = {"machine": {"name": "laptop"}, "measured_at": "2027-01-01T00:00:00+00:00"}
+    records = [cell(), cell(scenario="mine.py:fit", **own)]
+    assert (
+        answers.choose(records, Question(scenarios=("matmul_square",))).source.machine != "laptop"
+    )
+    assert answers.choose(records, Question(scenarios=("mine.py:fit",))).source.machine == "laptop"
+    assert answers.choose(records, Question()).source.machine == "laptop"

@@ -252,7 +252,8 @@ def subjects() -> list[str]:
 def test_the_page_and_the_command_agree(subject, tab, real):
     """For each committed scenario, a family and all: every set of scopes, several rates."""
     records, _ = reading.read(ROOT / "results")
-    agree(show(tab, real), subject, records)
+    machine = choose(records, Question(scenarios=(subject,))).source.machine
+    agree(show(tab, real, f"#machine={machine}"), subject, records)
 
 
 @pytest.mark.parametrize("subject", ["all", "racing", "trained", "parted", "steady"])

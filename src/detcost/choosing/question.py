@@ -37,10 +37,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         Highest tolerable divergence rate. A setting does not qualify if its bound is above the
         rate. ``None`` accepts any bound, but no divergence.
     machine, tensorflow, device, size, dtype
-        Which of several. The defaults are the machine measured last that has the device, the
-        newest version of TensorFlow, device ``CPU:0``, size ``medium`` and type ``float32``. If
-        the evidence has none of a default device, size or type, the one measured last takes its
-        place.
+        Which of several. The defaults are the machine measured last that has the device and one
+        of the scenarios, the newest version of TensorFlow, device ``CPU:0``, size ``medium`` and
+        type ``float32``. If the evidence has none of a default device, size or type, the one
+        measured last takes its place.
     """
 
     scenarios: tuple[str, ...] = ("all",)
@@ -162,12 +162,21 @@ def _usual(records: Sequence[Record], field: str) -> str:
 
 
 def _of_one_machine(records: Sequence[R], question: Question) -> list[R]:
-    """Return the records of the wanted machine, or else of the last measured with the device."""
+    """Return the records of the wanted machine, or else of the last one measured that fits."""
     device = question.device or USUAL_DEVICE
-    fitting = {record.machine_name for record in records if record.device == device}
+    names = {"all", *map(_as_recorded, question.scenarios)}
+    fitting = {
+        record.machine_name
+        for record in records
+        if record.device == device and ("all" in question.scenarios or _named(record) & names)
+    }
     last = max(records, key=lambda record: (record.machine_name in fitting, record.measured_at))
     wanted = question.machine or last.machine_name
     return keep_only(records, "machine", lambda record: record.machine_name, wanted)
+
+
+def _named(record: Record) -> set[str]:
+    return {record.scenario, record.family}
 
 
 def keep_only(records: Sequence[R], kind: str, name: Callable[[R], str], wanted: str) -> list[R]:
