@@ -80,7 +80,7 @@ def test_kill_9_of_a_worker_loses_nothing_and_is_recorded(tmp_path):
     out = tmp_path / "run.trials.jsonl"
     run = start_run(out, f"{USER_SCENARIOS}:slow")
     try:
-        wait_until(lambda: out.exists() and measured(tmp_path))
+        wait_until(lambda: measured(tmp_path))
         wait_until(lambda: len(workers(run)) == 3)  # of a block: default twice, and the setting
         os.kill(max(workers(run), key=lambda p: p.create_time()).pid, signal.SIGKILL)
         assert run.wait(timeout=120) == 0
@@ -98,7 +98,7 @@ def test_an_interrupt_keeps_what_was_measured_and_exits_with_130(tmp_path):
     out = tmp_path / "run.trials.jsonl"
     run = start_run(out, f"{USER_SCENARIOS}:slow")
     try:
-        wait_until(lambda: out.exists() and measured(tmp_path))
+        wait_until(lambda: measured(tmp_path))
         run.send_signal(signal.SIGINT)
         assert run.wait(timeout=30) == 130
     finally:
