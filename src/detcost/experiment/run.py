@@ -26,6 +26,7 @@ from detcost.experiment.redrawing import find_repeated_draws
 from detcost.experiment.request import Request
 from detcost.host import machine
 from detcost.settings.grammar import DEFAULT, Setting
+from detcost.workers import limits
 from detcost.workers.contract import Cell, CellError, ScenarioInfo, Traits, WorkerFactory
 from detcost.workers.launch import ForkWorkerFactory, SpawnWorkerFactory, start_workers
 
@@ -144,7 +145,8 @@ class Run:
         request = self.request
         dtype = request.dtype or scenario.dtypes[0]
         cell = Cell(scenario.reference, DEFAULT, device, request.size, dtype, request.seed)
-        self._report(Progress(public_name(scenario), device, "first calls under default", 0.0))
+        doing = f"first calls under default, at most {limits.FIRST_CALL:.0f} s"
+        self._report(Progress(public_name(scenario), device, doing, 0.0))
         worker = factory.start(cell)
         try:
             return worker.survey()
