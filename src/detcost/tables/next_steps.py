@@ -104,11 +104,8 @@ def _pastes(choice: Choice, kind: Kind | None) -> list[Paste]:
     snippets = choice.snippets
     if snippets is None:
         return []
-    in_keras = kind == "keras"
-    code = snippets.keras if in_keras else snippets.python
+    code = snippets.keras if kind == "keras" else snippets.python
     pastes = [Paste("before the first op", code)]
-    if snippets.line and not in_keras:
-        pastes.append(Paste("at every function or pipeline", snippets.line))
     if snippets.environment:
         pastes.append(Paste("in the environment", snippets.environment))
     return pastes
