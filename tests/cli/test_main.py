@@ -290,7 +290,7 @@ def test_evidence_is_either_read_or_measured(mistake, monkeypatch):
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Fail if anything is measured."""
-    monkeypatch.setattr("detcost.experiment.run.start_workers", pytest.fail)
+    monkeypatch.setattr("detcost.experiment.preparation.start_workers", pytest.fail)
     monkeypatch.setattr("detcost.claims.measuring.start_workers", pytest.fail)
     monkeypatch.chdir(tmp_path)
     Path("scenario.py").write_text("print(1)")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from detcost.experiment.run import describe, not_applicable
+from detcost.experiment.preparation import describe, not_applicable
 from detcost.scenarios.registry import built_in
 from detcost.settings.grammar import parse
 from detcost.workers.contract import Cell, CellError

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
-import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from detcost.errors import UsageError
-from detcost.evidence import absence
 from detcost.evidence.journal import Journal
-from detcost.evidence.schema import Control, Evidence
-from detcost.experiment import following, planning, scopes
+from detcost.evidence.schema import Evidence
+from detcost.experiment import following, planning, preparation, scopes
 from detcost.experiment.arm import Arm
 from detcost.experiment.blocks import Experiment
 from detcost.experiment.planning import ProgramPlan
+from detcost.experiment.preparation import AnyWorkerFactory, describe_all, not_applicable
 from detcost.experiment.profiles import Profile
 from detcost.experiment.progress import Progress
 from detcost.experiment.records import Recorder, public_name
@@ -28,9 +25,6 @@ from detcost.host import machine
 from detcost.settings.grammar import DEFAULT, Setting
 from detcost.workers import limits
 from detcost.workers.contract import Cell, CellError, ScenarioInfo, Traits, WorkerFactory
-from detcost.workers.launch import ForkWorkerFactory, SpawnWorkerFactory, start_workers
-
-CONTROL_REPEATS = 20
 
 
 class Run:
@@ -67,11 +61,11 @@ class Run:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         on_plan: Callable[[ProgramPlan], None] = lambda plan: None,
         on_partial: Callable[[list[Evidence]], None] = lambda records: None,
-        factory: ForkWorkerFactory | SpawnWorkerFactory | None = None,
+        factory: AnyWorkerFactory | None = None,
     ):
         self.request = request
         self._factory = factory
-        self.run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        self.run_id = preparation.new_run_id()
         self._journal = Journal(out, self.run_id) if out else None
         self._on_progress = on_progress
         self._on_plan = on_plan
@@ -81,39 +75,16 @@ class Run:
         self._experiments = len(request.scenarios) * len(request.devices or ("CPU:0",))
 
     def __iter__(self) -> Iterator[Evidence]:
-        factory = self._factory or start_workers(self.request.seed)
         self._on_progress(Progress("", "", "starting TensorFlow", 0.0))
         settings = planning.settings_to_prepare(self.request)
-        factory.prepare(settings, self.request.profile.pythons)
-        # The inventory takes a second. Meanwhile another process imports TensorFlow.
-        inventory = threading.Thread(target=machine.describe)
-        inventory.start()
-        try:
+        with preparation.workers(self.request, settings, self._factory) as factory:
             yield from self._run(factory)
-        finally:
-            inventory.join()
-            if factory is not self._factory:
-                factory.close()
 
-    def _run(self, factory: ForkWorkerFactory | SpawnWorkerFactory) -> Iterator[Evidence]:
+    def _run(self, factory: AnyWorkerFactory) -> Iterator[Evidence]:
         named = (describe_all(factory, reference) for reference in self.request.scenarios)
         scenarios = list(dict.fromkeys(itertools.chain.from_iterable(named)))
         _refuse_equal_names(scenarios)
-        inspection = factory.inspection()
-        found = inspection.devices()
-        present = [device.name for device in found]
-        accelerators = [f"{d.name} {d.model}" for d in found if not d.name.startswith("CPU")]
-        versions = inspection.versions()
-        inspection.close()
-        recorder = Recorder(
-            self.request,
-            self.run_id,
-            {**machine.describe(), "accelerators": accelerators},
-            versions,
-            factory.start_method,
-            varies=control(factory, "control_varies", varies=True),
-            stable=control(factory, "control_stable", varies=False),
-        )
+        recorder, present = preparation.recorder(factory, self.request, self.run_id)
         devices = self.request.devices or present
         self._experiments = len(scenarios) * len(devices)
         for device in devices:
@@ -227,56 +198,6 @@ class Run:
             elapsed = time.monotonic() - self._started
             left += remaining * (elapsed + left) / (self._experiments_done + 1)
         self._on_progress(replace(progress, fraction=fraction, seconds_left=left))
-
-
-def control(factory: WorkerFactory, name: str, varies: bool) -> Control:
-    """Run a control scenario. It is right if all repeats differ, or if none does."""
-    worker = factory.start(Cell(name, DEFAULT, "CPU:0"))
-    try:
-        first = worker.build().digest
-        divergent = sum(digest != first for digest in worker.repeat(CONTROL_REPEATS))
-    except CellError:
-        return Control(0, 0, ok=False)
-    finally:
-        worker.close()
-    return Control(divergent, CONTROL_REPEATS, divergent == (CONTROL_REPEATS if varies else 0))
-
-
-def not_applicable(scenario: ScenarioInfo, cell: Cell, present: list[str]) -> str | None:
-    """Return why the cell is not applicable; ``None`` if it is."""
-    if cell.device not in present:
-        return absence.reason(cell.device, present)
-    if cell.dtype not in scenario.dtypes:
-        return f"{scenario.name} is built with {' or '.join(scenario.dtypes)}, not {cell.dtype}"
-    for lever, _ in cell.setting.levers:
-        if lever.name in scenario.ignores:
-            return f"{lever.name} means nothing to {scenario.name}"
-    if cell.setting.has("isa") and not cell.device.startswith("CPU"):
-        return f"isa means nothing to {cell.device}"
-    if cell.setting.strategy and not scenario.draws:
-        return f"{scenario.name} draws no numbers (one that does is declared with draws=True)"
-    return None
-
-
-def describe(factory: ForkWorkerFactory | SpawnWorkerFactory, reference: str) -> ScenarioInfo:
-    """Describe the one scenario that a reference names."""
-    found = describe_all(factory, reference)
-    if len(found) > 1:
-        raise UsageError(
-            f"{reference}: has {len(found)} scenarios; name one, as {found[0].reference}"
-        )
-    return found[0]
-
-
-def describe_all(
-    factory: ForkWorkerFactory | SpawnWorkerFactory, reference: str
-) -> list[ScenarioInfo]:
-    """Describe scenarios in a process of their own: files may import other modules of one name."""
-    inspection = factory.inspection()
-    try:
-        return inspection.describe(reference)
-    finally:
-        inspection.close()
 
 
 def _refuse_equal_names(scenarios: list[ScenarioInfo]) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import os
-import secrets
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +10,14 @@ from pathlib import Path
 from detcost.errors import UsageError
 from detcost.evidence.journal import Journal
 from detcost.evidence.schema import OWN_SCOPES
-from detcost.experiment import profiles
+from detcost.experiment import preparation, profiles
+from detcost.experiment.preparation import AnyWorkerFactory, describe
 from detcost.experiment.progress import Progress
-from detcost.experiment.records import Recorder
 from detcost.experiment.request import Request
-from detcost.experiment.run import control, describe
-from detcost.host import machine
 from detcost.pairing.pair import ProgramPair
 from detcost.pairing.schema import PairEvidence, check_name
 from detcost.settings import grammar
 from detcost.settings.grammar import DEFAULT, Setting
-from detcost.workers.launch import ForkWorkerFactory, SpawnWorkerFactory, start_workers
 
 #: The settings in which two programs are compared, unless the user names others.
 SETTINGS = ("default", "op_determinism")
@@ -129,11 +123,11 @@ class PairRun:
         *,
         out: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
-        factory: ForkWorkerFactory | SpawnWorkerFactory | None = None,
+        factory: AnyWorkerFactory | None = None,
     ):
         if out:
             check_name(out)
-        self.run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        self.run_id = preparation.new_run_id()
         self._request = request
         self._settings = tuple(dict.fromkeys(settings))
         self._journal = Journal(out, self.run_id) if out else None
@@ -141,34 +135,13 @@ class PairRun:
         self._factory = factory
 
     def __iter__(self) -> Iterator[PairEvidence]:
-        factory = self._factory or start_workers(self._request.seed)
-        factory.prepare((DEFAULT, *self._settings), self._request.profile.pythons)
-        inventory = threading.Thread(target=machine.describe)  # takes a second
-        inventory.start()
-        try:
+        settings = (DEFAULT, *self._settings)
+        with preparation.workers(self._request, settings, self._factory) as factory:
             yield from self._run(factory)
-        finally:
-            inventory.join()
-            if factory is not self._factory:
-                factory.close()
 
-    def _run(self, factory: ForkWorkerFactory | SpawnWorkerFactory) -> Iterator[PairEvidence]:
+    def _run(self, factory: AnyWorkerFactory) -> Iterator[PairEvidence]:
         programs = [describe(factory, reference) for reference in self._request.scenarios]
-        inspection = factory.inspection()
-        found = inspection.devices()
-        versions = inspection.versions()
-        inspection.close()
-        present = [device.name for device in found]
-        accelerators = [f"{d.name} {d.model}" for d in found if not d.name.startswith("CPU")]
-        recorder = Recorder(
-            self._request,
-            self.run_id,
-            {**machine.describe(), "accelerators": accelerators},
-            versions,
-            factory.start_method,
-            varies=control(factory, "control_varies", varies=True),
-            stable=control(factory, "control_stable", varies=False),
-        )
+        recorder, present = preparation.recorder(factory, self._request, self.run_id)
         comparisons = [(s, d) for d in self._request.devices or present for s in self._settings]
         for done, (setting, device) in enumerate(comparisons):
 

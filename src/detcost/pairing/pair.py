@@ -10,9 +10,9 @@ from detcost.evidence.schema import OWN_SCOPES, Controls
 from detcost.experiment import scopes
 from detcost.experiment.arm import Arm
 from detcost.experiment.blocks import Experiment
+from detcost.experiment.preparation import not_applicable
 from detcost.experiment.progress import Progress
 from detcost.experiment.records import Recorder
-from detcost.experiment.run import not_applicable
 from detcost.experiment.sequences import CallDigests
 from detcost.host import machine
 from detcost.pairing.names import distinct_names
