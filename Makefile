@@ -37,7 +37,7 @@ bench: $(VENV)/bench.stamp  ## measure this machine, publish the site, print the
 	{ echo "Noting this machine in ~/.asv-machine.json"; $(BIN)/asv machine --yes >/dev/null; }
 	@DETCOST_FAILURES="$(CURDIR)/.asv/failures" $(BIN)/asv run $(ASV_ARGS); code=$$?; \
 	if [ $$code -ne 0 ] && [ $$code -ne 2 ]; then exit $$code; fi; \
-	if $(BIN)/asv publish && $(BIN)/detcost show --results results; then \
+	if $(BIN)/asv publish && $(BIN)/detcost summary; then \
 	echo "asv's graphs: $(BIN)/asv preview --browser"; \
 	echo "The page to choose on, which opens from disk: $(CURDIR)/.asv/html/chooser/index.html"; \
 	else code=$$?; fi; \

@@ -93,6 +93,10 @@ def test_a_wrong_profile_in_the_environment_is_one_line(mistake, monkeypatch):
     assert "DETCOST_PROFILE" in mistake("measure", "matmul_square")
 
 
+def test_a_mistake_prints_no_json(mistake):
+    assert "did you mean" in mistake("measure", "matmul_sqare", "--json")
+
+
 @pytest.mark.parametrize("words", [["measure"], ["list"], ["nonsense"], ["measure", "--seed", "x"]])
 def test_a_command_cut_short_ends_with_2_and_shows_its_usage(detcost, words):
     code, _, err = detcost(*words)
@@ -235,6 +239,25 @@ def options_of_one_value() -> list[tuple[str, str]]:
 def test_an_empty_value_is_one_line_and_no_default(mistake, command, option, value):
     line = mistake(command, *(["matmul_square"] if command == "measure" else []), option, value)
     assert f'{option} "{value}": the value is missing' in line
+
+
+def test_a_report_is_about_the_programs_just_measured(detcost, monkeypatch, tmp_path):
+    """The file may hold others, which were measured before."""
+    monkeypatch.chdir(tmp_path)
+    Journal(Path("mine.trials.jsonl"), "old").append([record(scenario="before")])
+
+    def measure(*_: object, on_record: Callable[[object], None], **__: object) -> None:
+        on_record(record(scenario="mine.py:fit"))
+
+    monkeypatch.setattr("detcost.measure", measure, raising=False)
+    words = ["mine.py", "--out", "mine.trials.jsonl", "--report", "site"]
+    code, _, err = detcost("measure", *words)
+    assert code == 0
+    assert "The page is site/index.html" in err
+    files = (file for file in Path("site").rglob("*") if file.suffix in (".html", ".js"))
+    page = "".join(file.read_text() for file in files)
+    assert "mine.py:fit" in page
+    assert '"before"' not in page
 
 
 def test_a_measurement_gets_all_the_words(detcost, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from detcost.cli.live import LiveView
 from detcost.cli.output import Output
 
 if TYPE_CHECKING:
+    from detcost.evidence.schema import Evidence
     from detcost.tables.next_steps import NextSteps
 
 #: Where evidence is kept by default: ``show``, ``choose`` and ``report`` read this folder.
@@ -76,7 +78,7 @@ def measure(
     if interrupted:
         err.print(f"detcost: interrupted; {out_file} keeps what was measured", soft_wrap=True)
     if report and view.so_far:
-        _write_report(out_file, report)
+        _write_report(view.so_far, report)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
     measurement = detcost.Measurement(view.records)
@@ -89,15 +91,16 @@ def measure(
 def _print(view: LiveView, output: Output, out_file: Path) -> None:
     from detcost.tables import next_steps
 
+    if not view.so_far:
+        return
     steps = next_steps.next_steps(view.so_far, view.plans, str(out_file))
     if output.json or output.markdown:
         output.print(steps, next_steps.terminal, next_steps.markdown, next_steps.json_text)
         return
     print_tables(view.so_far)
     _print_steps(steps)
-    if view.so_far:
-        where = "detcost show, choose and report read it" if out_file == DEFAULT_OUT else ""
-        out.print(f"evidence: {out_file}{f' ({where})' if where else ''}", soft_wrap=True)
+    where = " (detcost show, choose and report read it)" if out_file == DEFAULT_OUT else ""
+    out.print(f"evidence: {out_file}{where}", soft_wrap=True)
 
 
 def _print_steps(steps: Sequence[NextSteps]) -> None:
@@ -108,8 +111,13 @@ def _print_steps(steps: Sequence[NextSteps]) -> None:
         out.print(next_steps.terminal([each]), soft_wrap=True)
 
 
-def _write_report(out_file: Path, to: Path) -> None:
+def _write_report(records: Sequence[Evidence], to: Path) -> None:
+    """Write the page about these records alone, and not about others in the same file."""
+    from detcost.evidence.journal import SUFFIX, Journal
     from detcost.report import site
 
-    page, _ = site.write(out_file, to)
+    with tempfile.TemporaryDirectory(prefix="detcost-report-") as directory:
+        evidence = Path(directory, f"measured{SUFFIX}")
+        Journal(evidence, "report").append(records)
+        page, _ = site.write(evidence, to)
     typer.echo(f"The page is {page}", err=True)
