@@ -208,7 +208,7 @@ def test_the_guard_fails_if_an_output_differed(evidence, monkeypatch, capsys):
     monkeypatch.setattr(detcost, "measure", lambda *given, **options: measured, raising=False)
     assert ci_guard.main(scenario, "default") == 1
     printed = capsys.readouterr()
-    assert "process: 6 of 6 differed" in printed.out
+    assert re.search(r"^process: (\d+) of \1 differed", printed.out, re.MULTILINE)
     assert re.search(r"^FAILED: .*measure_photos.py:pipeline, repeat: .* differed", printed.err)
 
 
