@@ -22,6 +22,7 @@ from detcost.workers.contract import (
     Conditions,
     Traits,
     Usage,
+    Watched,
 )
 
 Noise = Callable[[random.Random], float]
@@ -168,6 +169,9 @@ class FakeWorker:
     def survey(self) -> Traits:
         built = self.build()
         return Traits(built.seconds, self.behaviour.seconds)
+
+    def record(self, path: str, calls: int, watched: Watched) -> list[str]:
+        return [self._next_output(self.behaviour.flips) for _ in range(calls)]
 
     def repeat(self, times: int) -> list[str]:
         self._log("repeat")

@@ -103,6 +103,21 @@ class Burst(msgspec.Struct, frozen=True):
     first: float
 
 
+class Watched(msgspec.Struct, frozen=True):
+    """Which operations a probe digests. ``None`` is all of them.
+
+    Attributes
+    ----------
+    operations
+        The watched operations, each as the name of its graph and its own name.
+    capture
+        The operation, watched too, whose inputs are kept to replay it, and the folder for them.
+    """
+
+    operations: frozenset[tuple[str, str]] | None = None
+    capture: tuple[tuple[str, str], str] | None = None
+
+
 class Usage(msgspec.Struct, frozen=True):
     """Peak bytes of the process and the device, and how often a function was traced.
 
@@ -184,6 +199,13 @@ class Worker(Protocol):
 
     def survey(self) -> Traits:
         """Build the cell, run it twice, and return what the program is made of."""
+
+    def record(self, path: str, calls: int, watched: Watched) -> list[str]:
+        """Build the cell with a probe in it, and run the step ``calls`` times in all.
+
+        The :mod:`recording <detcost.evidence.recording>` is written to ``path``. Return the
+        digest of each call's outputs.
+        """
 
     def repeat(self, times: int) -> list[str]:
         """Run the step repeatedly and return the digest of each call's outputs."""

@@ -22,6 +22,7 @@ from detcost.workers.contract import (
     ScenarioInfo,
     Traits,
     Usage,
+    Watched,
     WorkerLost,
 )
 from detcost.workers.limits import FIRST_CALL, FirstCalls, limit
@@ -77,6 +78,11 @@ class ProcessWorker:
     def survey(self) -> Traits:
         """See :class:`~detcost.workers.contract.Worker`."""
         answer: Traits = self._first_call("survey")
+        return answer
+
+    def record(self, path: str, calls: int, watched: Watched) -> list[str]:
+        """See :class:`~detcost.workers.contract.Worker`."""
+        answer: list[str] = self.request(FIRST_CALL, "record", path, calls, watched)
         return answer
 
     def _first_call(self, method: str) -> Any:

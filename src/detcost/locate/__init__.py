@@ -1,0 +1,1 @@
+"""Which operation is to blame for outputs that differ: its origin, its proof and its remedies."""
