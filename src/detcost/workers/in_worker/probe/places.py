@@ -1,0 +1,70 @@
+"""Where an operation was made: the lines of the user's own files in a stack of calls."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import detcost
+
+#: Programs that detcost brings are a user's as well.
+_FAMILIES = str(Path(detcost.__file__).parent / "scenarios" / "families") + os.sep
+_OTHERS = tuple(
+    {
+        str(Path(detcost.__file__).parent) + os.sep,
+        *(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")),
+        *(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib")),
+    }
+)
+
+
+def place(frames: Iterable[Any]) -> tuple[str, ...]:
+    """Return the user's lines among the frames of a stack, innermost first.
+
+    Parameters
+    ----------
+    frames
+        Frames as :mod:`traceback` and TensorFlow give them, outermost first.
+    """
+    lines = [
+        f"{_shown(frame.filename)}:{frame.lineno} in {frame.name}"
+        for frame in frames
+        if _is_users(frame.filename)
+    ]
+    return tuple(dict.fromkeys(reversed(lines)))
+
+
+def place_here() -> tuple[str, ...]:
+    """Return the user's lines that are being run now in this thread, innermost first."""
+    walk = traceback.walk_stack(sys._getframe(1))
+    frames = [
+        traceback.FrameSummary(frame.f_code.co_filename, line, _name(frame), lookup_line=False)
+        for frame, line in walk
+        if _is_users(frame.f_code.co_filename)
+    ]
+    return place(reversed(frames))
+
+
+def _name(frame: Any) -> str:
+    return str(frame.f_code.co_name)
+
+
+@functools.cache
+def _is_users(file: str) -> bool:
+    if file.startswith("<"):
+        return False
+    path = os.path.abspath(file)
+    return path.startswith(_FAMILIES) or not path.startswith(_OTHERS)
+
+
+@functools.cache
+def _shown(file: str) -> str:
+    """Return the path from the working folder, or the bare name of a file outside it."""
+    path = os.path.relpath(file)
+    return os.path.basename(file) if path.startswith("..") else path
