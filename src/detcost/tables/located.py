@@ -1,0 +1,340 @@
+"""What ``locate`` found, in words: the texts that a terminal, Markdown and the page share."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from detcost.choosing.missing import is_nameable
+from detcost.choosing.question import USUAL
+from detcost.choosing.scope_checks import percent
+from detcost.evidence.schema import SCOPES
+from detcost.locate.schema import Culprit, Hop, Location, Proof, Rate, Remedy
+from detcost.tables.evidence_tables import cost_text, severity_text
+
+#: Hops of a path that are shown at either end of a long one.
+_ENDS = 5
+OUTPUTS = "the outputs of the step"
+
+#: The usual reasons why Python gives other values, and what to do about each.
+PYTHON_CURES = (
+    "NumPy or Python draws without a seed: tf.keras.utils.set_random_seed(42), or "
+    "numpy.random.default_rng(42)",
+    "the order of a set, or of files: sorted(…)",
+    "the time, a process number, id() or hash(): pass the value in as an argument",
+    "a file that changed: keep a copy beside the program",
+)
+
+
+class RemedyRow(msgspec.Struct, frozen=True):
+    """A remedy as a row of a table, with the code that applies it."""
+
+    kind: str
+    name: str
+    alone: str
+    whole: str
+    cost: str
+    seen: str
+    cures: bool
+    code: str
+
+
+class CulpritText(msgspec.Struct, frozen=True):
+    """A culprit in words.
+
+    Attributes
+    ----------
+    headline
+        One sentence.
+    facts
+        A name and the lines of text to it, in the order of reading.
+    path
+        The way of the difference to the outputs. The first entry is the culprit.
+    remedies
+        Those that cure it come first, the cheapest before the others.
+    remarks
+        Sentences that follow from the remedies.
+    """
+
+    headline: str
+    facts: list[tuple[str, list[str]]]
+    path: list[str]
+    remedies: list[RemedyRow]
+    remarks: list[str]
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What was found in one program, in words.
+
+    Attributes
+    ----------
+    headline
+        What was seen, in one sentence or a few.
+    facts
+        The program, the comparisons with and without the probe, and what was not watched.
+    next
+        What to do next, one sentence each.
+    """
+
+    headline: str
+    facts: list[tuple[str, list[str]]]
+    culprits: list[CulpritText]
+    next: list[str]
+
+
+def account(location: Location) -> Account:
+    """Return what was found in words. Texts of the program are untrusted, and not escaped here."""
+    return Account(
+        headline=headline(location),
+        facts=list(_facts(location)),
+        culprits=[_culprit(location, culprit) for culprit in location.culprits],
+        next=list(_next(location)),
+    )
+
+
+def headline(location: Location) -> str:
+    """Write in a sentence which operation is the first to differ, or that none is known."""
+    if location.culprits:
+        return " ".join(f"{_sentence(location, each)}." for each in location.culprits)
+    between = f"between {location.compared}"
+    if location.probed.divergent:
+        counted = _counted(location.probed)
+        return f"The step differs {between} in {counted}, and no operation could be named."
+    if location.unprobed and location.unprobed.divergent:
+        return (
+            f"The step differs {between} in {_counted(location.unprobed)} without the probe, and "
+            f"in {_counted(location.probed)} with it: watching hides the difference."
+        )
+    return f"Nothing differed {between}: {_counted(location.probed)}."
+
+
+def command(
+    scenario: str, scope: str, setting: str = "default", **where: str | int | None
+) -> str | None:
+    """Return the command that locates; ``None`` for a name that a command cannot have.
+
+    ``where`` has the device, size and dtype. Usual values are left out.
+    """
+    if not is_nameable(scenario):
+        return None
+    words = ["detcost", "locate", scenario, "--scope", scope]
+    if setting != "default":
+        words += ["--setting", setting]
+    for option, usual in {**USUAL, "seed": 42}.items():
+        if (value := where.get(option)) is not None and value != usual:
+            words += [f"--{option}", str(value)]
+    return shlex.join(words)
+
+
+def rate_text(rate: Rate) -> str:
+    """Write a count with its rate: ``37 of 120 = 31 % [23, 40]``, ``0 of 120 ≤ 2.5 %``."""
+    count = f"{rate.divergent} of {rate.trials}"
+    if not rate.trials:
+        return count
+    if not rate.divergent:
+        return f"{count} ≤ {percent(rate.high)}"
+    low, high = (percent(end).removesuffix(" %") for end in (rate.low, rate.high))
+    return f"{count} = {percent(rate.divergent / rate.trials)} [{low}, {high}]"
+
+
+def _counted(rate: Rate) -> str:
+    """Write a count for a sentence: ``37 of 120 comparisons (31 %; 95 %: 23 to 40 %)``."""
+    count = f"{rate.divergent} of {rate.trials} comparisons"
+    if not rate.trials:
+        return count
+    if not rate.divergent:
+        return f"{count} (rate at most {percent(rate.high)}, 95 %)"
+    low = percent(rate.low).removesuffix(" %")
+    share = percent(rate.divergent / rate.trials)
+    return f"{count} ({share}; 95 %: {low} to {percent(rate.high)})"
+
+
+def _sentence(location: Location, culprit: Culprit) -> str:
+    between = f"differs between {location.compared}"
+    counted = _counted(culprit.rate)
+    at = f" at {_line(culprit.place[0])}" if culprit.place else ""
+    if culprit.kind == "python":
+        return (
+            f"A value that Python code gives{at} {between}, in {counted}. It enters there, and no "
+            "operation is to blame"
+        )
+    what = _KINDS[culprit.kind]
+    return (
+        f"{culprit.type}{at} is the first {what} that {between}: its inputs were equal, and its "
+        f"outputs differed in {counted}"
+    )
+
+
+_KINDS = {
+    "operation": "operation",
+    "transformation": "transformation of the pipeline",
+    "function": "compiled function",
+}
+
+
+def _line(place: str) -> str:
+    """Return ``model.py:41`` of ``model.py:41 in step``."""
+    return place.rsplit(" in ", 1)[0]
+
+
+def _facts(location: Location) -> Iterator[tuple[str, list[str]]]:
+    where = f"{location.device}, {location.size}, {location.dtype}, seed {location.seed}"
+    yield "program", [f"{location.scenario} under {location.setting} on {where}"]
+    yield "scope", [f"{location.scope}: {location.compared}"]
+    probed = [f"with the probe {rate_text(location.probed)}"]
+    if location.unprobed:
+        probed.append(f"without it {rate_text(location.unprobed)}")
+    yield "whole step", probed
+    watched = f"{_plural(location.operations, 'operation')} in {location.frames} executions"
+    if location.method == "sets":
+        watched += ", a set at a time: all at once hid the difference"
+    yield "watched", [watched]
+    if location.unwatched:
+        yield "not watched", list(location.unwatched)
+
+
+def _culprit(location: Location, culprit: Culprit) -> CulpritText:
+    return CulpritText(
+        headline=f"{_sentence(location, culprit)}.",
+        facts=list(_culprit_facts(culprit)),
+        path=list(_path(culprit)),
+        remedies=[_row(remedy) for remedy in sorted(culprit.remedies, key=_best_first)],
+        remarks=list(_remarks(culprit)),
+    )
+
+
+def _culprit_facts(culprit: Culprit) -> Iterator[tuple[str, list[str]]]:
+    named = f" named {culprit.name}" if culprit.name != culprit.type else ""
+    inside = f" in {culprit.graph}" if culprit.graph else ""
+    on = f" on {culprit.device}" if culprit.device else ""
+    kind = "value" if culprit.kind == "python" else culprit.kind
+    yield kind, [f"{culprit.type}{named}{inside}{on}"]
+    if culprit.inputs:
+        yield "takes", [", ".join(culprit.inputs)]
+    if culprit.outputs:
+        yield "gives", [", ".join(culprit.outputs)]
+    yield "source", list(culprit.place) or ["no line of yours: a library made it"]
+    yield "first seen", [_when(culprit)]
+    if culprit.consequences:
+        passed = _plural(culprit.consequences, "other operation")
+        yield "consequences", [f"{passed} differed only with unequal inputs: not to blame"]
+    if culprit.proof:
+        yield "alone", list(_proof(culprit.proof))
+
+
+def _when(culprit: Culprit) -> str:
+    if culprit.call == 0:
+        return "while the program was built"
+    return f"call {culprit.call} of the step, execution {culprit.iteration} of it in this call"
+
+
+def _proof(proof: Proof) -> Iterator[str]:
+    forced = f", forced by {proof.forced}" if proof.forced else ""
+    count = (
+        f"{rate_text(proof.rate)} in {_plural(proof.processes, 'fresh process', 'es')}{forced}, "
+        "with its recorded inputs"
+    )
+    if proof.replayed:
+        yield f"{proof.replayed}: {count}"
+    elif proof.rate.trials:
+        yield f"not reproduced: {count}"
+    if proof.reason:
+        yield f"not replayed: {proof.reason}" if not proof.replayed else proof.reason
+    if proof.severity and (distance := severity_text(proof.severity)):
+        yield distance
+    if proof.folder:
+        yield f"to replay it: detcost.replay({proof.folder!r})"
+
+
+def _path(culprit: Culprit) -> Iterator[str]:
+    own = Hop(culprit.type, culprit.name, culprit.graph, culprit.place[0] if culprit.place else "")
+    hops = [own, *(h for h in culprit.path if (h.name, h.graph) != (own.name, own.graph))]
+    if len(hops) == 1:
+        return
+    left_out = len(hops) - 2 * _ENDS
+    graph = ""
+    for place, hop in enumerate(hops):
+        if left_out > 1 and _ENDS <= place < len(hops) - _ENDS:
+            if place == _ENDS:
+                yield f"… {_plural(left_out, 'operation')} …"
+            continue
+        yield _hop(hop, hop.graph if hop.graph != graph else "")
+        graph = hop.graph
+    yield OUTPUTS
+
+
+def _hop(hop: Hop, graph: str) -> str:
+    at = f" at {_line(hop.place)}" if hop.place else f" {hop.name}"
+    return f"{hop.type}{at}{f' in {graph}' if graph else ''}"
+
+
+def _best_first(remedy: Remedy) -> tuple[bool, bool, float]:
+    cost = remedy.cost.ratio if remedy.cost else None
+    return not remedy.cures, bool(remedy.reason), float("inf") if cost is None else cost
+
+
+def _row(remedy: Remedy) -> RemedyRow:
+    seen = "nothing differed" if remedy.cures else "differs still"
+    return RemedyRow(
+        kind=remedy.kind,
+        name=remedy.name,
+        alone=rate_text(remedy.alone) if remedy.alone else "–",
+        whole=rate_text(remedy.whole) if remedy.whole else "–",
+        cost=cost_text(remedy.cost),
+        seen=f"not tried: {remedy.reason}" if remedy.reason else seen,
+        cures=remedy.cures,
+        code=remedy.code,
+    )
+
+
+def _remarks(culprit: Culprit) -> Iterator[str]:
+    if culprit.kind == "python":
+        yield from (f"If it is {cause}" for cause in PYTHON_CURES)
+    tried = [remedy for remedy in culprit.remedies if not remedy.reason]
+    if tried and not any(remedy.cures for remedy in tried):
+        yield f"Nothing tried cures it: it differs still under {_listed(r.name for r in tried)}."
+
+
+def _next(location: Location) -> Iterator[str]:
+    if location.culprits:
+        return
+    if location.probed.divergent:
+        yield (
+            "What was not watched may be the origin. To watch less at a time, locate a smaller "
+            "step: a function of your program that returns its own outputs."
+        )
+    elif location.unprobed and location.unprobed.divergent:
+        yield "More time makes more comparisons: try a longer --time."
+    else:
+        yield from _other_scopes(location)
+
+
+def _other_scopes(location: Location) -> Iterator[str]:
+    where = {"device": location.device, "size": location.size, "dtype": location.dtype}
+    further = SCOPES[SCOPES.index(location.scope) + 1 :] if location.scope in SCOPES else ()
+    for scope in further[:1]:
+        line = command(location.scenario, scope, location.setting, seed=location.seed, **where)
+        if line:
+            yield f"Another scope may differ: {line}"
+    if further[1:]:
+        yield f"Further scopes: {_listed(further[1:])}."
+
+
+def _listed(words: Iterable[str]) -> str:
+    *start, end = words
+    return f"{', '.join(start)} and {end}" if start else end
+
+
+def _plural(count: int, noun: str, ending: str = "s") -> str:
+    return f"{count} {noun}{'' if count == 1 else ending}"
+
+
+def to_paste(rows: Iterable[RemedyRow]) -> list[RemedyRow]:
+    """Return the cheapest setting and the cheapest rewriting that cure it and have code."""
+    first: dict[str, RemedyRow] = {}
+    for row in rows:
+        if row.cures and row.code:
+            first.setdefault(row.kind, row)
+    return list(first.values())
