@@ -238,11 +238,12 @@ def in_module(module: ModuleType) -> dict[str, Scenario]:
     These are its functions with the decorator :func:`scenario`, and its variables that hold a
     :class:`Scenario`. A scenario has the name of its variable.
     """
-    found = ((name, _scenario_in(value)) for name, value in vars(module).items())
+    found = ((name, scenario_in(value)) for name, value in vars(module).items())
     return {name: replace(entry, name=name) for name, entry in found if entry}
 
 
-def _scenario_in(value: object) -> Scenario | None:
+def scenario_in(value: object) -> Scenario | None:
+    """Return the scenario that a value is, or that a decorated function has; else ``None``."""
     if isinstance(value, Scenario):
         return value
     if inspect.isfunction(value):
