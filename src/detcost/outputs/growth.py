@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,6 +68,8 @@ def estimate(steps: Sequence[int], distances: Sequence[float | None]) -> Growth 
     simulations with and without saturation it covers 91–97 % for a random walk around the line,
     and more for other noise.
     """
+    from scipy.special import stdtrit  # quantile of Student's t
+
     x, y = _window(steps, distances)
     if len(x) < FEWEST:
         return None
@@ -79,7 +80,7 @@ def estimate(steps: Sequence[int], distances: Sequence[float | None]) -> Growth 
     slope = _slope(x, y)
     slopes = [_slope(x[part == number], y[part == number]) for number in range(PARTS)]
     spread = float(np.std(slopes, ddof=1)) / math.sqrt(PARTS)
-    half = float(stats.t.ppf(0.975, PARTS - 1)) * spread
+    half = float(stdtrit(PARTS - 1, 0.975)) * spread
     factor, low, high = (math.exp(value) for value in (slope, slope - half, slope + half))
     return Growth(factor, low, high, int(x[0]), int(x[-1]))
 
