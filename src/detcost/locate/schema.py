@@ -161,6 +161,8 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
         What had no digests, and why.
     operations, frames
         How many operations were watched, and how many executions of their graphs.
+    located_at
+        When it was found, in UTC. Empty until it is written to a file.
     """
 
     scenario: str
@@ -179,6 +181,7 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     operations: int = 0
     frames: int = 0
     seconds: float = 0.0
+    located_at: str = ""
     machine: dict[str, str | None] = {}
     versions: dict[str, str | None] = {}
     schema: int = SCHEMA

@@ -1,0 +1,102 @@
+"""The file that keeps what ``locate`` found: ``<name>.located.json``, beside the evidence.
+
+It is untrusted input: it is read by its schema, and never executed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from detcost.atomic_file import replacing
+from detcost.errors import UsageError
+from detcost.evidence.reading import Problem
+from detcost.locate.schema import SCHEMA, Location
+
+SUFFIX = ".located.json"
+#: Bytes that a file may have. What one program gives has some thousand.
+_LIMIT = 1 << 24
+#: Characters of a scenario's name that the name of a file may have.
+_LONGEST = 80
+
+_decode = msgspec.json.Decoder(Location).decode
+
+
+def path_of(location: Location, folder: Path) -> Path:
+    """Return the file for a location: one for each cell and scope."""
+    usual = ("", "default", "CPU:0", "medium", "float32", "")
+    words = (*_cell(location), location.scope)
+    shown = [word for word, left_out in zip(words, usual, strict=True) if word != left_out]
+    name = re.sub(r"[^\w=+-]+", "-", "-".join(shown)).strip("-")
+    return folder / f"{name[:_LONGEST]}{SUFFIX}"
+
+
+def write(location: Location, folder: Path) -> Path:
+    """Write a location into a folder, as a whole or not at all, and return its file.
+
+    Raises
+    ------
+    UsageError
+        If the folder or the file cannot be written.
+    """
+    if not location.located_at:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        location = msgspec.structs.replace(location, located_at=now)
+    path = path_of(location, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(location)))
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}); name another folder"
+        ) from None
+    return path
+
+
+def read(folder: Path) -> tuple[list[Location], list[Problem]]:
+    """Read every location under a folder. The newest of each cell, scope and machine is kept.
+
+    Returns
+    -------
+    locations, problems
+        Files that are damaged, of a newer schema, or reached by a link that leads out of the
+        folder, are problems.
+    """
+    problems: list[Problem] = []
+    found = sorted(_read(folder, problems), key=lambda location: location.located_at)
+    newest = {
+        (_cell(each), each.scope, str(each.machine), str(each.versions)): each for each in found
+    }
+    return list(newest.values()), problems
+
+
+def _cell(location: Location) -> tuple[str, ...]:
+    return location.scenario, location.setting, location.device, location.size, location.dtype
+
+
+def _read(folder: Path, problems: list[Problem]) -> Iterator[Location]:
+    root = folder.resolve()
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        try:
+            if not path.resolve().is_relative_to(root):
+                raise ValueError("leads out of the results folder")
+            yield _parsed(path)
+        except OSError as error:
+            problems.append(Problem(str(path), None, error.strerror or str(error)))
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            problems.append(Problem(str(path), None, str(error)))
+
+
+def _parsed(path: Path) -> Location:
+    if os.path.getsize(path) > _LIMIT:
+        raise ValueError("larger than what locate writes")
+    location = _decode(path.read_bytes())
+    if location.schema > SCHEMA:
+        raise ValueError(f"schema {location.schema} is newer than {SCHEMA}; upgrade detcost")
+    return location
