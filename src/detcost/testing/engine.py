@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from detcost.evidence.schema import Evidence, Protocol
+from detcost.evidence.schema import OWN_SCOPES, Evidence, Protocol
 from detcost.experiment import preparation, scopes, trials
 from detcost.experiment.arm import Arm
 from detcost.experiment.preparation import AnyWorkerFactory, describe, not_applicable
@@ -81,7 +81,7 @@ class Engine:
             [reference],
             [setting or DEFAULT.name],
             [device] if device else None,
-            scopes=plan.scopes,
+            scopes=[*OWN_SCOPES, *plan.scopes],  # which show whether it differs anyway
             profile=plan.profile,
             size="medium",
             dtype=None,

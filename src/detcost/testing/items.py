@@ -135,7 +135,7 @@ def with_arguments(item: pytest.Function, program: GuardedProgram) -> GuardedPro
         value = item.funcargs[name]
         if name == BENCH and value == BENCH:
             arguments[name] = None
-        elif name in parametrized and parametrized[name] is value:
+        elif name in parametrized and not _is_indirect(item, name):
             arguments[name] = launcher.carried(name, value)
         else:
             raise UsageError(
@@ -143,6 +143,17 @@ def with_arguments(item: pytest.Function, program: GuardedProgram) -> GuardedPro
                 "inside the test, or parametrize by a literal"
             )
     return dataclasses.replace(program, arguments=arguments)
+
+
+def _is_indirect(item: pytest.Item, name: str) -> bool:
+    """Return whether a parameter goes to a fixture of that name, and not to the test."""
+    for mark in item.iter_markers("parametrize"):
+        given = inspect.signature(pytest.Metafunc.parametrize).bind(None, *mark.args, **mark.kwargs)
+        names, indirect = given.arguments["argnames"], given.arguments.get("indirect", False)
+        listed = names.replace(",", " ").split() if isinstance(names, str) else names
+        if name in listed:
+            return name in indirect if isinstance(indirect, list | tuple) else bool(indirect)
+    return True  # a fixture has the parameters
 
 
 def run(item: pytest.Function) -> None:

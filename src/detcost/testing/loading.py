@@ -114,9 +114,13 @@ def loaded(name: str, file: str | None) -> ModuleType:
 
     Packages around it become packages here too, so that relative imports work.
     """
-    if file is None or name in sys.modules:
+    if file is None:
         return importlib.import_module(name)
     place = Path(file)
+    known = sys.modules.get(name)
+    if known is not None:  # two conftest.py of folders that are no packages have one name
+        same = _is_file(getattr(known, "__file__", None), place)
+        return known if same else _loaded_from(name, place)
     package, _, _ = name.rpartition(".")
     folder = place.parent if place.stem != "__init__" else place.parent.parent
     if package:
@@ -150,7 +154,11 @@ def _make_package(name: str, folder: Path) -> None:
 
 def _leads_to(name: str, file: Path) -> bool:
     spec = importlib.util.find_spec(name)
-    return spec is not None and spec.origin is not None and Path(spec.origin).resolve() == file
+    return spec is not None and _is_file(spec.origin, file)
+
+
+def _is_file(path: str | None, file: Path) -> bool:
+    return path is not None and Path(path).resolve() == file
 
 
 def _loaded_from(name: str, file: Path) -> ModuleType:
