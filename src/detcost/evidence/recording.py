@@ -65,6 +65,8 @@ class Operation(msgspec.Struct, frozen=True, array_like=True):
         The device that it asks for, such as ``CPU:0``. Empty if TensorFlow chooses.
     place
         The user's lines that made it, innermost first, such as ``model.py:41 in step``.
+    note
+        What the program says that lets it give other outputs, such as ``deterministic=False``.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Operation(msgspec.Struct, frozen=True, array_like=True):
     outputs: tuple[str, ...] = ()
     device: str = ""
     place: tuple[str, ...] = ()
+    note: str = ""
 
 
 class Graph(msgspec.Struct, frozen=True, array_like=True):
@@ -88,7 +91,8 @@ class Graph(msgspec.Struct, frozen=True, array_like=True):
         Unique in the recording, and equal in every run of the same program.
     kind
         ``eager`` graphs have one operation, its arguments, and the values that Python gave it.
-        The operations of a ``pipeline`` are its transformations, and each pass is a frame.
+        The operations of a ``pipeline`` are its transformations. It has passes, and its frames
+        come from a comparison of several runs' passes (:mod:`detcost.locate.elements`).
     arguments, returns
         The column of each argument and of each returned value. ``-1`` has no digest.
     compiled
@@ -116,6 +120,38 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
 
     def columns(self) -> Digests:
         """Return the digests, shape (columns,)."""
+        return np.frombuffer(self.digests, np.uint64)
+
+
+class Pass(msgspec.Struct, frozen=True, array_like=True):
+    """The elements that one iterator of a data set gave, in order.
+
+    How many of them a run digests differs from run to run, since transformations read ahead.
+
+    Attributes
+    ----------
+    graph, operation
+        The transformation, by index.
+    call
+        The call in which the pass began.
+    arguments
+        The digest of what the transformation was told, such as its seed or what its function
+        captured.
+    digests
+        :data:`WIDTH` bytes for each element.
+    ended
+        Whether the data set had no more elements.
+    """
+
+    graph: int
+    operation: int
+    call: int
+    arguments: int
+    digests: bytes
+    ended: bool
+
+    def elements(self) -> Digests:
+        """Return the digests, shape (elements,)."""
         return np.frombuffer(self.digests, np.uint64)
 
 
@@ -149,6 +185,7 @@ class Recording(msgspec.Struct, frozen=True):
     processor: dict[str, str | None] = {}
     versions: dict[str, str | None] = {}
     unprobed: tuple[str, ...] = ()
+    passes: tuple[Pass, ...] = ()
     schema: int = SCHEMA
 
 
@@ -207,6 +244,12 @@ def _check(recording: Recording) -> None:
     for graph in recording.graphs:
         for operation in graph.operations:
             _check_indices(graph, operation)
+    for each in recording.passes:
+        if not 0 <= each.graph < len(recording.graphs):
+            raise ValueError(f"a pass names graph {each.graph}, which is missing")
+        graph = recording.graphs[each.graph]
+        if not 0 <= each.operation < len(graph.operations) or len(each.digests) % WIDTH:
+            raise ValueError(f"a pass over {graph.name} contradicts itself")
 
 
 def _check_indices(graph: Graph, operation: Operation) -> None:
