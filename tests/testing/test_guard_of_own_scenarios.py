@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.tensorflow
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 HALF = 0.5  # a quick check, which finds what differs in half of the processes
 
 
@@ -26,9 +23,3 @@ def test_a_product_of_matrices_keeps_its_bits(size):
 def test_a_draw_without_a_seed_differs():
     draws = np.random.default_rng()
     return lambda: draws.normal(size=3)
-
-
-@pytest.mark.skipif(CORES < 2, reason="nothing races on one core")
-def test_op_determinism_cures_a_pipeline_that_races(assert_reproducible, expect_divergence):
-    expect_divergence("data_map_stateful")
-    assert_reproducible("data_map_stateful", rate=HALF, setting="op_determinism")
