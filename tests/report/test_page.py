@@ -28,9 +28,11 @@ from detcost.evidence.schema import (
     RepeatedDraws,
     Variant,
 )
+from detcost.locate import keeping
 from detcost.report import site
 from detcost.tables.choice_tables import headline
 from factories import cost, divergence, failed, following, racing, record, variant
+from locations import location, python_value, scatter
 from paths import ROOT
 
 AXE = resources.files("axe_playwright_python") / "axe.min.js"
@@ -646,6 +648,81 @@ def test_axe_finds_nothing_in_the_curves(tab, followed, scheme):
     tab.evaluate(AXE.read_text())
     found = tab.evaluate("axe.run()")
     assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+
+
+# -- which operation ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def located(tmp_path_factory) -> Path:
+    """The page of a program whose operation was found, under two settings."""
+    odd = scatter(type=HOSTILE, name=HOSTILE, place=(HOSTILE,), graph=HOSTILE, remedies=())
+    folder = tmp_path_factory.mktemp("located")
+    for number, found in enumerate(
+        (
+            location(scatter(), located_at="2026-01-02T00:00:00+00:00"),
+            location(odd, setting="xla", located_at="2026-01-01T00:00:00+00:00"),
+            location(python_value(), size="large"),
+            location(python_value(), machine={"name": "elsewhere"}),
+        )
+    ):
+        keeping.write(found, folder / str(number))
+    races = {"scenario": "model.py:step", "divergence": racing()}
+    records = [record(**races), record(**races, setting="xla"), record()]
+    (folder / "x.trials.jsonl").write_bytes(
+        b"".join(msgspec.json.encode(each) + b"\n" for each in records)
+    )
+    return site.write(folder, folder / "out")[0]
+
+
+def test_the_page_shows_who_is_to_blame_and_the_way_to_the_outputs(tab, located):
+    show(tab, located, "#scenario=model.py:step")
+    article = tab.locator("#located article").first
+    expect(article.locator(".headline")).to_contain_text(
+        "ResourceScatterAdd at model.py:41 is the first operation that differs"
+    )
+    expect(article).to_contain_text("with the probe 37 of 120 = 31 % [23, 40]")
+    assert article.locator("ol.path li").all_inner_texts() == [
+        "ResourceScatterAdd at model.py:41 in step",
+        "ReadVariableOp at model.py:44",
+        "MatMul at model.py:45 in while_body",
+        "the outputs of the step",
+    ]
+    names = article.locator("table tbody th").all_inner_texts()
+    assert names == ["op_determinism", "threads=1", "xla"]
+    article.get_by_text("Code to paste for op_determinism").click()
+    expect(article.locator("pre").first).to_contain_text("enable_op_determinism")
+
+
+def test_what_was_found_is_shown_for_its_own_scenario_and_size_only(tab, located):
+    show(tab, located, "#scenario=matmul_square")
+    expect(tab.locator("#located")).to_be_hidden()
+    show(tab, located, "#scenario=model.py:step")
+    expect(tab.locator("#located")).to_be_visible()
+    assert tab.locator("#located article").count() == 2
+    expect(tab.locator("#located")).not_to_contain_text("Python")
+
+
+def test_a_name_of_an_operation_is_never_html(tab, located):
+    show(tab, located, "#scenario=model.py:step")
+    expect(tab.locator("#located")).to_contain_text(HOSTILE)
+    assert tab.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
+def test_axe_finds_nothing_in_what_was_found(tab, located, scheme, width):
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 900})
+    show(tab, located, "#scenario=model.py:step")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.evaluate(AXE.read_text())
+    found = tab.evaluate("axe.run()")
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+
+
+def test_what_was_found_on_a_machine_without_evidence_is_a_problem(tab, located):
+    show(tab, located)
+    expect(tab.locator("#problems")).to_contain_text("locate ran on elsewhere")
 
 
 # -- several machines, untrusted text -------------------------------------------------------------

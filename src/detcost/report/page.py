@@ -16,7 +16,7 @@ PROGRAM = (
     *("core/store.js", "core/format.js", "core/dom.js", "core/url-state.js"),
     *("question/decision.js", "question/question-form.js"),
     *("table/charts.js", "table/followed.js"),
-    *("answer/commands.js", "answer/answer.js", "answer/near-misses.js"),
+    *("answer/commands.js", "answer/answer.js", "answer/near-misses.js", "answer/operations.js"),
     *("table/columns.js", "table/table.js", "table/details.js", "table/download.js"),
     *("machines/runs-and-machines.js", "machines/side-by-side.js", "machines/agreement.js"),
     *("machines/machine-card.js", "machines/claims.js"),

@@ -17,12 +17,13 @@ from detcost.evidence import reading
 from detcost.evidence.reading import Problem
 from detcost.evidence.schema import SCOPES, Evidence
 from detcost.intervals import BAND
-from detcost.report import folder, jsonp, page, process_pool
+from detcost.report import folder, jsonp, operations, page, process_pool
 from detcost.report.cells import CellView, CostView, Figure, Origin
 from detcost.report.checks import UNCHECKED, CheckView
 from detcost.report.decision_table import SubjectCost
 from detcost.report.history import Change, Observation, Observations
 from detcost.report.machines import Card, SeenMachine, by_machine, write_machines
+from detcost.report.operations import LocatedView
 from detcost.report.plots import data as plot_data
 from detcost.report.plots import drawing
 from detcost.report.projection import LONGEST
@@ -72,6 +73,7 @@ class Index(msgspec.Struct, frozen=True):
     scenarios: dict[str, tuple[str, str]]
     plots: list[drawing.Plot]
     folklore: list[Folklore]
+    located: list[LocatedView]
     problems: list[str]
     site: str | None
 
@@ -122,7 +124,9 @@ def _write(
     )
     claims, unread = reading.read(results, folklore=True)
     problems += unread
-    index = _index(seen, drawn, _folklore(claims), problems, site)
+    located, unread = operations.read(results, [machine.card for machine in seen])
+    problems += unread
+    index = _index(seen, drawn, _folklore(claims), located, problems, site)
     _write_scenarios(seen, index, data)
     first = data / f"{index.machines[0].key}.js"
     return page.write(out, jsonp.json(index), first), problems
@@ -164,6 +168,7 @@ def _index(
     seen: Sequence[SeenMachine],
     drawn: list[drawing.Plot],
     folklore: list[Folklore],
+    located: list[LocatedView],
     problems: Sequence[Problem],
     site: str | None,
 ) -> Index:
@@ -186,6 +191,7 @@ def _index(
         scenarios={name: (jsonp.key("scenario", name), summaries.get(name, "")) for name in names},
         plots=drawn,
         folklore=folklore,
+        located=located,
         problems=[str(problem)[:LONGEST] for problem in problems[:MOST_PROBLEMS]],
         site=site,
     )

@@ -172,6 +172,41 @@ type Claimed = {
   seen_against: string[];
   not_seen: string[];
 };
+/** A remedy that locate tried, as detcost.tables.located.RemedyRow. */
+type Remedy = {
+  kind: string;
+  name: string;
+  alone: string;
+  whole: string;
+  cost: string;
+  seen: string;
+  cures: boolean;
+  code: string;
+};
+/** What locate found in a cell, as detcost.report.operations.LocatedView. */
+type Located = {
+  machine: string;
+  tensorflow: string;
+  scenario: string;
+  setting: string;
+  device: string;
+  size: string;
+  dtype: string;
+  scope: string;
+  located_at: string;
+  account: {
+    headline: string;
+    facts: [string, string[]][];
+    culprits: {
+      headline: string;
+      facts: [string, string[]][];
+      path: string[];
+      remedies: Remedy[];
+      remarks: string[];
+    }[];
+    next: string[];
+  };
+};
 type Index = {
   fields: Record<string, string[]>;
   scopes: string[];
@@ -184,6 +219,7 @@ type Index = {
   machines: Card[];
   scenarios: Record<string, [string, string]>;
   plots: Plot[];
+  located: Located[];
   folklore: { machine: string; source: string; verdicts: Claimed[] }[];
   problems: string[];
   site: string | null;
@@ -312,6 +348,7 @@ interface Detcost {
   showAnswer(state: State, choice: Choice): void;
   nearMisses(state: State, choice: Choice): HTMLElement;
   eachScenario(state: State): HTMLElement | null;
+  showLocated(state: State): void;
   showTable(state: State, choice: Choice): void;
   columns(state: State, choice: Choice): Column[];
   details(state: State, candidate: Candidate): HTMLElement;

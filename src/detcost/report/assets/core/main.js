@@ -36,6 +36,7 @@
     detcost.fillForm(state);
     detcost.showBanner(choice);
     detcost.showAnswer(state, choice);
+    detcost.showLocated(state);
     detcost.showTable(state, choice);
     detcost.showPlots(state);
     detcost.showMachineCard(state);
