@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from detcost.cli import options
+from detcost.cli import options, report_page
 from detcost.cli.console import err, out, print_tables
 from detcost.cli.exit_codes import INTERRUPTED, SOME_FAILED
 from detcost.cli.live import LiveView
 from detcost.cli.output import Output
 
 if TYPE_CHECKING:
-    from detcost.evidence.schema import Evidence
     from detcost.tables.next_steps import NextSteps
 
 #: Where evidence is kept by default: ``show``, ``choose`` and ``report`` read this folder.
@@ -78,7 +76,7 @@ def measure(
     if interrupted:
         err.print(f"detcost: interrupted; {out_file} keeps what was measured", soft_wrap=True)
     if report and view.so_far:
-        _write_report(view.so_far, report)
+        report_page.write(view.so_far, report_page.located(view.so_far, out_file), report)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
     measurement = detcost.Measurement(view.records)
@@ -109,15 +107,3 @@ def _print_steps(steps: Sequence[NextSteps]) -> None:
     for each in steps:
         out.print(Text())
         out.print(next_steps.terminal([each]), soft_wrap=True)
-
-
-def _write_report(records: Sequence[Evidence], to: Path) -> None:
-    """Write the page about these records alone, and not about others in the same file."""
-    from detcost.evidence.journal import SUFFIX, Journal
-    from detcost.report import site
-
-    with tempfile.TemporaryDirectory(prefix="detcost-report-") as directory:
-        evidence = Path(directory, f"measured{SUFFIX}")
-        Journal(evidence, "report").append(records)
-        page, _ = site.write(evidence, to)
-    typer.echo(f"The page is {page}", err=True)

@@ -19,6 +19,8 @@ from detcost.evidence.reading import Problem
 from detcost.locate.schema import SCHEMA, Location
 
 SUFFIX = ".located.json"
+#: The folder for them, beside an evidence file.
+FOLDER = "located"
 #: Bytes that a file may have. What one program gives has some thousand.
 _LIMIT = 1 << 24
 #: Characters of a scenario's name that the name of a file may have.
