@@ -30,8 +30,10 @@ from detcost.workers.contract import (
     Conditions,
     Traits,
     Usage,
+    Watched,
 )
 from detcost.workers.in_worker.applied_setting import AppliedSetting
+from detcost.workers.in_worker.probe.recorder import Recorder
 from detcost.workers.in_worker.redrawing import VariableCount
 from detcost.workers.in_worker.resetting import Resetting
 from detcost.workers.in_worker.survey import OpRecorder
@@ -89,6 +91,7 @@ class Program:
         self._forked = False
         self._step_seconds = 0.0
         self._variables: VariableCount | None = None
+        self._recorder: Recorder | None = None
 
     def build(self) -> Built:
         """Apply the setting, build the scenario and time its first call."""
@@ -108,10 +111,14 @@ class Program:
         setting.enter(external=self._built_in is None)
         if self._built_in is None or self._built_in.reset:
             self._resetting.watch()
+        if self._recorder:
+            self._recorder.watch()
         scenario = load(self._cell.scenario)
         setting.loaded(scenario)
         self._step = self._make_step(scenario)
         setting.built()
+        if self._recorder:
+            self._recorder.built()
         (self._resetting.begin if scenario.reset else self._resetting.release)()
         printed = _bytes_printed()
         seconds = self._step_seconds = self._run_once()
@@ -163,6 +170,14 @@ class Program:
             self.build()
         seconds = perf_counter() - start
         return recorder.traits(seconds, self.run(1), self._applied.ran_as_graph)
+
+    def record(self, path: str, calls: int, watched: Watched) -> list[str]:
+        """Build the cell with a probe in it, run the step, and write what the probe saw."""
+        self._recorder = Recorder(watched)
+        digests = [self.build().digest]
+        digests += self.repeat(calls - 1)
+        self._recorder.write(path, self._cell, self._conditions)
+        return digests
 
     def repeat(self, times: int) -> list[str]:
         """Run the step repeatedly and return the digest of each call's outputs."""
@@ -266,6 +281,9 @@ class Program:
         return self._resetting.active or self._bench.reseeds or made > 0
 
     def _digest(self) -> str:
+        return self._recorder.called(self._digested) if self._recorder else self._digested()
+
+    def _digested(self) -> str:
         if self._forked:
             raise CellError(
                 "failed", "the scenario forked, and a forked TensorFlow hangs; use subprocess"

@@ -24,17 +24,17 @@ _OTHERS = tuple(
 )
 
 
-def place(frames: Iterable[Any]) -> tuple[str, ...]:
+def place(frames: Iterable[Any] | None) -> tuple[str, ...]:
     """Return the user's lines among the frames of a stack, innermost first.
 
     Parameters
     ----------
     frames
-        Frames as :mod:`traceback` and TensorFlow give them, outermost first.
+        Frames as :mod:`traceback` and TensorFlow give them, outermost first. ``None`` is unknown.
     """
     lines = [
         f"{_shown(frame.filename)}:{frame.lineno} in {frame.name}"
-        for frame in frames
+        for frame in frames or ()
         if _is_users(frame.filename)
     ]
     return tuple(dict.fromkeys(reversed(lines)))
@@ -57,7 +57,7 @@ def _name(frame: Any) -> str:
 
 @functools.cache
 def _is_users(file: str) -> bool:
-    if file.startswith("<"):
+    if file.startswith("<") or "__autograph_generated_file" in file:
         return False
     path = os.path.abspath(file)
     return path.startswith(_FAMILIES) or not path.startswith(_OTHERS)

@@ -1,0 +1,67 @@
+"""A recording in the making: one run of a program with the probe in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from detcost.evidence import recording
+from detcost.evidence.recording import Frame, Recording
+from detcost.workers.contract import Cell, Conditions, Watched
+from detcost.workers.in_worker.probe import digesting
+from detcost.workers.in_worker.probe.eager import EagerProbe
+from detcost.workers.in_worker.probe.graphs import GraphProbe
+
+
+class Recorder:
+    """The probe of one run. :meth:`watch` comes before the program is loaded."""
+
+    def __init__(self, watched: Watched):
+        self._graphs = GraphProbe(watched)
+        self._eager = EagerProbe(watched, self._graphs.name_of, self._graphs.is_compiled)
+        self._frames: list[Frame] = []
+        self._outputs: list[str] = []
+
+    def watch(self) -> None:
+        """Watch every operation that is made or run from now on."""
+        self._graphs.watch()
+        self._eager.watch()
+
+    def built(self) -> None:
+        """Note that the program is built, and that its first call follows."""
+        self._next()
+
+    def called(self, digest: Callable[[], str]) -> str:
+        """Note a finished call of the step, and return the digest of its outputs."""
+        with self._eager.paused():
+            self._outputs.append(digest())
+        self._next()
+        return self._outputs[-1]
+
+    def _next(self) -> None:
+        with self._eager.paused():
+            for graph, digests in digesting.handed_out():
+                self._frames.append(Frame(graph, self._eager.call, digests))
+        self._eager.call += 1
+
+    def write(self, path: str, cell: Cell, conditions: Conditions) -> None:
+        """Write what was recorded."""
+        functions = len(self._graphs.graphs)
+        eager = [
+            Frame(functions + frame.graph, frame.call, frame.digests)
+            for frame in self._eager.frames
+        ]
+        recorded = Recording(
+            scenario=cell.scenario,
+            setting=str(cell.setting),
+            device=cell.device,
+            size=cell.size,
+            dtype=cell.dtype,
+            seed=cell.seed,
+            conditions=conditions.label,
+            outputs=tuple(self._outputs),
+            graphs=(*self._graphs.graphs, *self._eager.graphs),
+            frames=tuple(sorted((*self._frames, *eager), key=lambda frame: frame.call)),
+            unprobed=tuple(sorted(self._graphs.unwatched)),
+        )
+        recording.write(recorded, Path(path))
