@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,10 +91,10 @@ def _numbers(dataset: Any) -> Iterator[int]:
     for each in dataset._inputs():
         if (number := number_of(each)) is not None:
             yield number
-    for function in _functions(dataset):
-        for tensor in function.function.captured_inputs:
-            if (number := getattr(tensor, "_detcost_number", None)) is not None:
-                yield number
+    captured = (each.function.captured_inputs for each in _functions(dataset))
+    for tensor in (dataset._variant_tensor, *itertools.chain.from_iterable(captured)):
+        if (number := getattr(tensor, "_detcost_number", None)) is not None:
+            yield number
 
 
 def _functions(dataset: Any) -> list[Any]:

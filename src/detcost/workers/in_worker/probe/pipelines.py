@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
 import tensorflow as tf
 
 from detcost.evidence.recording import Graph, Operation, Pass
@@ -39,6 +40,10 @@ from detcost.workers.in_worker.probe.passes import Passes, passes_of
 _WITHOUT_TAP = ("CopyToDevice", "MapOnGpu", "GlobalShuffle")
 #: What is equal for pipelines that the same lines made in the same way.
 Shape = tuple[tuple[Any, ...], ...]
+
+
+#: Operations that take elements from a pipeline, and name it by a resource only.
+_TAKING = ("IteratorGetNext", "OptionalGetValue", "ReduceDataset", "DatasetToSingleElement")
 
 
 class PipelineProbe:
@@ -86,10 +91,13 @@ class PipelineProbe:
         if len(messages):
             self._messages.append((call, messages))
 
-    def record(self) -> tuple[list[Graph], list[Pass]]:
+    def record(self, first: int = 0) -> tuple[list[Graph], list[Pass]]:
         """Return the pipelines that gave elements, and the passes over their transformations.
 
-        The number of a pass's graph is its index in the returned list.
+        Parameters
+        ----------
+        first
+            The number of the first pipeline among the graphs of the recording.
         """
         passes = passes_of(self._messages)
         pipelines: dict[Shape, list[tuple[int, ...]]] = {}
@@ -100,7 +108,7 @@ class PipelineProbe:
         inside = self._inside(pipelines.values(), names)
         graphs: list[Graph] = []
         taken: list[Pass] = []
-        for index, (name, alike) in enumerate(zip(names, pipelines.values(), strict=True)):
+        for index, (name, alike) in enumerate(zip(names, pipelines.values(), strict=True), first):
             graphs.append(self._graph(name, alike[0], inside))
             taken += _joined(index, alike, passes)
         return graphs, taken
@@ -118,6 +126,7 @@ class PipelineProbe:
         spec, untapped = dataset.element_spec, dataset._variant_tensor
         dataset._detcost_number, dataset._detcost_replays = number, replays(dataset)
         dataset._detcost_untapped = untapped  # others may watch for the end of its life
+        untapped._detcost_number = number
         if taps.has_digest(spec, replays(dataset)) and not made.type.startswith(_WITHOUT_TAP):
             tapped = taps.tap(untapped, spec, number, digest_of_arguments(dataset))
             tapped._detcost_number = number
@@ -204,6 +213,27 @@ class PipelineProbe:
         root = count - 1 if self._made[numbers[-1]].tapped else -1
         arguments = tuple(range(count, 2 * count))
         return Graph(name, "pipeline", 2 * count, tuple(operations), arguments, (root,))
+
+
+def taking(graphs: Iterable[Graph], pipelines: Iterable[Graph]) -> list[Graph]:
+    """Let the operations that take elements from some pipeline say so.
+
+    Which pipeline they take from is unknown: it hangs on a resource. So they call all of them.
+    """
+    names = tuple(graph.name for graph in pipelines)
+    replace = msgspec.structs.replace
+    return [
+        replace(
+            graph,
+            operations=tuple(
+                replace(each, calls=(*each.calls, *names))
+                if each.type.startswith(_TAKING)
+                else each
+                for each in graph.operations
+            ),
+        )
+        for graph in graphs
+    ]
 
 
 def _joined(graph: int, alike: list[tuple[int, ...]], passes: Passes) -> Iterator[Pass]:

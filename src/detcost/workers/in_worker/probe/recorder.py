@@ -11,6 +11,7 @@ from detcost.workers.contract import Cell, Conditions, Watched
 from detcost.workers.in_worker.probe import digesting
 from detcost.workers.in_worker.probe.eager import EagerProbe
 from detcost.workers.in_worker.probe.graphs import GraphProbe
+from detcost.workers.in_worker.probe.pipelines import PipelineProbe, taking
 
 
 class Recorder:
@@ -18,7 +19,8 @@ class Recorder:
 
     def __init__(self, watched: Watched):
         self._graphs = GraphProbe(watched)
-        self._eager = EagerProbe(watched, self._graphs.name_of, self._graphs.is_compiled)
+        self._eager = EagerProbe(self._graphs.name_of, self._graphs.is_compiled)
+        self._pipelines = PipelineProbe(self._graphs.name_of)
         self._frames: list[Frame] = []
         self._outputs: list[str] = []
 
@@ -26,6 +28,7 @@ class Recorder:
         """Watch every operation that is made or run from now on."""
         self._graphs.watch()
         self._eager.watch()
+        self._pipelines.watch()
 
     def built(self) -> None:
         """Note that the program is built, and that its first call follows."""
@@ -42,11 +45,14 @@ class Recorder:
         with self._eager.paused():
             for graph, digests in digesting.handed_out():
                 self._frames.append(Frame(graph, self._eager.call, digests))
+        self._pipelines.drain(self._eager.call)
         self._eager.call += 1
 
     def write(self, path: str, cell: Cell, conditions: Conditions) -> None:
         """Write what was recorded."""
         functions = len(self._graphs.graphs)
+        others = (*self._graphs.graphs, *self._eager.graphs)
+        pipelines, passes = self._pipelines.record(len(others))
         eager = [
             Frame(functions + frame.graph, frame.call, frame.digests)
             for frame in self._eager.frames
@@ -60,8 +66,9 @@ class Recorder:
             seed=cell.seed,
             conditions=conditions.label,
             outputs=tuple(self._outputs),
-            graphs=(*self._graphs.graphs, *self._eager.graphs),
+            graphs=(*taking(others, pipelines), *pipelines),
             frames=tuple(sorted((*self._frames, *eager), key=lambda frame: frame.call)),
-            unprobed=tuple(sorted(self._graphs.unwatched)),
+            unprobed=(*sorted(self._graphs.unwatched), *self._pipelines.unwatched()),
+            passes=tuple(passes),
         )
         recording.write(recorded, Path(path))
