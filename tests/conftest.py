@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from detcost.cli import main
+from detcost.experiment.profiles import PROFILES
+from detcost.settings.grammar import DEFAULT
 from detcost.workers.launch import ForkWorkerFactory
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -25,12 +28,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-@pytest.fixture(scope="module")
+class SharedWorkers(ForkWorkerFactory):
+    """Real workers that stay open where a run closes its own."""
+
+    def close(self) -> None:
+        """Leave the fork servers to the next test."""
+
+
+@pytest.fixture(scope="session")
 def factory() -> Iterator[ForkWorkerFactory]:
-    """Real workers. All tests of a module share one import of TensorFlow."""
-    workers = ForkWorkerFactory()
+    """Real workers. All tests of a process share the imports of TensorFlow."""
+    workers = SharedWorkers()
+    workers.prepare([DEFAULT], pythons=1)  # now, before a test changes the environment
     yield workers
-    workers.close()
+    ForkWorkerFactory.close(workers)
+
+
+@pytest.fixture
+def shared_workers(factory: ForkWorkerFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands and functions that a test calls use these workers too."""
+    for module in ("experiment.preparation", "claims.measuring", "cli.listing"):
+        monkeypatch.setattr(f"detcost.{module}.start_workers", lambda seed=42: factory)
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the profile quick, and every plan that fits a time, measure as little as they can."""
+    little = {"looks": (2,), "rounds": 1, "calls": 3, "pythons": 1, "processes": 2, "trials": 1}
+    quick = msgspec.structs.replace(PROFILES["quick"], **little, perturbed=1)
+    monkeypatch.setitem(PROFILES, "quick", quick)
+    monkeypatch.setattr("detcost.experiment.planning._STEPS", ((2, 1, 3, 2, 1),))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import multiprocessing.context
+import os
 import signal
 import sys
 import warnings
@@ -28,8 +29,8 @@ def main(control: Connection) -> None:
 
     The requests are:
 
-    * ``("fork", cell, conditions, log)``, followed by the handle of the worker's connection.
-      The answer is the worker's pid.
+    * ``("fork", folder, cell, conditions, log)``, followed by the handle of the worker's
+      connection. The worker runs in the folder. The answer is the worker's pid.
     * ``("exit_code", pid)``. The answer comes once the worker has ended.
     * ``("kill", pid)``, without an answer.
     """
@@ -80,8 +81,9 @@ def _fork(control: Connection, *arguments: Any) -> multiprocessing.context.ForkP
     return child
 
 
-def _in_child(control: Connection, connection: Connection, *arguments: Any) -> None:
+def _in_child(control: Connection, connection: Connection, folder: str, *arguments: Any) -> None:
     control.close()  # else the fork server does not notice the end of the experiment
+    os.chdir(folder)  # programs are named by relative paths
     # Else all workers draw the same numbers. Python's own generator reseeds itself after a fork.
     np.random.seed()
     worker_main(connection, *arguments)

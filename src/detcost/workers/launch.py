@@ -69,7 +69,7 @@ class ForkServer:
     def fork(
         self, cell: Cell | None, conditions: Conditions, log: Path, first_calls: FirstCalls
     ) -> ProcessWorker:
-        """Fork a worker for the cell, or one for an inspection.
+        """Fork a worker for the cell, or one for an inspection, in this process's current folder.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class ForkServer:
         ours, theirs = multiprocessing.Pipe()
         with theirs, self._lock:
             self._wait_until_ready()
-            self._control.send(("fork", cell, conditions, str(log)))
+            self._control.send(("fork", os.getcwd(), cell, conditions, str(log)))
             reduction.send_handle(self._control, theirs.fileno(), self._process.pid)
             pid = self._control.recv()
         return ProcessWorker(
