@@ -142,6 +142,11 @@ def test_a_damaged_file_is_one_line_and_stays_as_it_is(file, change, message):
     assert file.read_bytes() == damaged
 
 
+def test_a_long_id_of_a_test_can_be_read_again(tmp_path):
+    baseline.update(tmp_path / "b.json", "x" * 5000, record())
+    assert baseline.compare(baseline.read(tmp_path / "b.json"), "x" * 5000, record()) is None
+
+
 def test_a_file_that_cannot_be_written_is_one_line(file):
     with pytest.raises(UsageError, match="cannot be written"):
         baseline.update(file / "below", TEST, record())

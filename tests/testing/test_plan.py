@@ -47,8 +47,8 @@ def test_a_scope_that_is_not_asked_about_costs_few_processes():
 
 def test_the_promise_names_scopes_comparisons_and_rates():
     assert plan(("repeat", "process"), 0.05, "quick").promise == (
-        "repeat: 120 comparisons, which find a rate of 2.5 % with 95 %; "
-        "process: 61 comparisons, which find a rate of 4.8 % with 95 %"
+        "repeat: at least 120 comparisons, which find a rate of 2.5 % with 95 %; "
+        "process: at least 61 comparisons, which find a rate of 4.8 % with 95 %"
     )
 
 

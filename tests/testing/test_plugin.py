@@ -233,9 +233,9 @@ def test_it_says_what_it_compares_before_and_what_it_counted_after(pytester, loa
     write(pytester.path, model=MODEL, test_it=TEST.format(imports="from model import value"))
     done = pytester.runpytest("-rA", "--junit-xml=junit.xml")
     lines = done.stdout.str()
-    before = lines.index("detcost: 1 guard compares repeat: 120 comparisons, which find a rate of")
+    before = lines.index("detcost: 1 guard compares repeat: at least 120 comparisons, which find")
     assert before < lines.index("test_it.py ")
-    assert "guards test_function: repeat: 120 comparisons" in lines
+    assert "guards test_function: repeat: at least 120 comparisons" in lines
     assert "test_it.py::test_function: repeat: 0 of 120 differed (rate at most 5 %, 95 %)" in lines
     assert 'name="detcost" value="repeat: 0 of' in (pytester.path / "junit.xml").read_text()
 

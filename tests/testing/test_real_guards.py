@@ -62,7 +62,8 @@ def run(project) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "2", *words],
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project / "hidden")},
+        # With a hash seed of the user's, detcost starts one Python instead of several.
+        env={**os.environ, "PYTHONPATH": str(project / "hidden"), "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
         check=False,

@@ -117,7 +117,7 @@ class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A baseline file: the bits of each test, by its id, on each kind of machine."""
 
     schema: int = SCHEMA
-    tests: dict[Text, list[Bits]] = {}
+    tests: dict[str, list[Bits]] = {}
 
 
 class Incomparable(Exception):

@@ -29,15 +29,16 @@ def text(outcome: Outcome, *others: str) -> str:
     """
     record = outcome.record
     claim = "was not seen to differ" if outcome.guard.expects_divergence else "is not reproducible"
+    counts = [line for line in outcome.counts if line not in outcome.problems]
     if record.status != "ok":
-        claim = "could not be compared"
+        claim, counts = "could not be compared", []
     elif others:
         claim = "has changed"
     return "\n".join(
         [
             f"{record.scenario} {claim} under {record.setting} on {record.device}",
             *(f"  {line}" for line in (*outcome.problems, *others)),
-            *(f"  {line}" for line in outcome.counts if line not in outcome.problems),
+            *(f"  {line}" for line in counts),
             *(f"  {line}" for scope in outcome.guard.plan.scopes for line in _lines(record, scope)),
             *(f"  {line}" for line in _commands(outcome)),
         ]

@@ -25,6 +25,9 @@ SURVIVE, RATE = ("repeat", "process"), 0.05
 #: The same of a control.
 DIFFER, CONTROL_RATE = ("process",), 0.5
 
+#: How the reason of a worker begins if a test raised what skips it, in pytest and in unittest.
+_SKIPS = ("Skipped: ", "SkipTest: ")
+
 
 @dataclass(frozen=True)
 class Guard:
@@ -113,7 +116,7 @@ class Outcome:
     @property
     def cannot_be_tried(self) -> str | None:
         """Why this machine cannot test the claim; ``None`` if it can."""
-        absent = absence.reasons([self.record])
+        absent = absence.reasons([self.record]) or self._skipped
         missing = [
             f"scope {check.scope}: {check.why}" for check in self.checks if not check.applies
         ]
@@ -122,7 +125,7 @@ class Outcome:
     @property
     def problems(self) -> list[str]:
         """Why the claim does not hold, one reason a line. Empty if it holds."""
-        if absence.reasons([self.record]):
+        if absence.reasons([self.record]) or self._skipped:
             return []
         if self.record.status != "ok":
             return [f"{self.record.status}: {self.record.reason}"]
@@ -130,6 +133,12 @@ class Outcome:
         failures = list(controls.failures) if controls else []
         judged = self._not_seen if self.guard.expects_divergence else self._disqualified
         return failures + [text for check in self.checks if (text := judged(check))]
+
+    @property
+    def _skipped(self) -> list[str]:
+        """Why the test skips itself, if it called ``pytest.skip`` in its process."""
+        reason = self.record.reason or ""
+        return [reason] if reason.startswith(_SKIPS) else []
 
     def judge(self) -> None:
         """Raise if the claim does not hold.

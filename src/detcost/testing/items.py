@@ -168,6 +168,8 @@ def run(item: pytest.Function) -> None:
         raise _failed(f"detcost: {error}") from None
     except AssertionError as error:
         raise _failed(str(error)) from None
+    except unittest.SkipTest as reason:
+        raise pytest.skip.Exception(str(reason), _use_item_location=True) from None
 
 
 def fixture(request: pytest.FixtureRequest, name: str) -> Callable[..., None]:

@@ -44,7 +44,7 @@ class GuardPlan(msgspec.Struct, frozen=True):
     def promise(self) -> str:
         """The comparisons of each scope, and the rate that they find with 95 %."""
         return "; ".join(
-            f"{scope}: {self.trials_in(scope)} comparisons, which find a rate of "
+            f"{scope}: at least {self.trials_in(scope)} comparisons, which find a rate of "
             f"{percent(intervals.upper_bound_of_zero(self.trials_in(scope)))} with 95 %"
             for scope in self.scopes
         )
