@@ -70,6 +70,12 @@ def test_a_race_fails_with_its_rate_and_where_to_go_on(workers):
         assert line in written
 
 
+def test_the_operation_is_looked_for_under_the_setting_that_failed(workers):
+    workers(op_determinism=Behaviour(flips=0.9))
+    text = failure(assert_reproducible, "matmul_square", rate=0.5, setting="op_determinism")
+    assert "detcost locate matmul_square --scope repeat --setting op_determinism" in text
+
+
 def test_the_evidence_of_a_failure_can_be_read(workers):
     workers(Behaviour(flips=0.3))
     text = failure(assert_reproducible, "matmul_square")

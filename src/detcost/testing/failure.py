@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from detcost.choosing.question import USUAL_DEVICE
 from detcost.choosing.scope_checks import percent
 from detcost.evidence.schema import Evidence
 from detcost.outputs.severity import Severity
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["count", "located", "percent", "text"]
 
 
-def located(reference: str, scope: str) -> list[str]:
+def located(reference: str, record: Evidence, scope: str) -> list[str]:
     """Return what locate says about a program that differs in a scope, line by line."""
-    return [shlex.join(["detcost", "locate", reference, "--scope", scope])]
+    words = ["detcost", "locate", reference, "--scope", scope]
+    for option, used, usual in (
+        ("--setting", record.setting, "default"),
+        ("--device", record.device, USUAL_DEVICE),
+    ):
+        words += [option, used] if used != usual else []
+    return [shlex.join(words)]
 
 
 def text(outcome: Outcome, *others: str) -> str:
@@ -97,7 +104,7 @@ def _commands(outcome: Outcome) -> Iterator[str]:
     yield "every setting: " + shlex.join([*measure, "--out", new])
     yield "the cheapest: " + shlex.join([*choose, "--survive", names, "--results", new])
     for scope in [scope for scope in scopes if _differs(record, scope)][:1]:
-        for line in located(reference, scope):
+        for line in located(reference, record, scope):
             yield f"the operation: {line}"
 
 
