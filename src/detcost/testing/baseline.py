@@ -124,7 +124,7 @@ class Incomparable(Exception):
     """The baseline has no bits of this kind of machine. The message is the reason."""
 
 
-class _Version(msgspec.Struct):
+class _BaselineVersion(msgspec.Struct):
     schema: int
 
 
@@ -143,7 +143,7 @@ def read(path: Path) -> Baseline:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     try:
-        if (schema := msgspec.json.decode(text, type=_Version).schema) > SCHEMA:
+        if (schema := msgspec.json.decode(text, type=_BaselineVersion).schema) > SCHEMA:
             raise UsageError(
                 f"{path}: schema {schema} is newer than {SCHEMA}, the newest this detcost reads; "
                 "upgrade detcost"

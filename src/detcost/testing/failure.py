@@ -13,7 +13,7 @@ from detcost.evidence.schema import Evidence
 from detcost.outputs.severity import Severity
 
 if TYPE_CHECKING:
-    from detcost.testing.guard import Outcome
+    from detcost.testing.guard import GuardOutcome
 
 __all__ = ["count", "located", "percent", "text"]
 
@@ -29,7 +29,7 @@ def located(reference: str, record: Evidence, scope: str) -> list[str]:
     return [shlex.join(words)]
 
 
-def text(outcome: Outcome, *others: str) -> str:
+def text(outcome: GuardOutcome, *others: str) -> str:
     """Write why a guard failed, what was counted, and the commands to go on with.
 
     ``others`` are reasons that the outcome itself does not know.
@@ -91,7 +91,7 @@ def _distances(severity: Severity) -> Iterator[str]:
         yield f"mean relative error {severity.mean_relative:.1e}"
 
 
-def _commands(outcome: Outcome) -> Iterator[str]:
+def _commands(outcome: GuardOutcome) -> Iterator[str]:
     record, scopes = outcome.record, outcome.guard.plan.scopes
     evidence, reference = _from_here(str(outcome.evidence)), _from_here(outcome.reference)
     yield f"evidence: {evidence}"

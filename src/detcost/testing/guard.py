@@ -61,7 +61,7 @@ class Guard:
     def _name(self) -> str:
         return self.program if isinstance(self.program, str) else self.program.label
 
-    def run(self, folder: Path) -> Outcome:
+    def run(self, folder: Path) -> GuardOutcome:
         """Measure the program once.
 
         Parameters
@@ -82,11 +82,11 @@ class Guard:
         except UsageError as error:
             raise UsageError(str(error).removeprefix(f"{reference.rpartition(':')[0]}: ")) from None
         Journal(evidence, record.run_id).append([record])
-        return Outcome(self, record, reference, evidence)
+        return GuardOutcome(self, record, reference, evidence)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GuardOutcome:
     """What a guard found.
 
     Attributes

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from detcost.errors import UsageError, did_you_mean
 from detcost.testing import baseline, failure, guard, launcher
-from detcost.testing.guard import Guard, Outcome
+from detcost.testing.guard import Guard, GuardOutcome
 from detcost.testing.launcher import GuardedProgram
 from detcost.testing.loading import BENCH
 from detcost.testing.plan import plan
@@ -224,7 +224,7 @@ def check(item: pytest.Item, asked: Guard, test: str) -> None:
         raise
 
 
-def _compare_with_baseline(config: pytest.Config, outcome: Outcome, test: str) -> None:
+def _compare_with_baseline(config: pytest.Config, outcome: GuardOutcome, test: str) -> None:
     __tracebackhide__ = True
     file = Path(config.getoption("detcost_baseline"))
     if config.getoption("detcost_update_baseline"):
