@@ -54,7 +54,7 @@ def shared_workers(factory: ForkWorkerFactory, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the profile quick, and every plan that fits a time, measure as little as they can."""
-    little = {"looks": (2,), "rounds": 1, "calls": 3, "pythons": 1, "processes": 2, "trials": 1}
+    little = {"looks": (2,), "rounds": 1, "calls": 5, "pythons": 1, "processes": 2, "trials": 1}
     quick = msgspec.structs.replace(PROFILES["quick"], **little, perturbed=1)
     monkeypatch.setitem(PROFILES, "quick", quick)
     monkeypatch.setattr("detcost.experiment.planning._STEPS", ((2, 1, 3, 2, 1),))
