@@ -11,7 +11,7 @@ from detcost.evidence.recording import Operation
 from detcost.workers.in_worker.probe.places import place
 
 #: How TensorFlow names the gradient of an operation: after a scope that begins with it.
-_GRADIENTS = ("gradient_tape/", "gradients/")
+_GRADIENTS = ("gradients/", "gradient_tape/")
 
 
 def described(
@@ -66,10 +66,11 @@ def _forward(op: Any) -> Any:
     """Return the operation that a gradient belongs to, if TensorFlow or its name says so."""
     if op._original_op is not None:
         return op._original_op
+    graph = getattr(op.graph, "_forward_graph", op.graph)  # of a loop's or a branch's gradient
     for scope in _GRADIENTS:
         _, found, name = op.name.rpartition(scope)
         if found:
-            return _named(op.graph, name)
+            return _named(graph, name)
     return None
 
 

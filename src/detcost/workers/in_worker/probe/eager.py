@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from detcost.evidence.recording import Frame, Graph, Operation
-from detcost.workers.contract import Watched
 from detcost.workers.in_worker.probe import digesting, variables
 from detcost.workers.in_worker.probe.describing import device, shapes
 from detcost.workers.in_worker.probe.places import place_here
@@ -31,8 +30,6 @@ class EagerProbe:
 
     Parameters
     ----------
-    watched
-        Which operations get digests.
     name_of
         A function that returns the name of the graph that a function of TensorFlow's runs.
     compiled
@@ -43,7 +40,6 @@ class EagerProbe:
 
     def __init__(
         self,
-        watched: Watched,
         name_of: Callable[[str], str],
         compiled: Callable[[str], bool],
         on_operation: OnCall = lambda graph, kind, inputs, attributes: None,
@@ -51,7 +47,6 @@ class EagerProbe:
         self.graphs: list[Graph] = []
         self.frames: list[Frame] = []
         self.call = 0
-        self._watched = watched
         self._name_of = name_of
         self._is_compiled = compiled
         self._on_operation = on_operation
@@ -114,8 +109,7 @@ class EagerProbe:
         number = self._number(kind, name, from_python, len(given), unknown > 0, outputs)
         graph = self.graphs[number]
         self._on_operation(graph.name, kind, inputs, attributes)
-        if self._watched.operations is None or (graph.name, kind) in self._watched.operations:
-            self.frames.append(Frame(number, self.call, b"".join((*taken, *given))))
+        self.frames.append(Frame(number, self.call, b"".join((*taken, *given))))
 
     def _content(self, handle: Any, inputs: Sequence[Any], kind: str) -> bytes | None:
         """Return the digest of a variable's content after an operation, and remember it."""

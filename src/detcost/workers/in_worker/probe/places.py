@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import detcost
-
+_DETCOST = Path(__file__).parents[3]
 #: Programs that detcost brings are a user's as well.
-_FAMILIES = str(Path(detcost.__file__).parent / "scenarios" / "families") + os.sep
+_FAMILIES = str(_DETCOST / "scenarios" / "families") + os.sep
 _OTHERS = tuple(
     {
-        str(Path(detcost.__file__).parent) + os.sep,
+        str(_DETCOST) + os.sep,
         *(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")),
         *(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib")),
     }

@@ -42,7 +42,7 @@ def variable_type(handle: Any) -> Any:
     from tensorflow.python.ops import resource_variable_ops
 
     data = resource_variable_ops.get_eager_safe_handle_data(handle)
-    if not data.is_set or not data.shape_and_type:
+    if data is None or not data.is_set or not data.shape_and_type:
         return None
     return tf.as_dtype(data.shape_and_type[0].dtype)
 

@@ -1,0 +1,89 @@
+"""Bisection by sets of outputs, for divergences that vanish when everything is watched.
+
+Few watched outputs disturb less. The first set has only what functions return. What differs there
+has suspects: the unwatched operations that it depends on. The next set adds half of them, and so
+on, until an operation differs all of whose inputs are watched and equal.
+"""
+
+from __future__ import annotations
+
+import time
+
+from detcost.evidence.recording import Graph, Recording
+from detcost.locate import origins
+from detcost.locate.runs import Runs, Seen
+from detcost.locate.schema import Culprit
+from detcost.workers.contract import Watched
+
+#: Runs that a set gets before it is given up.
+_RUNS = 8
+
+Named = tuple[str, str]
+
+
+def search(runs: Runs, full: Seen, calls: int, end: float) -> tuple[list[Culprit], Seen]:
+    """Return the culprits, and the runs of the last set in which outputs differed.
+
+    Parameters
+    ----------
+    runs
+        Makes the runs.
+    full
+        Runs in which everything was watched. They say what operations there are.
+    calls
+        The calls of each run.
+    end
+        When to stop, on :func:`time.monotonic`'s clock.
+    """
+    graphs = {graph.name: graph for graph in full.recordings[0].graphs}
+    watched = frozenset(_returned(full.recordings[0]))
+    found: tuple[list[Culprit], Seen] = ([], full)
+    while time.monotonic() < end:
+        seen = _watch(runs, watched, calls, end)
+        if not seen.rate.divergent:
+            return found
+        culprits = list(origins.find(seen.recordings).culprits)
+        found = culprits, seen
+        if not culprits or not (suspects := _suspects(graphs, culprits[0], watched)):
+            return found
+        watched |= frozenset(suspects[len(suspects) // 2 :])
+    return found
+
+
+def _watch(runs: Runs, watched: frozenset[Named], calls: int, end: float) -> Seen:
+    seen = Seen(runs.scope)
+    for number in range(_RUNS):
+        runs.probed(seen, calls, Watched(watched))
+        if number and (seen.rate.divergent or time.monotonic() > end):
+            break
+    return seen
+
+
+def _returned(recorded: Recording) -> list[Named]:
+    """Return the operations whose outputs functions return."""
+    return [
+        (graph.name, operation.name)
+        for graph in recorded.graphs
+        if graph.kind == "function"
+        for operation in graph.operations
+        if set(operation.gives) & set(graph.returns)
+    ]
+
+
+def _suspects(graphs: dict[str, Graph], culprit: Culprit, watched: frozenset[Named]) -> list[Named]:
+    """Return the unwatched operations that a culprit may depend on, in their order."""
+    graph = graphs.get(culprit.graph)
+    if graph is None:
+        return []
+    numbers = {operation.name: number for number, operation in enumerate(graph.operations)}
+    makers = {column: n for n, each in enumerate(graph.operations) for column in each.gives}
+    reached: set[int] = set()
+    waiting = [numbers[culprit.name]] if culprit.name in numbers else []
+    while waiting:
+        operation = graph.operations[waiting.pop()]
+        needed = {makers[column] for column in operation.reads if column in makers}
+        for number in (needed | set(operation.after)) - reached:
+            if (graph.name, graph.operations[number].name) not in watched:
+                reached.add(number)
+                waiting.append(number)
+    return [(graph.name, graph.operations[number].name) for number in sorted(reached)]
