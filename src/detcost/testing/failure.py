@@ -115,29 +115,3 @@ def _from_here(path: str) -> str:
 
 def _differs(record: Evidence, scope: str) -> bool:
     return scope in record.divergence and record.divergence[scope].divergent > 0
-
-
-def _difference(record: Evidence, scope: str) -> Iterator[str]:
-    """Yield how far the outputs of a scope differ, and where first."""
-    if not _differs(record, scope):
-        return
-    seen = record.divergence[scope]
-    if seen.first_call is not None:
-        yield f"{scope}: call {seen.first_call} is the first that differs"
-    conditions = [f"{v.label} {v.divergent}/{v.trials}" for v in seen.variants if v.divergent]
-    if len(seen.variants) > 1:
-        yield f"{scope}: by condition {', '.join(conditions)}"
-    if seen.severity:
-        yield f"{scope}: {_distance(seen.severity)}"
-
-
-def _distance(severity: Severity) -> str:
-    parts = []
-    if severity.max_ulp is not None:
-        parts.append(f"up to {severity.max_ulp} ulp")
-    if severity.fraction_differing is not None:
-        parts.append(f"{percent(severity.fraction_differing)} of the elements")
-    if severity.mean_relative is not None:
-        parts.append(f"mean relative error {severity.mean_relative:.1e}")
-    where = f"first in {severity.outputs[0]}" if severity.outputs else "in the output"
-    return f"differs {where} ({', '.join(parts) or 'by an unknown distance'})"
