@@ -8,8 +8,8 @@ and that differs as well.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -29,13 +29,11 @@ def aligned(recordings: Sequence[Recording]) -> list[Recording]:
     is equal. In a pipeline whose transformations were all passed over equally often, each pass is
     a frame. Otherwise, as where ``repeat`` reads its input again, all passes are one frame.
     """
-    names = dict.fromkeys(
-        graph.name for each in recordings for graph in each.graphs if graph.kind == "pipeline"
-    )
-    frames: list[list[Frame]] = [[] for _ in recordings]
-    for name in names:
-        for run, frame in _frames(recordings, name):
-            frames[run].append(frame)
+    runs = [SeenPipelines(each) for each in recordings]
+    frames: list[list[Frame]] = [[] for _ in runs]
+    for name in dict.fromkeys(name for run in runs for name in run.graphs):
+        for number, frame in _frames(runs, name):
+            frames[number].append(frame)
     return [
         msgspec.structs.replace(each, frames=(*each.frames, *own))
         for each, own in zip(recordings, frames, strict=True)
@@ -47,16 +45,60 @@ def how(recordings: Sequence[Recording], graph: str, operation: str) -> str:
 
     Empty if they do not differ.
     """
-    runs = [_passes(each, graph, operation) for each in recordings]
-    for run in runs[1:]:
-        pairs = zip(runs[0], run, strict=False)
-        if _is_inner(recordings, graph):
-            pairs = zip(*_unmatched(runs[0], run), strict=False)
-        for number, (one, other) in enumerate(pairs, start=1):
-            if not _agree(one, other):
-                where = f" of pass {number}" if len(run) > 1 else ""
-                return _difference(one, other, where)
+    pipelines = [SeenPipelines(each) for each in recordings]
+    is_inner = any(graph in each.inner for each in pipelines)
+    first, *others = [each.passes[graph, operation] for each in pipelines]
+    for other in others:
+        pairs: Iterable[tuple[Pass, Pass]] = zip(first, other, strict=False)
+        if is_inner:
+            pairs = _told_the_same(*_unmatched(first, other))
+        for number, (one, its) in enumerate(pairs, start=1):
+            if not _agree(one, its):
+                where = f" of pass {number}" if len(other) > 1 and not is_inner else ""
+                return _difference(one, its, where)
     return ""
+
+
+class SeenPipelines:
+    """The pipelines of one run.
+
+    Attributes
+    ----------
+    graphs
+        By name, with the graph's index.
+    passes
+        By the names of the graph and of the operation.
+    inner
+        The names of the pipelines that are made in functions of other ones. They may run many
+        times at once.
+    """
+
+    def __init__(self, recording: Recording):
+        self.graphs: dict[str, tuple[int, Graph]] = {
+            graph.name: (index, graph)
+            for index, graph in enumerate(recording.graphs)
+            if graph.kind == "pipeline"
+        }
+        self.inner = {
+            called
+            for _, graph in self.graphs.values()
+            for operation in graph.operations
+            for called in operation.calls
+            if called in self.graphs
+        }
+        self.passes: dict[tuple[str, str], list[Pass]] = defaultdict(list)
+        for each in recording.passes:
+            graph = recording.graphs[each.graph]
+            self.passes[graph.name, graph.operations[each.operation].name].append(each)
+
+
+def _told_the_same(one: OfRun, other: OfRun) -> Iterator[tuple[Pass, Pass]]:
+    """Give the pairs of passes with equal arguments."""
+    waiting = list(other)
+    for each in one:
+        match = next((k for k, its in enumerate(waiting) if its.arguments == each.arguments), None)
+        if match is not None:
+            yield each, waiting.pop(match)
 
 
 def _difference(one: Pass, other: Pass, where: str) -> str:
@@ -84,32 +126,25 @@ def _same_elements(one: Pass, other: Pass) -> bool:
     return (first & second).total() > shorter / 2
 
 
-def _frames(recordings: Sequence[Recording], name: str) -> Iterator[tuple[int, Frame]]:
-    """Give the frames of one pipeline, with the index of each's recording."""
-    found = [_find(each, name) for each in recordings]
-    graph = next(graph for _, graph in found if graph)
-    runs = [
-        [_passes(each, name, operation.name) for operation in graph.operations]
-        for each in recordings
-    ]
-    root = next((passes for run in runs for passes in reversed(run) if passes), ())
-    counts = {
-        len(passes)
-        for run in runs
-        for passes, operation in zip(run, graph.operations, strict=True)
-        if operation.gives
-    }
-    if len(counts) == 1 and not _is_inner(recordings, name):
+def _frames(runs: Sequence[SeenPipelines], name: str) -> Iterator[tuple[int, Frame]]:
+    """Give the frames of one pipeline, with the number of each's run."""
+    operations = next(run.graphs[name][1].operations for run in runs if name in run.graphs)
+    seen = [[run.passes[name, operation.name] for operation in operations] for run in runs]
+    tapped = [index for index, operation in enumerate(operations) if operation.gives]
+    counts = {len(passes[index]) for passes in seen for index in tapped}
+    root = [passes[index] for passes in seen for index in reversed(tapped) if passes[index]]
+    if len(counts) == 1 and not any(name in run.inner for run in runs):
         frames = [
-            (each.call, _columns([[passes[k : k + 1] for passes in run] for run in runs], k))
-            for k, each in enumerate(root)
+            (each.call, _columns([[passes[k : k + 1] for passes in run] for run in seen], k))
+            for k, each in enumerate(root[0] if root else ())
         ]
     else:
-        frames = [(root[0].call, _columns(runs, 0))] if root else []
+        frames = [(root[0][0].call, _columns(seen, 0))] if root else []
     for call, columns in frames:
-        for run, ((index, own), digests) in enumerate(zip(found, columns, strict=True)):
-            if own and own.columns == len(digests):
-                yield run, Frame(index, call, np.array(digests, np.uint64).tobytes())
+        for number, (run, digests) in enumerate(zip(runs, columns, strict=True)):
+            index, graph = run.graphs.get(name, (0, None))
+            if graph and graph.columns == len(digests):
+                yield number, Frame(index, call, np.array(digests, np.uint64).tobytes())
 
 
 def _columns(runs: Sequence[Sequence[OfRun]], number: int) -> list[list[int]]:
@@ -177,29 +212,3 @@ def _agree(one: Pass, other: Pass) -> bool:
         return False
     shorter = one if len(first) < len(second) else other
     return len(first) == len(second) or not shorter.ended
-
-
-def _is_inner(recordings: Sequence[Recording], name: str) -> bool:
-    """Return whether a pipeline is made in a function of another one, and may run many times."""
-    return any(
-        name in operation.calls
-        for each in recordings
-        for graph in each.graphs
-        if graph.kind == "pipeline"
-        for operation in graph.operations
-    )
-
-
-def _find(recording: Recording, name: str) -> tuple[int, Graph | None]:
-    for index, graph in enumerate(recording.graphs):
-        if graph.name == name:
-            return index, graph
-    return -1, None
-
-
-def _passes(recording: Recording, graph: str, operation: str) -> list[Pass]:
-    index, found = _find(recording, graph)
-    if found is None:
-        return []
-    number = next((k for k, each in enumerate(found.operations) if each.name == operation), -1)
-    return [each for each in recording.passes if (each.graph, each.operation) == (index, number)]

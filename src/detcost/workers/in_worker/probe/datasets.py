@@ -13,6 +13,7 @@ import keras
 import msgspec
 import tensorflow as tf
 
+from detcost.workers.in_worker import functions
 from detcost.workers.in_worker.probe import digesting, taps
 from detcost.workers.in_worker.probe.describing import shapes
 from detcost.workers.in_worker.probe.places import place, place_here
@@ -20,7 +21,7 @@ from detcost.workers.in_worker.probe.places import place, place_here
 #: What a transformation is told, which by contract has no influence on its elements.
 _WITHOUT_INFLUENCE = ("_num_parallel_calls",)
 #: Where the frames between the user's line and a data set are.
-_LIBRARIES = tuple(str(Path(str(each.__file__)).parent) for each in (tf, keras, taps))
+_LIBRARIES = tuple(str(Path(str(each.__file__)).parent) for each in (tf, keras, functions))
 #: What TensorFlow makes of a Python generator, and of a data set that a function gets.
 _TYPES = {"GeneratorDataset": "Python", "VariantDataset": "Argument"}
 
@@ -38,9 +39,8 @@ class MadeDataset(msgspec.Struct):
         The graphs of functions around it, innermost first, and those that it runs.
     functions
         The names of the functions that it runs.
-    parallel
-        What its argument ``deterministic`` says: ``true``, ``false`` or ``default``. Empty if it
-        has no such argument.
+    may_race
+        Whether its argument ``deterministic`` leaves the order to the options.
     note
         See :class:`~detcost.evidence.recording.Operation`.
     tapped
@@ -55,14 +55,14 @@ class MadeDataset(msgspec.Struct):
     made_in: tuple[Any, ...] = ()
     runs: tuple[Any, ...] = ()
     functions: tuple[str, ...] = ()
-    parallel: str = ""
+    may_race: bool = False
     tapped: bool = False
     note: str = ""
 
 
 def described(dataset: Any) -> MadeDataset:
     """Describe a new data set."""
-    functions = _functions(dataset)
+    runs, order = _functions(dataset), _order(dataset)
     variant = dataset._variant_tensor
     name = type(dataset).__name__.lstrip("_")
     return MadeDataset(
@@ -72,10 +72,10 @@ def described(dataset: Any) -> MadeDataset:
         tuple(_words(each) for each in tf.nest.flatten(dataset.element_spec)),
         tuple(dict.fromkeys(_numbers(dataset))),
         made_in=tuple(_graphs_around(dataset._graph)),
-        runs=tuple(function.function.graph for function in functions),
-        functions=tuple(tf.compat.as_str(function.function.name) for function in functions),
-        parallel=getattr(dataset, "_deterministic", None) or "",
-        note=_note(dataset),
+        runs=tuple(each.function.graph for each in runs),
+        functions=tuple(tf.compat.as_str(each.function.name) for each in runs),
+        may_race=order is None,
+        note=_note(dataset, order),
     )
 
 
@@ -115,12 +115,12 @@ def digest_of_arguments(dataset: Any) -> Any:
     """Return the digest of what a data set depends on besides other data sets."""
     if not tf.executing_eagerly():
         inputs = dataset._variant_tensor.op.inputs
-        with tf.name_scope("detcost_tap/"), taps.unseen():
+        with tf.name_scope(f"{taps.SCOPE}/"), taps.unseen():
             return taps.digest([each for each in inputs if digesting.has_digest(each)])
     values = [
         value for name, value in sorted(vars(dataset).items()) if name not in _WITHOUT_INFLUENCE
     ]
-    captured = [function.function.captured_inputs for function in _functions(dataset)]
+    captured = [each.function.captured_inputs for each in _functions(dataset)]
     tensors = [
         each
         for value in (*values, *captured)
@@ -154,11 +154,21 @@ def _words(spec: Any) -> str:
     return type(spec).__name__.removesuffix("Spec")
 
 
-def _note(dataset: Any) -> str:
+def _order(dataset: Any) -> Any:
+    """Return the argument ``deterministic`` with which a data set was made; true without one."""
+    frame: FrameType | None = sys._getframe(1)
+    found: Any = True  # not every data set keeps it, so it comes from the call
+    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
+        if frame.f_locals.get("self") is dataset:
+            found = frame.f_locals.get("deterministic", found)
+        frame = frame.f_back
+    return found
+
+
+def _note(dataset: Any, order: Any) -> str:
     """Return what the program says that lets a data set give other elements."""
-    if getattr(dataset, "_deterministic", None) == "false":
+    if order is not None and not order:
         return "deterministic=False"
-    if type(dataset).__name__ == "_ShuffleDataset" and tf.executing_eagerly():
-        seeds = (int(dataset._seed), int(dataset._seed2))
-        return "" if any(seeds) else "no seed"
+    if tf.executing_eagerly() and hasattr(dataset, "_seed2"):  # a shuffle, or random numbers
+        return "" if int(dataset._seed) or int(dataset._seed2) else "no seed"
     return ""

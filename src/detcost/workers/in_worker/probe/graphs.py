@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from detcost.evidence.recording import Graph, Operation
 from detcost.workers.contract import Watched
-from detcost.workers.in_worker.probe import digesting, variables
+from detcost.workers.in_worker.probe import digesting, taps, variables
 from detcost.workers.in_worker.probe.describing import described
 
 #: Operations whose output is their input.
@@ -117,6 +117,7 @@ class GraphProbe:
         """Add the digests to a graph, and describe it."""
         columns = Columns()
         made = _condition(graph) or graph.get_operations()
+        made = [op for op in made if not op.name.startswith(taps.SCOPE)]
         arguments = {tensor.op for tensor in graph.inputs}
         watches = self._watched.operations
         operations: list[Operation] = []

@@ -26,6 +26,7 @@ import msgspec
 import tensorflow as tf
 
 from detcost.evidence.recording import Graph, Operation, Pass
+from detcost.workers.contract import Watched
 from detcost.workers.in_worker.probe import taps
 from detcost.workers.in_worker.probe.datasets import (
     MadeDataset,
@@ -38,6 +39,8 @@ from detcost.workers.in_worker.probe.passes import Passes, passes_of
 
 #: Data sets whose elements a tap cannot take: they are in the memory of a GPU, or read by index.
 _WITHOUT_TAP = ("CopyToDevice", "MapOnGpu", "GlobalShuffle")
+#: The names of pipelines begin with it.
+NAME = "pipeline"
 #: What is equal for pipelines that the same lines made in the same way.
 Shape = tuple[tuple[Any, ...], ...]
 
@@ -51,11 +54,15 @@ class PipelineProbe:
 
     Parameters
     ----------
+    watched
+        Which operations get digests. All transformations do if one of them is among these.
     name_of
         Returns the name of the graph that a function of TensorFlow's runs.
     """
 
-    def __init__(self, name_of: Callable[[str], str] = lambda function: function):
+    def __init__(self, watched: Watched, name_of: Callable[[str], str]):
+        among = watched.operations
+        self._watches = among is None or any(graph.startswith(NAME) for graph, _ in among)
         self._name_of = name_of
         self._made: list[MadeDataset] = []
         self._messages: list[tuple[int, taps.Messages]] = []
@@ -66,6 +73,8 @@ class PipelineProbe:
         """Tap every data set that is made from now on."""
         from tensorflow.python.data.ops.dataset_ops import DatasetV2
 
+        if not self._watches:
+            return
         taps.prepare()
         make, iterate = DatasetV2.__init__, DatasetV2._apply_debug_options
 
@@ -87,8 +96,7 @@ class PipelineProbe:
 
     def drain(self, call: int) -> None:
         """Keep what the taps saw since the last time, as a part of this call of the step."""
-        messages = taps.drain()
-        if len(messages):
+        if self._watches and len(messages := taps.drain()):
             self._messages.append((call, messages))
 
     def record(self, first: int = 0) -> tuple[list[Graph], list[Pass]]:
@@ -142,7 +150,7 @@ class PipelineProbe:
         options = [each for each in ancestors if each.type == "OptionsDataset"]
         place = next((each.place[0] for each in reversed(options) if each.place), "")
         for made in ancestors:
-            if made.parallel == "default":
+            if made.may_race:
                 made.note = "options.deterministic=False" + (f" at {place}" if place else "")
 
     def _ancestors(self, number: int) -> list[int]:
@@ -259,7 +267,7 @@ def _runs(variant: Any) -> bool:
 
 
 def _named(places: Iterable[tuple[str, ...]]) -> list[str]:
-    return list(_numbered(f"pipeline at {place[0]}" if place else "pipeline" for place in places))
+    return list(_numbered(f"{NAME} at {place[0]}" if place else NAME for place in places))
 
 
 def _numbered(names: Iterable[str]) -> Iterator[str]:

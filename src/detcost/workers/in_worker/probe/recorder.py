@@ -20,7 +20,7 @@ class Recorder:
     def __init__(self, watched: Watched):
         self._graphs = GraphProbe(watched)
         self._eager = EagerProbe(self._graphs.name_of, self._graphs.is_compiled)
-        self._pipelines = PipelineProbe(self._graphs.name_of)
+        self._pipelines = PipelineProbe(watched, self._graphs.name_of)
         self._frames: list[Frame] = []
         self._outputs: list[str] = []
 

@@ -23,6 +23,8 @@ from detcost.workers.in_worker.probe import digesting
 
 #: Messages that a process may have: 40 bytes each. What comes after is not digested.
 LIMIT = 1 << 21
+#: Where taps are in the user's graphs, that is, behind data sets that functions make.
+SCOPE = "detcost_tap"
 #: In the place of an iterator: an iterator has ended.
 END = -1
 #: The tap's number, the iterator's, the element's, the element's digest, the arguments' digest.
@@ -35,9 +37,19 @@ Messages = npt.NDArray[np.int64]
 
 
 def prepare() -> None:
-    """Make the counter of iterators. Call it once, before the first tap."""
+    """Make the counter of iterators. Call it once, before the first tap.
+
+    A program may still save its pipelines and iterators. Without what is done here, TensorFlow
+    refuses to save the state of the taps.
+    """
+    from tensorflow.python.ops import gen_dataset_ops
+
     with unseen():
         tf.raw_ops.AssignVariableOp(resource=_counter(), value=_int64(0))
+    ignoring = {"external_state_policy": tf.data.experimental.ExternalStatePolicy.IGNORE.value}
+    for name in ("serialize_iterator", "dataset_to_graph_v2"):
+        save = getattr(gen_dataset_ops, name)
+        setattr(gen_dataset_ops, name, _with_arguments(save, ignoring))
 
 
 def tap(variant: Any, spec: Any, number: int, arguments: Any) -> Any:
@@ -117,7 +129,7 @@ def has_digest(spec: Any, replays: bool) -> bool:
     return bool(leaves) and all(
         replays and has_digest(leaf.element_spec, replays)
         if isinstance(leaf, DatasetSpec)
-        else all(map(digesting.has_digest, tf.nest.flatten(leaf, expand_composites=True)))
+        else all(map(digesting.has_digest, _tensors(leaf)))
         for leaf in leaves
     )
 
@@ -146,6 +158,13 @@ def unseen() -> Iterator[None]:
         callbacks.extend(kept)
 
 
+def _with_arguments(function: Callable[..., Any], fixed: dict[str, Any]) -> Callable[..., Any]:
+    def called(first: Any, *_: Any, **arguments: Any) -> Any:
+        return function(first, **{**arguments, **fixed})
+
+    return called
+
+
 @contextmanager
 def _beside(variant: Any) -> Iterator[None]:
     """Add operations to the graph of a data set, or run them in eager code."""
@@ -153,7 +172,7 @@ def _beside(variant: Any) -> Iterator[None]:
         if tf.executing_eagerly():
             yield
         else:
-            with variant.graph.as_default(), tf.name_scope("detcost_tap/"):
+            with variant.graph.as_default(), tf.name_scope(f"{SCOPE}/"):
                 yield
 
 
@@ -188,8 +207,7 @@ def _of_element(spec: Any, components: Sequence[Any]) -> Any:
         if isinstance(value, DatasetV2):
             digested.append(_of_dataset(value))
         else:
-            tensors = tf.nest.flatten(value, expand_composites=True)
-            digested += [each for each in tensors if digesting.has_digest(each)]
+            digested += _tensors(value)
     return digest(digested)
 
 
@@ -214,6 +232,12 @@ def _of_dataset(dataset: Any) -> Any:
         f=reduced,
         **_ONE_NUMBER,
     )[0]
+
+
+def _tensors(value: Any) -> list[Any]:
+    """Return the tensors, or the specifications of tensors, of a part of an element."""
+    leaves = tf.nest.flatten(value, expand_composites=True)
+    return [leaf for leaf in leaves if hasattr(leaf, "dtype")]  # not those of None
 
 
 def _any_value(spec: Any) -> Any:
