@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from detcost.settings.grammar import DEFAULT
 from detcost.workers.launch import ForkWorkerFactory
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Tests start thousands of processes. Where this is set, each of them would compile each module.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A shell starts background jobs with Ctrl-C ignored, and their children inherit this. Tests of
 # interrupts would then never end, if CI runs in the background.

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from detcost.scenarios import registry
 from detcost.workers.worker_main import worker_main
 
 
@@ -62,6 +63,11 @@ def _preload() -> None:
     """Import what every worker needs, without starting a thread pool."""
     import tensorflow as tf
 
+    # Saves 40 ms per worker, and 40 ms more if it runs a built-in scenario.
+    from detcost.workers import inspection  # noqa: F401
+    from detcost.workers.in_worker import program  # noqa: F401
+
+    registry.built_in()
     tf.keras.layers  # TensorFlow loads Keras at first use  # noqa: B018
     tf.autograph.to_graph(lambda: None)  # initialises the converter: saves 40 ms per worker
     gc.collect()
