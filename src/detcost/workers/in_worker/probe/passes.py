@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from detcost.evidence.recording import Digests
-from detcost.workers.in_worker.probe.taps import END, Messages
+
+#: In the place of an iterator in a message: an iterator has ended.
+END = -1
+
+#: Rows of a data set's number, the iterator's, the element's, the element's digest and the
+#: digest of the arguments.
+Messages = npt.NDArray[np.int64]
 
 
 class SeenPass:

@@ -35,7 +35,7 @@ from detcost.workers.in_worker.probe.datasets import (
     number_of,
     replays,
 )
-from detcost.workers.in_worker.probe.passes import Passes, passes_of
+from detcost.workers.in_worker.probe.passes import Messages, Passes, passes_of
 
 #: Data sets whose elements a tap cannot take: they are in the memory of a GPU, or read by index.
 _WITHOUT_TAP = ("CopyToDevice", "MapOnGpu", "GlobalShuffle")
@@ -65,7 +65,7 @@ class PipelineProbe:
         self._watches = among is None or any(graph.startswith(NAME) for graph, _ in among)
         self._name_of = name_of
         self._made: list[MadeDataset] = []
-        self._messages: list[tuple[int, taps.Messages]] = []
+        self._messages: list[tuple[int, Messages]] = []
         self._lock = threading.RLock()
         self._tapping = False
 

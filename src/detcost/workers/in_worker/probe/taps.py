@@ -16,24 +16,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from detcost.workers.in_worker.probe import digesting
+from detcost.workers.in_worker.probe.passes import END, Messages
 
 #: Messages that a process may have: 40 bytes each. What comes after is not digested.
 LIMIT = 1 << 21
 #: Where taps are in the user's graphs, that is, behind data sets that functions make.
 SCOPE = "detcost_tap"
-#: In the place of an iterator: an iterator has ended.
-END = -1
-#: The tap's number, the iterator's, the element's, the element's digest, the arguments' digest.
+#: Numbers in a message; see :data:`~detcost.workers.in_worker.probe.passes.Messages`.
 _WIDTH = 5
 _SCALAR = tf.TensorSpec([], tf.int64)
 _ONE_NUMBER = {"output_types": [tf.int64], "output_shapes": [[]]}
 _functions: dict[str, Any] = {}
-
-Messages = npt.NDArray[np.int64]
 
 
 def prepare() -> None:
