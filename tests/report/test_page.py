@@ -204,6 +204,7 @@ ANSWERS = """questions => questions.map(([subject, survive, maxRate]) => {
     headline: detcost.headline(choice),
     best: choice.best,
     commands: choice.commands,
+    locate: choice.locate,
     candidates: choice.candidates.map(each => [
       each.setting, each.qualifies, each.tied, each.reasons, each.alsoSurvives,
       each.cost && [each.cost.ratio, each.cost.low, each.cost.high],
@@ -224,6 +225,7 @@ def as_page_data(choice: Choice) -> dict[str, Any]:
         "headline": headline(choice),
         "best": choice.best,
         "commands": choice.commands,
+        "locate": choice.locate,
         "candidates": [
             (
                 *(each.setting, each.qualifies, each.tied, each.reasons, each.also_survives),

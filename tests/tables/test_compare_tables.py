@@ -144,7 +144,8 @@ def test_a_setting_that_makes_the_bits_equal_is_advised():
 def test_a_program_that_varies_is_to_be_measured_or_compared_where_it_does_not():
     racing = pair("varies", first=program(varies=12))
     assert advice(racing) == [
-        "To find a setting in which a.py:x keeps its own bits: detcost measure a.py:x"
+        "To find a setting in which a.py:x keeps its own bits: detcost measure a.py:x",
+        "to find the operation that differs: detcost locate a.py:x --scope repeat",
     ]
     stays = pair("different", setting="op_determinism")
     assert advice(racing, stays) == ["a.py:x keeps its own bits under op_determinism"]

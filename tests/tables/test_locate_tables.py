@@ -11,6 +11,7 @@ from rich.console import Console
 from detcost.evidence.schema import SCOPES
 from detcost.locate.schema import Hop, Location, Rate
 from detcost.tables import locate_tables, located
+from detcost.tables.located_words import headline
 from locations import location, proof, python_value, remedy, scatter
 
 
@@ -27,7 +28,7 @@ def everywhere(found: Location) -> list[str]:
 
 
 def test_the_headline_names_the_operation_its_line_and_how_often_it_differed():
-    assert located.headline(location(scatter())) == (
+    assert headline(location(scatter())) == (
         "ResourceScatterAdd at model.py:41 is the first operation that differs between two runs "
         "of one process: its inputs were equal, and its outputs differed in 37 of 120 comparisons "
         "(31 %; 95 %: 23 to 40 %)."
@@ -43,11 +44,9 @@ def test_a_value_from_python_has_its_line_and_the_usual_cures_and_blames_no_oper
 
 def test_a_compiled_function_and_a_transformation_are_named_as_such():
     function = scatter(kind="function", type="step", name="step")
-    assert "step at model.py:41 is the first compiled function" in located.headline(
-        location(function)
-    )
+    assert "step at model.py:41 is the first compiled function" in headline(location(function))
     pipeline = scatter(kind="transformation", type="ShuffleDataset")
-    assert "first transformation of the pipeline" in located.headline(location(pipeline))
+    assert "first transformation of the pipeline" in headline(location(pipeline))
 
 
 def test_the_rates_with_the_probe_and_without_stand_side_by_side():
@@ -167,7 +166,7 @@ def test_two_culprits_have_a_number_each():
     for text in everywhere(found)[:2]:
         assert "1 of 2" in text
         assert "2 of 2" in text
-    assert "Other at model.py:9 is the first operation" in located.headline(found)
+    assert "Other at model.py:9 is the first operation" in headline(found)
 
 
 def test_nothing_that_a_program_names_is_markup():

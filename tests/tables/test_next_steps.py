@@ -74,6 +74,13 @@ def test_where_nothing_survives_there_is_no_code_but_the_reasons():
     assert any(line.startswith("op_determinism: ") for line in step.advice[1:])
 
 
+def test_where_nothing_survives_the_command_to_find_the_operation_is_named():
+    line = f"to find the operation that differs: detcost locate {NAME} --scope repeat"
+    races = measured("op_determinism", divergence=racing())
+    assert line in steps_of(measured(divergence=racing()), races).advice
+    assert line not in steps_of(*CURED).advice
+
+
 def test_a_failed_control_comes_before_any_advice():
     bad = CURED[0].controls
     assert bad is not None

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import msgspec
 
-from detcost.choosing import missing
+from detcost.choosing import missing, to_locate
 from detcost.choosing.question import Question, Selection, lever_count, select
 from detcost.choosing.scope_checks import NOT_MEASURED, ScopeCheck, check_scope
 from detcost.comparison import contrasts
@@ -86,6 +86,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         in each group the cheapest is first.
     commands
         Commands that measure the missing cells.
+    locate
+        If no setting qualifies: a command for each scenario that differed under every setting. It
+        finds the operation to blame.
     snippets
         Code that sets the best setting.
     """
@@ -100,6 +103,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     best: str | None
     candidates: tuple[Candidate, ...]
     commands: tuple[str, ...]
+    locate: tuple[str, ...] = ()
     snippets: Snippets | None
     source: Source
 
@@ -134,6 +138,7 @@ def choose(records: Sequence[Record], question: Question, out: str = missing.OUT
         best=best,
         candidates=tuple(candidates),
         commands=tuple(missing.commands_to_measure(chosen, question.survive, out)),
+        locate=() if best else tuple(to_locate.commands(chosen, question.survive)),
         snippets=_snippets(best, chosen),
         source=source_of(chosen.records),
     )

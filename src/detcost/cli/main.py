@@ -65,7 +65,7 @@ def show(
 ) -> None:
     """Show the newest evidence of every cell."""
     from detcost.evidence import reading
-    from detcost.tables import evidence_tables, readme
+    from detcost.tables import choice_tables, evidence_tables, readme
 
     newest = reading.latest(read_evidence(results))
     if not newest:
@@ -76,6 +76,8 @@ def show(
         typer.echo(evidence_tables.markdown_overview(newest))
     else:
         print_tables(newest)
+        for line in choice_tables.to_locate(evidence_tables.operations_to_find(newest)):
+            out.print(line, markup=False, soft_wrap=True)
 
 
 @app.command(cls=Command)

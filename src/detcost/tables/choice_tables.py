@@ -24,6 +24,7 @@ HEADLINE = "{subject} on {device}: {setting} survives {scopes} at {cost} times t
 NONE_QUALIFIES = "{subject} on {device}: no setting measured survives {scopes}"
 AT_RATE = "{scopes} at a rate of at most {rate}"
 SEVERAL = "{count} scenarios"
+TO_LOCATE = "to find the operation that differs: {command}"
 
 
 def headline(choice: Choice) -> str:
@@ -236,6 +237,15 @@ def _remarks(choice: Choice) -> Iterator[str]:
         yield f"its worst cost in a scenario: {cost_text(best.worst)}"
     for command in choice.commands:
         yield f"not everything was measured; to measure the rest: {command}"
+    yield from to_locate(choice.locate)
+
+
+def to_locate(commands: Sequence[str]) -> Iterator[str]:
+    """Yield the commands that find which operation differs, and how many are left out."""
+    for command in commands[:REASONS_LISTED]:
+        yield TO_LOCATE.format(command=command)
+    if (more := len(commands) - REASONS_LISTED) > 0:
+        yield f"{more} more scenarios differ under every setting measured"
 
 
 def _pastes(choice: Choice) -> Iterable[tuple[str, str]]:

@@ -9,11 +9,13 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from detcost.choosing import to_locate
+from detcost.choosing.missing import is_nameable
 from detcost.evidence.schema import OWN_SCOPES, Cost
 from detcost.outputs.severity import Severity
 from detcost.pairing.names import short_names
 from detcost.pairing.schema import PairEvidence, ProgramResult
-from detcost.tables.choice_tables import controls_failed
+from detcost.tables.choice_tables import TO_LOCATE, controls_failed
 from detcost.tables.evidence_tables import cost_text, divergence_text
 from detcost.tables.text import code, lines, markdown_text, plain
 
@@ -102,6 +104,24 @@ def _advice_about(
         yield f"{name} keeps its own bits under {_joined(stays)}"
     else:
         yield f"To find a setting in which {name} keeps its own bits: detcost measure {name}"
+        yield from _to_locate(results[0], records[0])
+
+
+def _to_locate(result: ProgramResult, record: PairEvidence) -> Iterator[str]:
+    """Yield the command that finds the operation in a program that varies by itself."""
+    scope = next(
+        (s for s in OWN_SCOPES if s in result.divergence and result.divergence[s].divergent), None
+    )
+    if scope and is_nameable(result.scenario):
+        command = to_locate.command(
+            *(result.scenario, scope),
+            setting=record.setting,
+            device=record.device,
+            size=record.size,
+            dtype=result.dtype,
+            seed=record.seed,
+        )
+        yield TO_LOCATE.format(command=command)
 
 
 def _by_device(records: Sequence[PairEvidence]) -> Iterator[list[PairEvidence]]:

@@ -12,7 +12,8 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from detcost.choosing.question import simplest_first
+from detcost.choosing import to_locate
+from detcost.choosing.question import USUAL_SCOPES, simplest_first
 from detcost.choosing.scope_checks import (
     ANYWAY,
     CARRIES_STATE,
@@ -123,6 +124,12 @@ def markdown_overview(records: Sequence[Evidence]) -> str:
             rows.append([code(name), code(record.setting), *cells])
     table = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*table, *(f"\n{line}." for line in _legend(shown))])
+
+
+def operations_to_find(records: Sequence[Evidence]) -> list[str]:
+    """Return a command for each scenario that differed under every setting measured."""
+    groups = [to_locate.first(group, USUAL_SCOPES) for _, group in _by_experiment(records)]
+    return [command for command in groups if command]
 
 
 def _of_newest_tensorflow(records: Sequence[Evidence]) -> list[Evidence]:

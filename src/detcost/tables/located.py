@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from detcost.choosing import to_locate
 from detcost.choosing.missing import is_nameable
-from detcost.choosing.question import USUAL
-from detcost.choosing.scope_checks import percent
 from detcost.evidence.schema import SCOPES
-from detcost.locate.schema import Culprit, Hop, Location, Proof, Rate, Remedy
+from detcost.locate.schema import Culprit, Hop, Location, Proof, Remedy
 from detcost.tables.evidence_tables import cost_text, severity_text
+from detcost.tables.located_words import headline, line, listed, plural, rate_text, sentence
 
 #: Hops of a path that are shown at either end of a long one.
 _ENDS = 5
@@ -94,91 +93,6 @@ def account(location: Location) -> Account:
     )
 
 
-def headline(location: Location) -> str:
-    """Write in a sentence which operation is the first to differ, or that none is known."""
-    if location.culprits:
-        return " ".join(f"{_sentence(location, each)}." for each in location.culprits)
-    between = f"between {location.compared}"
-    if location.probed.divergent:
-        counted = _counted(location.probed)
-        return f"The step differs {between} in {counted}, and no operation could be named."
-    if location.unprobed and location.unprobed.divergent:
-        return (
-            f"The step differs {between} in {_counted(location.unprobed)} without the probe, and "
-            f"in {_counted(location.probed)} with it: watching hides the difference."
-        )
-    return f"Nothing differed {between}: {_counted(location.probed)}."
-
-
-def command(
-    scenario: str, scope: str, setting: str = "default", **where: str | int | None
-) -> str | None:
-    """Return the command that locates; ``None`` for a name that a command cannot have.
-
-    ``where`` has the device, size and dtype. Usual values are left out.
-    """
-    if not is_nameable(scenario):
-        return None
-    words = ["detcost", "locate", scenario, "--scope", scope]
-    if setting != "default":
-        words += ["--setting", setting]
-    for option, usual in {**USUAL, "seed": 42}.items():
-        if (value := where.get(option)) is not None and value != usual:
-            words += [f"--{option}", str(value)]
-    return shlex.join(words)
-
-
-def rate_text(rate: Rate) -> str:
-    """Write a count with its rate: ``37 of 120 = 31 % [23, 40]``, ``0 of 120 ≤ 2.5 %``."""
-    count = f"{rate.divergent} of {rate.trials}"
-    if not rate.trials:
-        return count
-    if not rate.divergent:
-        return f"{count} ≤ {percent(rate.high)}"
-    low, high = (percent(end).removesuffix(" %") for end in (rate.low, rate.high))
-    return f"{count} = {percent(rate.divergent / rate.trials)} [{low}, {high}]"
-
-
-def _counted(rate: Rate) -> str:
-    """Write a count for a sentence: ``37 of 120 comparisons (31 %; 95 %: 23 to 40 %)``."""
-    count = f"{rate.divergent} of {rate.trials} comparisons"
-    if not rate.trials:
-        return count
-    if not rate.divergent:
-        return f"{count} (rate at most {percent(rate.high)}, 95 %)"
-    low = percent(rate.low).removesuffix(" %")
-    share = percent(rate.divergent / rate.trials)
-    return f"{count} ({share}; 95 %: {low} to {percent(rate.high)})"
-
-
-def _sentence(location: Location, culprit: Culprit) -> str:
-    between = f"differs between {location.compared}"
-    counted = _counted(culprit.rate)
-    at = f" at {_line(culprit.place[0])}" if culprit.place else ""
-    if culprit.kind == "python":
-        return (
-            f"A value that Python code gives{at} {between}, in {counted}. It enters there, and no "
-            "operation is to blame"
-        )
-    what = _KINDS[culprit.kind]
-    return (
-        f"{culprit.type}{at} is the first {what} that {between}: its inputs were equal, and its "
-        f"outputs differed in {counted}"
-    )
-
-
-_KINDS = {
-    "operation": "operation",
-    "transformation": "transformation of the pipeline",
-    "function": "compiled function",
-}
-
-
-def _line(place: str) -> str:
-    """Return ``model.py:41`` of ``model.py:41 in step``."""
-    return place.rsplit(" in ", 1)[0]
-
-
 def _facts(location: Location) -> Iterator[tuple[str, list[str]]]:
     where = f"{location.device}, {location.size}, {location.dtype}, seed {location.seed}"
     yield "program", [f"{location.scenario} under {location.setting} on {where}"]
@@ -187,7 +101,7 @@ def _facts(location: Location) -> Iterator[tuple[str, list[str]]]:
     if location.unprobed:
         probed.append(f"without it {rate_text(location.unprobed)}")
     yield "whole step", probed
-    watched = f"{_plural(location.operations, 'operation')} in {location.frames} executions"
+    watched = f"{plural(location.operations, 'operation')} in {location.frames} executions"
     if location.method == "sets":
         watched += ", a set at a time: all at once hid the difference"
     yield "watched", [watched]
@@ -197,7 +111,7 @@ def _facts(location: Location) -> Iterator[tuple[str, list[str]]]:
 
 def _culprit(location: Location, culprit: Culprit) -> CulpritText:
     return CulpritText(
-        headline=f"{_sentence(location, culprit)}.",
+        headline=f"{sentence(location, culprit)}.",
         facts=list(_culprit_facts(culprit)),
         path=list(_path(culprit)),
         remedies=[_row(remedy) for remedy in sorted(culprit.remedies, key=_best_first)],
@@ -218,7 +132,7 @@ def _culprit_facts(culprit: Culprit) -> Iterator[tuple[str, list[str]]]:
     yield "source", list(culprit.place) or ["no line of yours: a library made it"]
     yield "first seen", [_when(culprit)]
     if culprit.consequences:
-        passed = _plural(culprit.consequences, "other operation")
+        passed = plural(culprit.consequences, "other operation")
         yield "consequences", [f"{passed} differed only with unequal inputs: not to blame"]
     if culprit.proof:
         yield "alone", list(_proof(culprit.proof))
@@ -233,7 +147,7 @@ def _when(culprit: Culprit) -> str:
 def _proof(proof: Proof) -> Iterator[str]:
     forced = f", forced by {proof.forced}" if proof.forced else ""
     count = (
-        f"{rate_text(proof.rate)} in {_plural(proof.processes, 'fresh process', 'es')}{forced}, "
+        f"{rate_text(proof.rate)} in {plural(proof.processes, 'fresh process', 'es')}{forced}, "
         "with its recorded inputs"
     )
     if proof.replayed:
@@ -258,7 +172,7 @@ def _path(culprit: Culprit) -> Iterator[str]:
     for place, hop in enumerate(hops):
         if left_out > 1 and _ENDS <= place < len(hops) - _ENDS:
             if place == _ENDS:
-                yield f"… {_plural(left_out, 'operation')} …"
+                yield f"… {plural(left_out, 'operation')} …"
             continue
         yield _hop(hop, hop.graph if hop.graph != graph else "")
         graph = hop.graph
@@ -266,7 +180,7 @@ def _path(culprit: Culprit) -> Iterator[str]:
 
 
 def _hop(hop: Hop, graph: str) -> str:
-    at = f" at {_line(hop.place)}" if hop.place else f" {hop.name}"
+    at = f" at {line(hop.place)}" if hop.place else f" {hop.name}"
     return f"{hop.type}{at}{f' in {graph}' if graph else ''}"
 
 
@@ -294,7 +208,7 @@ def _remarks(culprit: Culprit) -> Iterator[str]:
         yield from (f"If it is {cause}" for cause in PYTHON_CURES)
     tried = [remedy for remedy in culprit.remedies if not remedy.reason]
     if tried and not any(remedy.cures for remedy in tried):
-        yield f"Nothing tried cures it: it differs still under {_listed(r.name for r in tried)}."
+        yield f"Nothing tried cures it: it differs still under {listed(r.name for r in tried)}."
 
 
 def _next(location: Location) -> Iterator[str]:
@@ -312,23 +226,19 @@ def _next(location: Location) -> Iterator[str]:
 
 
 def _other_scopes(location: Location) -> Iterator[str]:
-    where = {"device": location.device, "size": location.size, "dtype": location.dtype}
     further = SCOPES[SCOPES.index(location.scope) + 1 :] if location.scope in SCOPES else ()
-    for scope in further[:1]:
-        line = command(location.scenario, scope, location.setting, seed=location.seed, **where)
-        if line:
-            yield f"Another scope may differ: {line}"
+    if further and is_nameable(location.scenario):
+        command = to_locate.command(
+            *(location.scenario, further[0]),
+            setting=location.setting,
+            device=location.device,
+            size=location.size,
+            dtype=location.dtype,
+            seed=location.seed,
+        )
+        yield f"Another scope may differ: {command}"
     if further[1:]:
-        yield f"Further scopes: {_listed(further[1:])}."
-
-
-def _listed(words: Iterable[str]) -> str:
-    *start, end = words
-    return f"{', '.join(start)} and {end}" if start else end
-
-
-def _plural(count: int, noun: str, ending: str = "s") -> str:
-    return f"{count} {noun}{'' if count == 1 else ending}"
+        yield f"Further scopes: {listed(further[1:])}."
 
 
 def to_paste(rows: Iterable[RemedyRow]) -> list[RemedyRow]:

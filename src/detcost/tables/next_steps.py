@@ -15,7 +15,12 @@ from detcost.choosing.question import USUAL_SCOPES, Question
 from detcost.evidence.schema import Evidence
 from detcost.experiment.planning import ProgramPlan
 from detcost.scenarios.registry import Kind
-from detcost.tables.choice_tables import REASONS_LISTED, controls_failed, headline
+from detcost.tables.choice_tables import (
+    REASONS_LISTED,
+    controls_failed,
+    headline,
+    to_locate,
+)
 from detcost.tables.evidence_tables import markdown_overview
 from detcost.tables.text import duration, lines, markdown_text, plain
 
@@ -98,6 +103,7 @@ def _advice(choice: Choice) -> Iterator[str]:
     if choice.best is None:
         for candidate in choice.candidates:
             yield f"{candidate.setting}: {'; '.join(candidate.reasons[:REASONS_LISTED])}"
+    yield from to_locate(choice.locate)
 
 
 def _pastes(choice: Choice, kind: Kind | None) -> list[Paste]:

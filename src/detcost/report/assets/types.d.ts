@@ -270,6 +270,7 @@ type Choice = {
   best: string | null;
   candidates: Candidate[];
   commands: string[];
+  locate: string[];
   snippets: Snippets | null;
   source: Source;
   alarm: string | null;
@@ -313,6 +314,7 @@ interface Detcost {
   candidates(question: Question): Candidate[];
   headline(choice: Choice): string;
   commands(question: Question, subject: Subject): string[];
+  toLocate(question: Question, subject: Subject): string[];
   reproduce(state: State): string;
   dominated(question: Question, candidates: Candidate[]): Map<string, string>;
 

@@ -39,6 +39,7 @@
       el("h2", { id: "answer-heading" }, "No setting measured qualifies"),
       el("p", { class: "headline" }, detcost.headline(choice)),
       warning(choice),
+      operation(choice),
       detcost.nearMisses(state, choice),
       detcost.eachScenario(state),
     ].filter((part) => part !== null);
@@ -123,6 +124,12 @@
       parts.push(detcost.copyable("line", "For each function or pipeline", code.line, "h4"));
     }
     return el("div", { class: "snippets" }, el("h3", {}, "Code to paste"), ...parts);
+  }
+
+  /** @param {Choice} choice */
+  function operation({ locate }) {
+    if (!locate.length) return null;
+    return detcost.copyable("locate", "To find the operation that differs", locate.join("\n"));
   }
 
   /** @param {Choice} choice */

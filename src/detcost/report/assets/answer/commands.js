@@ -24,6 +24,40 @@
     return detcost.shell(view.command.flatMap((word) => detcost.own(values, word) ?? [word]));
   }
 
+  /** A command for each scenario that differed under every setting, as choosing/to_locate.py. */
+  detcost.toLocate = ({ view, survive }, subject) =>
+    subject.scenarios.flatMap((row) => {
+      const places = subject.settings.filter((column) => !view.unusable[row]?.[column]);
+      const scopes = places.map((column) => firstScope(view, row, column, survive));
+      const name = view.scenarios[row];
+      if (!scopes[0] || scopes.includes(undefined) || name.startsWith("-")) return [];
+      const cell = /** @type {Cell} */ (view.cells[row][places[0]]);
+      const setting = cell.stands_for ?? view.settings[places[0]];
+      return [locate(name, scopes[0], { ...view, setting, seed: cell.seed })];
+    });
+
+  /** The first scope in which a cell differed against what its scenario expects. */
+  /** @param {View} view @param {number} row @param {number} column @param {string[]} survive */
+  function firstScope(view, row, column, survive) {
+    const checks = detcost.checksOf(view, row, column);
+    const { scopes, usual_scopes } = detcost.index;
+    return scopes.find((scope, place) => {
+      const check = checks[place];
+      const asked = survive.includes(scope) || usual_scopes.includes(scope);
+      return asked && check && check.divergent > 0 && check.lowest === null;
+    });
+  }
+
+  /** @param {string} scenario @param {string} scope @param {Record<"setting" | "device" | "size" | "dtype", string> & {seed: number}} where */
+  function locate(scenario, scope, where) {
+    const words = ["detcost", "locate", scenario, "--scope", scope];
+    const usual = { setting: "default", ...detcost.index.usual, seed: USUAL_SEED };
+    for (const option of /** @type {(keyof typeof usual)[]} */ (Object.keys(usual))) {
+      if (where[option] !== usual[option]) words.push(`--${option}`, String(where[option]));
+    }
+    return detcost.shell(words);
+  }
+
   detcost.reproduce = ({ view, subject }) => {
     const { scenarios, settings } = view.subjects[subject];
     const places = scenarios.flatMap((row) => settings.map((column) => [row, column]));

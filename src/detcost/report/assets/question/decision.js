@@ -28,6 +28,7 @@
       best,
       candidates,
       commands: detcost.commands(question, subject),
+      locate: best === null ? detcost.toLocate(question, subject) : [],
       snippets: best === null ? null : (detcost.own(view.snippets, best) ?? null),
       ...view.sources[subject.source],
     };
