@@ -21,6 +21,8 @@ from paths import USER_SCENARIOS
 pytestmark = pytest.mark.tensorflow
 
 QUICK = profiles.PROFILES["quick"]
+#: Where costs alone are read: few calls beside the blocks. A step that spins need not settle.
+COSTS = {"calls": 2, "processes": 1, "pythons": 1, "perturbed": 0, "settle_seconds": 0.002}
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_real_a_a_comparisons_cover_1_beside_a_busy_process(factory, cpu_burner)
     """Twenty real runs must not show a coverage outside [90 %, 99 %]."""
     runs = 20
     covered = sum(
-        bool(run(factory, "one_millisecond", seed=seed).aa_arm.ratio().holds(1.0))
+        bool(run(factory, "one_millisecond", seed=seed, **COSTS).aa_arm.ratio().holds(1.0))
         for seed in range(runs)
     )
     interval = binomtest(covered, runs).proportion_ci(0.95)
@@ -60,7 +62,8 @@ def test_the_interval_covers_a_step_that_costs_half_more(factory):
     The width depends on other work of the machine. Tests with fake workers check the width.
     """
     runs = [
-        run(factory, "costs_half_more", parse("op_determinism"), seed=seed) for seed in range(3)
+        run(factory, "costs_half_more", parse("op_determinism"), seed=seed, **COSTS)
+        for seed in range(3)
     ]
     costs = [experiment.arms[1].cost() for experiment in runs]
     covered = sum(cost.low <= 1.5 <= cost.high for cost in costs)
@@ -73,29 +76,43 @@ def test_the_interval_covers_a_step_that_costs_half_more(factory):
 )
 def test_a_real_worker_counts_flips_of_one_bit_at_their_rate(factory, name, probability):
     """There are 300 repeats, as in the standard profile. One run in a thousand may miss."""
-    arm: Arm = run(factory, name, looks=(5,), rounds=1, calls=61).arms[0]
+    arm: Arm = run(factory, name, looks=(5,), rounds=1, calls=61, perturbed=0).arms[0]
     counted = arm.divergence()["repeat"]
     assert counted.trials == 300
     assert binomtest(counted.divergent, counted.trials, probability).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("scope", ["threads", "execution"])
 @pytest.mark.parametrize(
-    ("name", "probability"),
-    [("starts_0", 0.0), ("starts_1", 0.01), ("starts_20", 0.2), ("starts_100", 1.0)],
+    ("scope", "name", "probability", "trials"),
+    [
+        ("threads", "starts_0", 0.0, 12),
+        ("threads", "starts_1", 0.01, 48),
+        ("threads", "starts_20", 0.2, 48),
+        ("threads", "starts_100", 1.0, 12),
+        ("execution", "starts_0", 0.0, 12),
+        ("execution", "starts_20", 0.2, 48),
+        ("execution", "starts_100", 1.0, 12),
+    ],
 )
-def test_real_trials_of_a_scope_count_flips_at_their_rate(factory, scope, name, probability):
-    """The first output of fresh processes has a flipped bit. One run in a thousand may miss."""
+def test_real_trials_of_a_scope_count_flips_at_their_rate(
+    factory, scope, name, probability, trials
+):
+    """The first output of fresh processes has a flipped bit. One run in a thousand may miss.
+
+    With a probability of 0 or 1 a single wrong trial shows, so few are enough.
+    """
     variants_of = variants(cpu_flags=(), fixed_execution=False)
     experiment = run(
         *(factory, name),
         scopes={scope: variants_of[scope]},
         looks=(1,),
         rounds=1,
-        trials=48,
+        calls=2,
+        processes=1,
+        trials=trials,
     )
     counted = experiment.arms[0].divergence()[scope]
-    assert counted.trials == 48
+    assert counted.trials == trials
     # If the reference has the flip, processes without the flip differ.
     if 0 < probability < 1 and experiment.arms[0].sequences.reference[0] != digest_without_flip(
         factory
