@@ -10,7 +10,14 @@ from typing import Annotated
 
 import typer
 
-from detcost.cli import compare_command, completion, init_command, measure_command, options
+from detcost.cli import (
+    compare_command,
+    completion,
+    init_command,
+    locate_command,
+    measure_command,
+    options,
+)
 from detcost.cli.console import (
     err,
     out,
@@ -30,6 +37,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 app.command(cls=Command)(measure_command.measure)
 app.command(cls=Command)(init_command.init)
 app.command(cls=Command)(compare_command.compare)
+app.command(cls=Command)(locate_command.locate)
 
 
 def _print_version(wanted: bool) -> None:
@@ -66,6 +74,7 @@ def show(
     """Show the newest evidence of every cell."""
     from detcost.evidence import reading
     from detcost.tables import choice_tables, evidence_tables, readme
+    from detcost.tables.text import plain
 
     newest = reading.latest(read_evidence(results))
     if not newest:
@@ -77,7 +86,7 @@ def show(
     else:
         print_tables(newest)
         for line in choice_tables.to_locate(evidence_tables.operations_to_find(newest)):
-            out.print(line, markup=False, soft_wrap=True)
+            out.print(plain(line), soft_wrap=True)
 
 
 @app.command(cls=Command)

@@ -131,7 +131,7 @@ Steps = Annotated[
 Out = Annotated[Path, typer.Option("--out", help="File to append evidence to.")]
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     """Return the seconds of a time such as ``90s``, ``2m`` or ``1.5h``."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
@@ -147,7 +147,7 @@ def _seconds(text: str) -> float:
 Time = Annotated[
     float | None,
     typer.Option(
-        "--time", parser=_seconds, metavar="TIME", help="For all of it, such as 90s or 2m."
+        "--time", parser=seconds, metavar="TIME", help="For all of it, such as 90s or 2m."
     ),
 ]
 ReportTo = Annotated[

@@ -196,6 +196,23 @@ def write(recording: Recording, path: Path) -> None:
         file.write(_MAGIC + packed)
 
 
+def check(path: Path) -> None:
+    """Refuse a place that holds something else than a recording, before any work.
+
+    Raises
+    ------
+    UsageError
+        If it is a folder, or a file that no recording begins like.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path}: a folder; name a file, such as {path / f'mine{SUFFIX}'}")
+    if not path.exists():
+        return
+    with open(path, "rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise UsageError(f"{path}: holds something else than a recording; name another file")
+
+
 def read(path: Path) -> Recording:
     """Read a recording.
 

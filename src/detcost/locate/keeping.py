@@ -29,13 +29,25 @@ _LONGEST = 80
 _decode = msgspec.json.Decoder(Location).decode
 
 
+def name_of(*words: str) -> str:
+    """Return a name for a file or a folder, without the characters that a path gives a meaning."""
+    return re.sub(r"[^\w=+-]+", "-", "-".join(words)).strip("-")[:_LONGEST]
+
+
 def path_of(location: Location, folder: Path) -> Path:
     """Return the file for a location: one for each cell and scope."""
     usual = ("", "default", "CPU:0", "medium", "float32", "")
     words = (*_cell(location), location.scope)
     shown = [word for word, left_out in zip(words, usual, strict=True) if word != left_out]
-    name = re.sub(r"[^\w=+-]+", "-", "-".join(shown)).strip("-")
-    return folder / f"{name[:_LONGEST]}{SUFFIX}"
+    return folder / f"{name_of(*shown)}{SUFFIX}"
+
+
+def dated(location: Location) -> Location:
+    """Return the location with the time of now, if it has none."""
+    if location.located_at:
+        return location
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return msgspec.structs.replace(location, located_at=now)
 
 
 def write(location: Location, folder: Path) -> Path:
@@ -46,9 +58,7 @@ def write(location: Location, folder: Path) -> Path:
     UsageError
         If the folder or the file cannot be written.
     """
-    if not location.located_at:
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        location = msgspec.structs.replace(location, located_at=now)
+    location = dated(location)
     path = path_of(location, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
