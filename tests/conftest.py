@@ -48,20 +48,24 @@ def factory() -> Iterator[ForkWorkerFactory]:
     ForkWorkerFactory.close(workers)
 
 
-@pytest.fixture
-def shared_workers(factory: ForkWorkerFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the commands and functions that a test calls use these workers too."""
-    for module in ("experiment.preparation", "claims.measuring", "cli.listing"):
-        monkeypatch.setattr(f"detcost.{module}.start_workers", lambda seed=42: factory)
+@pytest.fixture(scope="module")
+def shared_workers(factory: ForkWorkerFactory) -> Iterator[None]:
+    """Let the commands and functions that a module calls use these workers too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("experiment.preparation", "claims.measuring", "cli.listing"):
+            patch.setattr(f"detcost.{module}.start_workers", lambda seed=42: factory)
+        yield
 
 
-@pytest.fixture
-def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def brief() -> Iterator[None]:
     """Let the profile quick, and every plan that fits a time, measure as little as they can."""
     little = {"looks": (2,), "rounds": 1, "calls": 5, "pythons": 1, "processes": 2, "trials": 1}
     quick = msgspec.structs.replace(PROFILES["quick"], **little, perturbed=1)
-    monkeypatch.setitem(PROFILES, "quick", quick)
-    monkeypatch.setattr("detcost.experiment.planning._STEPS", ((2, 1, 3, 2, 1),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROFILES, "quick", quick)
+        patch.setattr("detcost.experiment.planning._STEPS", ((2, 1, 3, 2, 1),))
+        yield
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from detcost.cli import main
 from detcost.evidence import reading
 from detcost.evidence.schema import Evidence
 from detcost.experiment.profiles import Profile
@@ -79,12 +81,27 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+def run_here(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of detcost in this process, whose workers it uses."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", shlex.split(command))
+        try:
+            main.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+    return subprocess.CompletedProcess(command, code, printed.getvalue(), "")
+
+
 @pytest.fixture(scope="module")
-def outputs(folder: Path) -> dict[str, str]:
+def outputs(folder: Path, shared_workers: None, brief: None) -> dict[str, str]:
     """What each command of the README printed, run one after another."""
     printed = {}
     for command in commands():
-        done = run(command, folder)
+        start = run_here if command.startswith("detcost") else run
+        done = start(command, folder)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         printed[command] = done.stdout
     return printed

@@ -622,7 +622,7 @@ def test_a_failed_cell_is_exit_code_1_and_loses_no_other(bad):
 
 
 @pytest.mark.tensorflow
-def test_the_devices_here_are_listed(detcost, shared_workers):
+def test_the_devices_here_are_listed(detcost):
     code, out, _ = detcost("list", "devices")
     assert code == 0
     assert " CPU:0 " in out
