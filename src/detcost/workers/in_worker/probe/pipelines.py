@@ -11,8 +11,9 @@ itself iterates. In one pass they see what each transformation took and what it 
 iterator's elements are numbered as they pass, so that several iterators of one data set are told
 apart, also those that run at once.
 
-What the taps change: TensorFlow does not fuse neighbours such as ``map`` and ``batch``, and each
-element takes about 30 µs more. The rate of the program without a probe shows whether it matters.
+What the taps change: TensorFlow does not fuse neighbours such as ``map`` and ``batch``. For each
+transformation, an element takes about 30 µs more, and the start of an iterator about 20 ms. The
+rate of the program without a probe shows whether it matters.
 """
 
 from __future__ import annotations

@@ -71,8 +71,9 @@ def tap(variant: Any, spec: Any, number: int, arguments: Any) -> Any:
         lambda *values: _passed(spec, *values),
         [_SCALAR, _SCALAR, *flat, _SCALAR, _SCALAR],
     )
-    ending = _function("end", _ended, [_SCALAR, _SCALAR, _SCALAR])
-    absent = _function(f"absent {spec}", lambda _: [_any_value(each) for each in flat], [_SCALAR])
+    ending = _function(
+        f"end {spec}", lambda *values: _ended(flat, *values), [_SCALAR, _SCALAR, _SCALAR]
+    )
     with _beside(variant):
         told = [_int64(number), arguments]
         passed = tf.raw_ops.ScanDataset(
@@ -87,14 +88,11 @@ def tap(variant: Any, spec: Any, number: int, arguments: Any) -> Any:
         once = tf.raw_ops.RangeDataset(
             start=_int64(0), stop=_int64(1), step=_int64(1), **_ONE_NUMBER
         )
-        never = tf.raw_ops.FilterDataset(
-            input_dataset=once, other_arguments=told, predicate=ending, **_ONE_NUMBER
-        )
-        alike = tf.raw_ops.MapDataset(
-            input_dataset=never, other_arguments=[], f=absent, **of_elements
+        never = tf.raw_ops.FlatMapDataset(
+            input_dataset=once, other_arguments=told, f=ending, **of_elements
         )
         empty = tf.raw_ops.AssertCardinalityDataset(
-            input_dataset=alike, cardinality=_int64(0), **of_elements
+            input_dataset=never, cardinality=_int64(0), **of_elements
         )
         return tf.raw_ops.ConcatenateDataset(
             input_dataset=passed, another_dataset=empty, **of_elements
@@ -103,10 +101,12 @@ def tap(variant: Any, spec: Any, number: int, arguments: Any) -> Any:
 
 def digest(tensors: Sequence[Any]) -> Any:
     """Return one digest of the bytes and shapes of tensors: a scalar of type int64."""
-    parts = [digesting.fingerprint(part) for each in tensors for part in (each, tf.shape(each))]
+    shapes = [tf.shape(each) for each in tensors if not each.shape.is_fully_defined()]
+    parts = [digesting.fingerprint(each) for each in (*tensors, *shapes)]
     if not parts:
         return _int64(0)
-    return tf.bitcast(digesting.fingerprint(tf.concat(parts, axis=0))[0], tf.int64)
+    whole = digesting.fingerprint(tf.concat(parts, axis=0)) if len(parts) > 1 else parts[0]
+    return tf.bitcast(tf.reshape(whole, [8]), tf.int64)
 
 
 def has_digest(spec: Any, replays: bool) -> bool:
@@ -180,9 +180,19 @@ def _passed(spec: Any, iterator: Any, ordinal: Any, *values: Any) -> list[Any]:
     return [iterator, ordinal + 1, *map(tf.identity, components)]
 
 
-def _ended(_: Any, number: Any, arguments: Any) -> Any:
+def _ended(flat: Sequence[Any], _: Any, number: Any, arguments: Any) -> Any:
+    """Report an end, and return a data set without elements."""
     _send([number, _int64(END), _int64(END), _int64(0), arguments], _int64(0))
-    return tf.constant(False)
+    some = tf.raw_ops.TensorDataset(
+        components=[_any_value(each) for each in flat],
+        output_shapes=[each.shape for each in flat],
+    )
+    return tf.raw_ops.TakeDataset(
+        input_dataset=some,
+        count=_int64(0),
+        output_types=[each.dtype for each in flat],
+        output_shapes=[each.shape for each in flat],
+    )
 
 
 def _send(message: Sequence[Any], count: Any) -> None:
