@@ -1,17 +1,22 @@
-"""Plain TensorFlow programs for the tests of cures in the documents, run in fresh Pythons.
+"""Plain TensorFlow programs for the tests of cures in the documents, each run in a new process.
 
 A program prints digests of its outputs by name. A test compares the digests within one run of
-the program, or between runs.
+the program, or between runs. The programs about seeds run in fresh Pythons. The others run in forks
+of one Python, so that TensorFlow is imported once.
 """
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 
 Shown = dict[str, list[str]]
 
@@ -328,33 +333,56 @@ repeat_all([convolution, bias, total], ", op determinism")
 """
 
 _PROCESSES = ThreadPoolExecutor(2)
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tensorflow", "keras._tf_keras.keras"])
 
 
 def runs(program: str, *arguments: int, times: int = 2, **environment: str) -> list[Shown]:
-    """Return the outputs of a program in several Pythons. Tests share these runs."""
+    """Return the outputs of a program in several processes. Tests share these runs."""
     started = [start(program, *arguments, number=i, **environment) for i in range(times)]
     return [run.result() for run in started]
 
 
 @cache
 def start(program: str, *arguments: int, number: int = 0, **environment: str) -> Future[Shown]:
-    """Start a program in a fresh Python. ``number`` distinguishes several runs."""
-    return _PROCESSES.submit(_run, program, arguments, environment)
+    """Start a program in a process of its own. ``number`` distinguishes several runs."""
+    return _PROCESSES.submit(_run, program, arguments, {**environment, "CUDA_VISIBLE_DEVICES": ""})
 
 
 def _run(program: str, arguments: tuple[int, ...], environment: dict[str, str]) -> Shown:
-    command = [sys.executable, "-c", BEGIN + program, *map(str, arguments)]
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    run = _in_a_fresh_python if program == SEEDS else _in_a_fork
+    shown: Shown = defaultdict(list)
+    for line in run(BEGIN + program, [str(word) for word in arguments], environment).splitlines():
+        name, digest = line.split("\t")
+        shown[name].append(digest)
+    return dict(shown)
+
+
+def _in_a_fresh_python(program: str, words: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(
-        command,
-        env={**os.environ, **quiet, **environment},
+        [sys.executable, "-c", program, *words],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    shown: Shown = defaultdict(list)
-    for line in done.stdout.splitlines():
-        name, digest = line.split("\t")
-        shown[name].append(digest)
-    return dict(shown)
+    return done.stdout
+
+
+def _in_a_fork(program: str, words: list[str], environment: dict[str, str]) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "printed")
+        fork = _FORKS.Process(target=_execute, args=(program, words, environment, path))
+        fork.start()
+        fork.join()
+        assert fork.exitcode == 0
+        return path.read_text()
+
+
+def _execute(program: str, words: list[str], environment: dict[str, str], path: Path) -> None:
+    """Run a program, in a process that has imported TensorFlow and run no op."""
+    os.environ.update(environment)
+    sys.argv[1:] = words
+    with path.open("w") as printed, contextlib.redirect_stdout(printed):
+        exec(program, {})
