@@ -7,6 +7,7 @@ graphs, ``Stage`` hands the digests of one execution out, in any thread and any 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -15,6 +16,27 @@ import tensorflow as tf
 PREFIX = "detcost_probe"
 _STAGED = (tf.int32, tf.uint8)
 _CPU = "/device:CPU:0"
+
+
+class _Own:
+    """Whether the operations that run now are the probe's own."""
+
+    running = False
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Run eager operations of the probe's own, which no probe watches."""
+    outside, _Own.running = _Own.running, True
+    try:
+        yield
+    finally:
+        _Own.running = outside
+
+
+def are_unseen() -> bool:
+    """Return whether the operations that run now are the probe's own."""
+    return _Own.running
 
 
 def has_digest(tensor: Any) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,22 +52,12 @@ class EagerProbe:
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._made: set[int] = set()
         self._contents: dict[int, bytes] = {}
-        self._paused = False
 
     def watch(self) -> None:
         """Watch this thread from now on."""
         from tensorflow.python.framework import op_callbacks  # no public interface
 
         op_callbacks.add_op_callback(self._on_op)
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Run operations of the probe's own."""
-        outside, self._paused = self._paused, True
-        try:
-            yield
-        finally:
-            self._paused = outside
 
     def _on_op(
         self,
@@ -79,9 +68,9 @@ class EagerProbe:
         op_name: Any = None,
         graph: Any = None,
     ) -> None:
-        if graph is not None or self._paused:
+        if graph is not None or digesting.are_unseen():
             return
-        with self.paused(), tf.init_scope():
+        with digesting.unseen(), tf.init_scope():
             self._record(tf.compat.as_str(kind), inputs, attributes, outputs)
 
     def _record(

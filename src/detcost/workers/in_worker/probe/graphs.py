@@ -19,6 +19,7 @@ import tensorflow as tf
 from detcost.evidence.recording import Graph, Operation
 from detcost.workers.contract import Watched
 from detcost.workers.in_worker.probe import digesting, taps, variables
+from detcost.workers.in_worker.probe.columns import Columns
 from detcost.workers.in_worker.probe.describing import described
 
 #: Operations whose output is their input.
@@ -134,10 +135,7 @@ class GraphProbe:
         returned = tuple(columns.of(tensor) for tensor in graph.outputs)
         if columns.digests:
             frame = digesting.hand_out(number, columns.digests)
-            graph.control_outputs.append(frame)
-            if _condition(graph):  # of which TensorFlow runs only what its output needs
-                with tf.control_dependencies([frame]):
-                    graph.outputs[0] = tf.identity(graph.outputs[0])
+            _attach(graph, frame, columns.writes)
         return Graph(
             name,
             "function",
@@ -167,6 +165,7 @@ class GraphProbe:
             before, later = ([], []) if inner else variables.contents(op)
             reads += [columns.add_digest(digesting.fingerprint(value)) for value in before]
             gives += [columns.add_digest(digesting.fingerprint(value)) for value in later]
+            columns.writes = columns.writes or bool(later)
             if op.type == "ReadVariableOp":  # what it reads is what it gives
                 reads = list(gives)
             stateful = stateful and not before  # its state is among its inputs then
@@ -177,81 +176,6 @@ class GraphProbe:
     def is_compiled(self, name: str) -> bool:
         """Return whether XLA compiles a graph."""
         return any(graph.name == name and graph.compiled for graph in self.graphs)
-
-
-class Columns:
-    """The digests of one graph, by tensor."""
-
-    def __init__(self) -> None:
-        self.digests: list[Any] = []
-        self._columns: dict[Any, int] = {}
-        self._makers: dict[Any, int] = {}
-
-    def add(self, tensor: Any) -> int:
-        """Add the digest of a tensor; a constant's digest is a constant."""
-        column = self._columns[tensor.ref()] = self.add_digest(_digest(tensor))
-        return column
-
-    def add_digest(self, digest: Any) -> int:
-        """Add a column."""
-        self.digests.append(digest)
-        return len(self.digests) - 1
-
-    def alias(self, op: Any) -> None:
-        """Let each output of an operation have the column of its input."""
-        for given, taken in zip(op.outputs, op.inputs, strict=True):
-            for known in (self._columns, self._makers):
-                if taken.ref() in known:
-                    known[given.ref()] = known[taken.ref()]
-
-    def made(self, tensor: Any, operation: int) -> None:
-        """Note which operation made a tensor."""
-        self._makers[tensor.ref()] = operation
-
-    def of(self, tensor: Any) -> int:
-        """Return the column of a tensor, or -1."""
-        return self._columns.get(tensor.ref(), -1)
-
-    def maker(self, tensor: Any) -> int:
-        """Return the operation that made a tensor, or -1."""
-        return self._makers.get(tensor.ref(), -1)
-
-
-def _condition(graph: Any) -> list[Any]:
-    """Return what the output of a loop's condition needs, in order; nothing for other graphs.
-
-    A condition that waits for digests of everything it is given would keep the iterations of a
-    loop from running at once.
-    """
-    from tensorflow.python.ops.control_flow_v2_func_graphs import WhileCondFuncGraph
-
-    if not isinstance(graph, WhileCondFuncGraph):
-        return []
-    needed, waiting = set(), [graph.outputs[0].op]
-    while waiting:
-        op = waiting.pop()
-        if op not in needed:
-            needed.add(op)
-            waiting += [tensor.op for tensor in op.inputs]
-    return [op for op in graph.get_operations() if op in needed]
-
-
-def _keep_frames() -> None:
-    """Let loops and branches be stateful: of others, TensorFlow drops what gives no output."""
-    from tensorflow.python.ops import gen_functional_ops
-
-    gen_functional_ops.stateless_if = gen_functional_ops._if
-    gen_functional_ops.stateless_while = gen_functional_ops._while
-    gen_functional_ops.stateless_case = gen_functional_ops.case
-
-
-def _digest(tensor: Any) -> Any:
-    if tensor.op.type != "Const":
-        return digesting.fingerprint(tensor)
-    value = tf.make_ndarray(tensor.op.get_attr("value"))
-    with tf.init_scope():
-        digest = digesting.fingerprint(tf.constant(value, tensor.dtype)).numpy()
-    return tf.constant(digest)
 
 
 def undecorated(function: str) -> str:
