@@ -18,8 +18,8 @@ import tensorflow as tf
 
 from detcost.evidence.recording import Graph, Operation
 from detcost.workers.contract import Watched
-from detcost.workers.in_worker.probe import digesting, taps, variables
-from detcost.workers.in_worker.probe.columns import Columns
+from detcost.workers.in_worker.probe import attaching, digesting, taps, variables
+from detcost.workers.in_worker.probe.columns import GraphColumns
 from detcost.workers.in_worker.probe.describing import described
 
 #: Operations whose output is their input.
@@ -89,7 +89,7 @@ class GraphProbe:
 
         atomic_function.from_func_graph = made
         tracing_compilation._create_concrete_function = traced
-        _keep_frames()
+        attaching.keep_frames()
 
     def _instrument(self, function: str, graph: Any, compiled: bool) -> None:
         """Give a graph its digests, once: later additions only keep values for gradients."""
@@ -116,8 +116,8 @@ class GraphProbe:
 
     def _digested(self, graph: Any, name: str, number: int) -> Graph:
         """Add the digests to a graph, and describe it."""
-        columns = Columns()
-        made = _condition(graph) or graph.get_operations()
+        columns = GraphColumns()
+        made = attaching.condition(graph) or graph.get_operations()
         made = [op for op in made if not op.name.startswith(taps.SCOPE)]
         arguments = {tensor.op for tensor in graph.inputs}
         watches = self._watched.operations
@@ -135,7 +135,7 @@ class GraphProbe:
         returned = tuple(columns.of(tensor) for tensor in graph.outputs)
         if columns.digests:
             frame = digesting.hand_out(number, columns.digests)
-            _attach(graph, frame, columns.writes)
+            attaching.attach(graph, frame, columns.writes)
         return Graph(
             name,
             "function",
@@ -146,7 +146,7 @@ class GraphProbe:
         )
 
     def _operation(
-        self, op: Any, columns: Columns, index: int, is_watched: bool, is_argument: bool
+        self, op: Any, columns: GraphColumns, index: int, is_watched: bool, is_argument: bool
     ) -> Operation:
         """Add the digests of one operation, and describe it."""
         reads = [column for column in map(columns.of, op.inputs) if column >= 0]
