@@ -121,7 +121,7 @@ def _culprit(location: Location, culprit: Culprit) -> CulpritText:
 
 def _culprit_facts(culprit: Culprit) -> Iterator[tuple[str, list[str]]]:
     named = f" named {culprit.name}" if culprit.name != culprit.type else ""
-    inside = f" in {culprit.graph}" if culprit.graph else ""
+    inside = f" in {culprit.graph}" if culprit.graph and culprit.name not in culprit.graph else ""
     on = f" on {culprit.device}" if culprit.device else ""
     kind = "value" if culprit.kind == "python" else culprit.kind
     yield kind, [f"{culprit.type}{named}{inside}{on}"]
@@ -129,13 +129,20 @@ def _culprit_facts(culprit: Culprit) -> Iterator[tuple[str, list[str]]]:
         yield "takes", [", ".join(culprit.inputs)]
     if culprit.outputs:
         yield "gives", [", ".join(culprit.outputs)]
-    yield "source", list(culprit.place) or ["no line of yours: a library made it"]
+    yield (
+        "source",
+        list(culprit.place) or [_NO_LINE.get(kind, "no line of yours: a library made it")],
+    )
     yield "first seen", [_when(culprit)]
     if culprit.consequences:
         passed = plural(culprit.consequences, "other operation")
         yield "consequences", [f"{passed} differed only with unequal inputs: not to blame"]
     if culprit.proof:
         yield "alone", list(_proof(culprit.proof))
+
+
+#: Why a culprit has no line in the user's files.
+_NO_LINE = {"value": "made before the step ran, such as at the top level of a file"}
 
 
 def _when(culprit: Culprit) -> str:
@@ -181,7 +188,8 @@ def _path(culprit: Culprit) -> Iterator[str]:
 
 def _hop(hop: Hop, graph: str) -> str:
     at = f" at {line(hop.place)}" if hop.place else f" {hop.name}"
-    return f"{hop.type}{at}{f' in {graph}' if graph else ''}"
+    # The graph of an eager operation is the operation itself.
+    return f"{hop.type}{at}{f' in {graph}' if graph and hop.name not in graph else ''}"
 
 
 def _best_first(remedy: Remedy) -> tuple[bool, bool, float]:
