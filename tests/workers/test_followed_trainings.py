@@ -10,7 +10,6 @@ from detcost.experiment.arm import Arm
 from detcost.experiment.following import Follower, FollowingPlan
 from detcost.settings import grammar
 from detcost.workers.contract import UNPERTURBED, Cell, Conditions
-from detcost.workers.launch import ForkWorkerFactory
 from paths import PROGRAMS
 
 pytestmark = pytest.mark.tensorflow
@@ -19,13 +18,6 @@ FOLLOWERS = (
     Follower("process", UNPERTURBED),
     Follower("threads", Conditions("1", pool_size=1)),
 )
-
-
-@pytest.fixture(scope="module")
-def factory():
-    factory = ForkWorkerFactory()
-    yield factory
-    factory.close()
 
 
 def follow(factory, name: str) -> list[FollowedProcess]:

@@ -9,7 +9,6 @@ from detcost.experiment.redrawing import find_repeated_draws
 from detcost.experiment.sequences import CallDigests
 from detcost.settings import grammar
 from detcost.workers.contract import Cell
-from detcost.workers.launch import start_workers
 from paths import PROGRAMS
 
 pytestmark = pytest.mark.tensorflow
@@ -24,13 +23,6 @@ OTHERS = (
     *("draws_that_do_not_matter", "whole_training", "reseeded_on_purpose"),
     *("reset_on_purpose", "weights_at_random"),
 )
-
-
-@pytest.fixture(scope="module")
-def factory():
-    factory = start_workers(1)
-    yield factory
-    factory.close()
 
 
 @pytest.mark.parametrize("name", [*REPEATS, *OTHERS])
