@@ -120,6 +120,12 @@ def test_requirements_keep_the_numpy_of_tensorflow_2_16(package):
     assert all(requirement.specifier.contains("1.26.4") for requirement in applies)
 
 
+def test_the_command_is_installed():
+    """Tests of commands run them in this process, or by the module."""
+    command = [Path(sys.executable).parent / "detcost", "--version"]
+    assert subprocess.check_output(command, text=True).startswith("detcost ")
+
+
 def test_the_package_is_marked_as_typed():
     assert (Path(detcost.__file__).parent / "py.typed").exists()
 
