@@ -121,7 +121,7 @@ def _culprit(location: Location, culprit: Culprit) -> CulpritText:
 
 def _culprit_facts(culprit: Culprit) -> Iterator[tuple[str, list[str]]]:
     named = f" named {culprit.name}" if culprit.name != culprit.type else ""
-    inside = f" in {culprit.graph}" if culprit.graph and culprit.name not in culprit.graph else ""
+    inside = _inside(culprit.graph, culprit.name, next(iter(culprit.place), ""))
     on = f" on {culprit.device}" if culprit.device else ""
     kind = "value" if culprit.kind == "python" else culprit.kind
     yield kind, [f"{culprit.type}{named}{inside}{on}"]
@@ -188,8 +188,13 @@ def _path(culprit: Culprit) -> Iterator[str]:
 
 def _hop(hop: Hop, graph: str) -> str:
     at = f" at {line(hop.place)}" if hop.place else f" {hop.name}"
-    # The graph of an eager operation is the operation itself.
-    return f"{hop.type}{at}{f' in {graph}' if graph and hop.name not in graph else ''}"
+    return f"{hop.type}{at}{_inside(graph, hop.name, hop.place)}"
+
+
+def _inside(graph: str, name: str, place: str) -> str:
+    """Write the graph of an operation. Those of eager code and pipelines have its own name."""
+    own = name in graph or (place and line(place) in graph)
+    return f" in {graph}" if graph and not own else ""
 
 
 def _best_first(remedy: Remedy) -> tuple[bool, bool, float]:
