@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from detcost.adapters import callable as callable
-    from detcost.adapters import dataset, saved_model
+    from detcost.adapters import dataset, replay, saved_model
     from detcost.adapters import keras as keras
     from detcost.api import Measurement, choose, measure
     from detcost.choosing.answers import Choice
@@ -34,6 +34,7 @@ _PUBLIC = {
     "keras": "detcost.adapters",
     "measure": "detcost.api",
     "read": "detcost.evidence.reading",
+    "replay": "detcost.adapters",
     "saved_model": "detcost.adapters",
     "scenario": "detcost.scenarios.registry",
 }
@@ -48,6 +49,7 @@ __all__ = [
     "dataset",
     "measure",
     "read",
+    "replay",
     "saved_model",
     "scenario",
 ]

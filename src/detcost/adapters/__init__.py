@@ -6,5 +6,6 @@ The program itself needs no knowledge of detcost. It is built once in every work
 
 from detcost.adapters import keras
 from detcost.adapters.programs import callable, dataset, saved_model
+from detcost.adapters.replaying import replay
 
-__all__ = ["callable", "dataset", "keras", "saved_model"]
+__all__ = ["callable", "dataset", "keras", "replay", "saved_model"]

@@ -71,7 +71,7 @@ class Bench:
 
     def tensor(self, values: ArrayLike) -> Any:
         """Return a tensor of ``dtype`` with these numbers, rounded to the cell's type."""
-        return tf.cast(tf.cast(self._placed(values), self._rounded_to), self.dtype)
+        return tf.cast(tf.cast(self.placed(values), self._rounded_to), self.dtype)
 
     def normal(self, shape: Sequence[int], scale: float = 1.0) -> Any:
         """Return a tensor of ``dtype``, normal with mean 0 and standard deviation ``scale``."""
@@ -85,9 +85,9 @@ class Bench:
 
     def integers(self, shape: Sequence[int], high: int) -> NDArray[np.int32]:
         """Return a NumPy array of integers from 0 to ``high`` − 1."""
-        return self._placed(self._random.integers(0, high, size=shape, dtype=np.int32))
+        return self.placed(self._random.integers(0, high, size=shape, dtype=np.int32))
 
-    def _placed(self, values: ArrayLike) -> NDArray[Any]:
+    def placed(self, values: ArrayLike) -> NDArray[Any]:
         """Copy numbers to the trial's offset from a boundary of 64 bytes."""
         array = np.asarray(values)
         if not self._input_offset:

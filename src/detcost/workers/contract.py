@@ -14,10 +14,28 @@ from detcost.settings.grammar import Setting
 from detcost.settings.instruction_sets import Cap
 
 
+class Rewriting(msgspec.Struct, frozen=True):
+    """One operation of a program, computed in another way.
+
+    Attributes
+    ----------
+    graph, operation
+        The names of the operation's graph and its own, as in a
+        :mod:`recording <detcost.evidence.recording>`.
+    name
+        The other way; see :mod:`detcost.locate.rewritings`.
+    """
+
+    graph: str
+    operation: str
+    name: str
+
+
 class Cell(msgspec.Struct, frozen=True):
     """A scenario under a setting on a device.
 
-    ``scenario`` is a reference for :func:`detcost.scenarios.loading.load`.
+    ``scenario`` is a reference for :func:`detcost.scenarios.loading.load`. With a ``rewriting``,
+    one operation of the program is computed in another way.
     """
 
     scenario: str
@@ -26,6 +44,7 @@ class Cell(msgspec.Struct, frozen=True):
     size: str = "medium"
     dtype: str = "float32"
     seed: int = 42
+    rewriting: Rewriting | None = None
 
 
 Execution = Literal["eager", "graph", "xla"]
@@ -109,13 +128,18 @@ class Watched(msgspec.Struct, frozen=True):
     Attributes
     ----------
     operations
-        The watched operations, each as the name of its graph and its own name.
+        The watched operations of functions, each as the name of its graph and its own name. Eager
+        operations are always watched.
     capture
         The operation, watched too, whose inputs are kept to replay it, and the folder for them.
+    at
+        The call, and the execution in this call, whose inputs are kept, both from 1. ``None`` is
+        the first.
     """
 
     operations: frozenset[tuple[str, str]] | None = None
     capture: tuple[tuple[str, str], str] | None = None
+    at: tuple[int, int] | None = None
 
 
 class Usage(msgspec.Struct, frozen=True):
