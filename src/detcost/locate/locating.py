@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ from detcost.evidence.recording import Recording
 from detcost.experiment import preparation, profiles
 from detcost.experiment.preparation import AnyWorkerFactory
 from detcost.experiment.progress import Progress
+from detcost.experiment.records import public_name
 from detcost.experiment.request import Request
 from detcost.host import machine
-from detcost.locate import bisection, origins, proof, remedies
+from detcost.locate import bisection, origins
 from detcost.locate.runs import Runs, Seen, against
 from detcost.locate.schema import Culprit, Location
 from detcost.settings import grammar
@@ -109,8 +110,7 @@ def locate(
         seed=seed,
     )
     chosen = grammar.parse_all([setting])[0]
-    settings = [chosen, *(remedies.settings_to_try() if cure else [])]
-    with preparation.workers(request, settings, factory) as workers:
+    with preparation.workers(request, [chosen], factory) as workers:
         info = preparation.describe(workers, request.scenarios[0])
         cell = Cell(info.reference, chosen, device, size, dtype or info.dtypes[0], seed)
         _refuse_inapplicable(info, cell, workers)
@@ -179,7 +179,7 @@ class Search:
         ours = self._described(self._runs.record(len(theirs.outputs)))
         seen = Seen(self.scope, recordings=[theirs, ours])
         rate = against(theirs, ours)
-        culprits = origins.find(seen.recordings).culprits if rate.divergent else []
+        culprits = origins.find(seen.recordings).culprits if rate.divergent else ()
         return msgspec.structs.replace(
             self._location(seen, culprits),
             probed=rate,
@@ -191,37 +191,16 @@ class Search:
         """Search by runs of this machine."""
         plain = self._search_plain()
         probed, method = self._search_probed(), "all"
-        culprits: list[Culprit] = []
+        culprits: Sequence[Culprit] = ()
         if probed.rate.divergent:
-            culprits = list(origins.find(probed.recordings).culprits)
+            culprits = origins.find(probed.recordings).culprits
         elif plain.rate.divergent:
             self._report("the probe hides the divergence: watching sets of outputs")
             method = "sets"
             end = self._began + 2 * self.seconds
             culprits, probed = bisection.search(self._runs, probed, self._calls, end)
-        if prove:
-            culprits = [
-                self._proved(culprit, replays, number, cure, kept) if number < _PROVED else culprit
-                for number, culprit in enumerate(culprits)
-            ]
         location = self._location(probed, culprits)
         return msgspec.structs.replace(location, unprobed=plain.rate, method=method)
-
-    def _proved(
-        self, culprit: Culprit, replays: Path, number: int, cure: bool, kept: bool
-    ) -> Culprit:
-        folder = replays / f"{number + 1}-{culprit.type}"
-        self._report(f"replaying {culprit.type} alone")
-        proved = proof.prove(culprit, self._runs, folder)
-        culprit = msgspec.structs.replace(culprit, proof=proved)
-        if cure:
-            self._report(f"trying remedies for {culprit.type}")
-            tried = remedies.try_remedies(culprit, self._runs, folder, self._report)
-            culprit = msgspec.structs.replace(culprit, remedies=tuple(tried))
-        if not kept:
-            proved = msgspec.structs.replace(proved, folder=None)
-            culprit = msgspec.structs.replace(culprit, proof=proved)
-        return culprit
 
     def _search_plain(self) -> Seen:
         """Run without the probe; fit the number of calls to how long they take."""
@@ -270,14 +249,14 @@ class Search:
             if runs >= 3 and (enough or full or rate.trials >= _AT_MOST):
                 return
 
-    def _location(self, seen: Seen, culprits: list[Culprit]) -> Location:
+    def _location(self, seen: Seen, culprits: Sequence[Culprit]) -> Location:
         watched = {(graph.name, o.name) for r in seen.recordings for graph in r.graphs
                    for o in graph.operations if o.gives}  # fmt: skip
         unwatched = dict.fromkeys(reason for r in seen.recordings for reason in r.unprobed)
         if self._runs.unwatched:
             unwatched[self._runs.unwatched] = None
         return Location(
-            scenario=self.info.name,
+            scenario=public_name(self.info),
             setting=str(self.cell.setting),
             device=self.cell.device,
             size=self.cell.size,
@@ -298,7 +277,7 @@ class Search:
     def _described(self, recorded: Recording) -> Recording:
         return msgspec.structs.replace(
             recorded,
-            scenario=self.info.name,
+            scenario=public_name(self.info),
             processor=_machine(),
             versions=self._versions(),
         )
@@ -320,7 +299,8 @@ class Search:
 
 
 def _bytes(recorded: Recording) -> int:
-    return sum(len(frame.digests) for frame in recorded.frames)
+    frames = sum(len(frame.digests) for frame in recorded.frames)
+    return frames + sum(len(each.digests) for each in recorded.passes)
 
 
 def _machine() -> dict[str, str | None]:

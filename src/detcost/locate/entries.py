@@ -1,0 +1,188 @@
+"""Differences that no operation made: values from Python, and what ran in one run only.
+
+A step's Python values differ from call to call, as batches do. So they are compared between runs,
+call by call and in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from detcost.locate.conflicts import Conflict, Moment, deviation, keys, moment
+from detcost.locate.dataflow import Dataflow
+from detcost.locate.matching import ARGUMENT, PSEUDO, PYTHON, Executions
+
+
+def python_values(flow: Dataflow) -> list[Conflict]:
+    """Return the values from Python that differ between runs."""
+    return [
+        _compared(flow, operation, flow.program.gives[operation])
+        for operation, described in enumerate(flow.program.operations)
+        if described.type == PYTHON and _differs(flow, flow.program.gives[operation])
+    ]
+
+
+def outside_values(flow: Dataflow, run: int) -> list[Conflict]:
+    """Return what first comes in differing in a run, from where nothing was watched.
+
+    That is an argument of a graph whose caller is unknown, or the content of a variable.
+    """
+    found = [
+        _compared(flow, operation, columns)
+        for operation, columns in _unknown_origins(flow)
+        if flow.differs[run, list(columns)].any()
+    ]
+    moments = [(each.moments[run][1], each) for each in found if run in each.moments]
+    first = min((_order(when) for when, _ in moments), default=None)
+    return [each for when, each in moments if _order(when) == first]
+
+
+def other_counts(flow: Dataflow, run: int) -> list[Conflict]:
+    """Return what ran more often in one run than in the other, where this is seen first."""
+    if not flow.program.is_same:
+        return []
+    found = []
+    for executions in flow.program.executions:
+        compared = _counts(executions, run)
+        real = [n for n in executions.operations if flow.program.operations[n].type not in PSEUDO]
+        if compared and real:
+            graph = flow.program.graph_of[real[-1]]
+            callers = flow.program.callers.get(graph, [])
+            calls, moments = compared
+            number = callers[0] if callers else real[-1]
+            found.append(Conflict(number, *calls, moments[1].call, 1, {run: moments}))
+    return sorted(found, key=lambda each: _order(each.moments[run][1]))[:1]
+
+
+def is_consequence(flow: Dataflow, value: Conflict, origins: list[Conflict]) -> bool:
+    """Return whether Python may have computed a value from what an origin made differ.
+
+    It may have if a line before it gave something that differed, in all runs.
+    """
+    return bool(value.moments) and all(
+        any(
+            run in origin.moments and _is_seen_before(flow, origin, value, run)
+            for origin in origins
+        )
+        for run in value.moments
+    )
+
+
+def _is_seen_before(flow: Dataflow, origin: Conflict, value: Conflict, run: int) -> bool:
+    lines, others = (set(_lines(flow, each.operation)) for each in (origin, value))
+    if origin.moments[run][1].call > value.moments[run][1].call or lines & others:
+        return False
+    seen = _first_seen(flow, lines, origin, run)
+    later = _first_seen(flow, others, value, run)
+    if seen is None or later is None:
+        return False
+    if seen.kind == later.kind:
+        return seen.end < later.end
+    return seen.call < later.call
+
+
+def _lines(flow: Dataflow, operation: int) -> Iterator[int]:
+    """Give the lines of eager code that run an operation."""
+    seen: set[int] = set()
+    waiting = [operation]
+    while waiting:
+        each = waiting.pop()
+        if each not in seen:
+            seen.add(each)
+            waiting += flow.program.callers.get(flow.program.graph_of[each], [])
+            if flow.kind(each) == "eager" and each != operation:
+                yield each
+
+
+def _first_seen(flow: Dataflow, lines: set[int], conflict: Conflict, run: int) -> Moment | None:
+    """Return when a line first gave something that differs; without lines, the conflict's time."""
+    if not lines:
+        return conflict.moments[run][1]
+    found = [_deviation(flow, line, run) for line in lines]
+    return min((each for each in found if each), key=_order, default=None)
+
+
+def _deviation(flow: Dataflow, operation: int, run: int) -> Moment | None:
+    executions = flow.executions(operation)
+    if executions is None:
+        return None
+    found = deviation(executions, _places(executions, flow.program.gives[operation]), run)
+    return found.get(run) if found else None
+
+
+def _places(executions: Executions, columns: tuple[int, ...]) -> tuple[int, ...]:
+    """Return columns of the program as indices into those of executions of a whole graph."""
+    return tuple(column - int(executions.columns[0]) for column in columns)
+
+
+def _differs(flow: Dataflow, columns: tuple[int, ...]) -> bool:
+    return bool(flow.differs[:, list(columns)].any())
+
+
+def _unknown_origins(flow: Dataflow) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Give what comes from where nothing was watched, by who takes it, and its columns."""
+    program = flow.program
+    made = {column for gives in program.gives for column in gives}
+    for operation, described in enumerate(program.operations):
+        if described.type == ARGUMENT:
+            is_outer = not program.callers.get(program.graph_of[operation])
+            if is_outer and flow.kind(operation) == "function":
+                yield operation, program.gives[operation]
+        elif flow.kind(operation) != "pipeline":
+            contents = tuple(column for column in program.reads[operation] if column not in made)
+            if contents:
+                yield operation, contents
+
+
+def _compared(flow: Dataflow, operation: int, columns: tuple[int, ...]) -> Conflict:
+    """Compare values between runs, call by call and in order."""
+    executions = flow.executions(operation)
+    if executions is None:
+        return Conflict(operation, 0, 0, 0, 1, {})
+    places = tuple(np.flatnonzero(np.isin(executions.columns, columns)).tolist())
+    key = keys(executions.digests, [places])[:, 0]
+    divergent = trials = 0
+    moments: dict[int, tuple[int, Moment]] = {}
+    rows: list[int] = []
+    for run in executions.runs[1:]:
+        ours, theirs = _aligned(executions, run)
+        unequal = np.flatnonzero(key[ours] != key[theirs])
+        trials += len(ours)
+        divergent += len(unequal)
+        if len(unequal) and flow.differs[run, list(columns)].any():
+            rows.append(int(theirs[unequal[0]]))
+            moments[run] = run, moment(executions, rows[-1])
+    row = min(rows, key=lambda each: int(executions.call[each]), default=None)
+    where = (0, 1) if row is None else (int(executions.call[row]), int(executions.iteration[row]))
+    return Conflict(operation, divergent, trials, *where, moments)
+
+
+def _aligned(executions: Executions, run: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pair the frames of a run with those of the first: those of one call in their order."""
+    index = executions.call * (int(executions.iteration.max(initial=0)) + 1) + executions.iteration
+    ours, theirs = (np.flatnonzero(executions.run == each) for each in (0, run))
+    _, one, two = np.intersect1d(index[ours], index[theirs], return_indices=True)
+    return ours[one], theirs[two]
+
+
+def _counts(executions: Executions, run: int) -> tuple[tuple[int, int], tuple[int, Moment]] | None:
+    """Compare how often a graph ran in each call: how many calls differ, and the first frame."""
+    if run not in executions.runs:
+        return None
+    rows = [np.flatnonzero(executions.run == each) for each in (0, run)]
+    calls = np.unique(executions.call[np.concatenate(rows)])
+    counts = [[int((executions.call[own] == call).sum()) for own in rows] for call in calls]
+    unequal = [k for k, (one, two) in enumerate(counts) if one != two]
+    if not unequal:
+        return None
+    first, (one, two) = calls[unequal[0]], counts[unequal[0]]
+    longer = 0 if one > two else 1
+    of_call = rows[longer][executions.call[rows[longer]] == first]
+    found = moment(executions, int(of_call[min(one, two)]))
+    return (len(unequal), len(calls)), ((0, run)[longer], found)
+
+
+def _order(when: Moment) -> tuple[int, int, int]:
+    return when.call, when.kind, when.end
