@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import tensorflow as tf
 from detcost.evidence import captured
 from detcost.evidence.captured import CapturedInput, CapturedOperation
 from detcost.outputs import digests
-from detcost.workers.in_worker.probe import digesting, variables
+from detcost.workers.in_worker.probe import alone, attaching, digesting, variables
 from detcost.workers.in_worker.probe.describing import device
 from detcost.workers.in_worker.probe.places import place, place_here
 
@@ -58,6 +58,7 @@ class Capture:
         self._described: tuple[CapturedOperation, bytes] | None = None
         self._kept: tuple[tuple[int, int], list[Any]] | None = None
         self._done = False
+        self._before: dict[int, Any] = {}
         self._reason = "it was not executed"
 
     def begin_call(self) -> None:
@@ -80,26 +81,47 @@ class Capture:
             if not values:  # a function of Python needs an argument to run in every execution
                 values = [tf.constant(0)]
             keep = tf.numpy_function(lambda *arrays: self._keep(arrays, kinds), values, [])
-        op._add_control_inputs([keep])
-        op.graph.control_outputs.append(keep)
+            op._add_control_inputs([keep])
+            attaching.attach(op.graph, keep, writes=False)
 
-    def eager(self, op_type: str, inputs: Sequence[Any], attrs: Sequence[Any], name: str) -> None:
-        """Keep the inputs of an eager operation, which has just run, if it is the one asked for.
+    def watch_calls(self, name_of: Callable[[str], str]) -> None:
+        """Keep the content of variables before eager code calls the function asked for."""
+        from tensorflow.python.eager.polymorphic_function.atomic_function import AtomicFunction
 
-        ``name`` is the name of its graph, which has this one operation.
-        """
-        if name != self.graph:
+        call = AtomicFunction.call_flat
+
+        def called(function: Any, *args: Any) -> Any:
+            wanted = name_of(tf.compat.as_str(function.name)) == self.operation
+            if wanted and tf.executing_eagerly() and not self._done:
+                with digesting.unseen():
+                    handles = [arg for arg in args if variables.is_variable(arg)]
+                    self._before = {handle._id: _content(handle).numpy() for handle in handles}
+            return call(function, *args)
+
+        AtomicFunction.call_flat = called
+
+    def eager(self, graph: str, kind: str, inputs: Sequence[Any], attributes: Any) -> None:
+        """Keep the inputs of an eager operation, which has just run, if it is the one asked for."""
+        if graph != self.graph or self._done:
             return
         try:
-            if any(tensor.dtype == tf.resource for tensor in inputs) and not _is_call(op_type):
-                raise CannotCapture(f"an eager {op_type} has changed its variable already")
-            self._described = _described_eager(op_type, inputs, attrs, name, self.operation)
+            values = [self._value(kind, tensor) for tensor in inputs]
+            self._described = _described_eager(kind, inputs, attributes, graph, self.operation)
         except CannotCapture as error:
             self._reason = str(error)
             return
-        kinds = [given.kind for given in self._described[0].inputs]
-        values = [_content(tensor) if tensor.dtype == tf.resource else tensor for tensor in inputs]
-        self._keep([np.asarray(value) for value in values], kinds)
+        self._keep(values, [given.kind for given in self._described[0].inputs])
+
+    def _value(self, kind: str, tensor: Any) -> Any:
+        if tensor.dtype == tf.variant:
+            return None
+        if tensor.dtype != tf.resource:
+            return np.asarray(tensor)
+        if kind.startswith(variables.READING):
+            return _content(tensor).numpy()
+        if tensor._id not in self._before:
+            raise CannotCapture(f"{kind} in eager code has changed what it read")
+        return self._before[tensor._id]
 
     def save(self, folder: Path) -> CapturedOperation:
         """Write what was kept, or why nothing was, and return it."""
@@ -168,12 +190,12 @@ def _described_in_graph(op: Any, graph: str) -> tuple[CapturedOperation, bytes]:
 def _described_eager(
     op_type: str, inputs: Sequence[Any], attrs: Sequence[Any], graph: str, name: str
 ) -> tuple[CapturedOperation, bytes]:
-    if _is_call(op_type):
-        node = _call_node(op_type, inputs)
+    if alone.is_call(op_type):
+        node = alone.call_node(op_type, inputs)
     else:
-        node = _eager_node(op_type, inputs, dict(zip(attrs[::2], attrs[1::2], strict=True)))
+        node = alone.eager_node(op_type, inputs, dict(zip(attrs[::2], attrs[1::2], strict=True)))
     kinds = [_kind(node.op, tensor, False) for tensor in inputs]
-    stateful = _op_def(node.op).is_stateful
+    stateful = alone.definition_of(node.op).is_stateful
     return _described(node, inputs, kinds, graph, name, stateful, place_here())
 
 
@@ -193,8 +215,8 @@ def _described(
     CannotCapture
         If the operation may not be run from a file.
     """
-    whole = _graph(node, inputs)
-    if reason := captured.why_not(dict(_types(whole))):
+    whole = alone.graph_of(node, inputs)
+    if reason := captured.why_not(dict(alone.types_in(whole))):
         raise CannotCapture(reason)
     shown = device(node.device)
     operation = CapturedOperation(
@@ -225,109 +247,6 @@ def _kind(op_type: str, tensor: Any, static: bool) -> captured.InputKind:
             raise CannotCapture(f"an input of {op_type} is a resource that is no variable")
         return "unread" if op_type == "AssignVariableOp" else "variable"
     return "constant" if static else "value"
-
-
-def _graph(node: Any, inputs: Iterable[Any]) -> Any:
-    """Return a graph with placeholders for the inputs, the operation, and what it calls."""
-    graph = tf.compat.v1.GraphDef()
-    graph.versions.producer = tf.version.GRAPH_DEF_VERSION
-    for number, tensor in enumerate(inputs):
-        holder = graph.node.add(name=f"input_{number}", op="Placeholder")
-        holder.attr["dtype"].type = tensor.dtype.as_datatype_enum
-    place = node.device
-    del node.input[:]
-    node.input.extend(f"input_{number}" for number in range(len(graph.node)))
-    node.name = captured.OPERATION
-    node.device = f"/device:{device(place)}" if device(place) else ""
-    for private in ("_class", "_gradient_op_type"):
-        node.attr.pop(private, None)
-    graph.node.append(node)
-    _add_functions(graph, [node])
-    return graph
-
-
-def _add_functions(graph: Any, nodes: Iterable[Any]) -> None:
-    """Add the functions that operations call, and those that these call."""
-    from tensorflow.python.eager import context  # no public interface
-
-    known = {function.signature.name for function in graph.library.function}
-    waiting = list(_called(nodes))
-    while waiting:
-        name = waiting.pop()
-        if name in known:
-            continue
-        known.add(name)
-        function = graph.library.function.add()
-        function.CopyFrom(context.context().get_function_def(name))
-        function.attr.pop("_gradient_op_type", None)
-        waiting += _called(function.node_def)
-
-
-def _called(nodes: Iterable[Any]) -> Iterator[str]:
-    for node in nodes:
-        for value in node.attr.values():
-            if value.HasField("func"):
-                yield value.func.name
-            yield from (function.name for function in value.list.func)
-
-
-def _types(graph: Any) -> Iterator[tuple[str, bool]]:
-    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-    for node in nodes:
-        yield node.op, _op_def(node.op).is_stateful
-
-
-def _op_def(op_type: str) -> Any:
-    from tensorflow.python.framework import op_def_registry  # no public interface
-
-    return op_def_registry.get(op_type)
-
-
-def _is_call(op_type: str) -> bool:
-    return _op_def(op_type) is None
-
-
-def _call_node(function: str, inputs: Sequence[Any]) -> Any:
-    """Return the operation that calls a function, as eager code does by the function's name."""
-    from tensorflow.python.eager import context  # no public interface
-
-    signature = context.context().get_function_def(function).signature
-    node = tf.compat.v1.NodeDef(op="StatefulPartitionedCall")
-    node.attr["f"].func.name = function
-    node.attr["Tin"].list.type.extend(tensor.dtype.as_datatype_enum for tensor in inputs)
-    node.attr["Tout"].list.type.extend(output.type for output in signature.output_arg)
-    return node
-
-
-def _eager_node(op_type: str, inputs: Sequence[Any], attributes: dict[str, Any]) -> Any:
-    """Build an eager operation in a graph, and return its description."""
-    from tensorflow.python.framework import op_def_library  # no public interface
-
-    definition = _op_def(op_type)
-    with tf.Graph().as_default() as graph:
-        holders = iter([tf.compat.v1.placeholder(t.dtype, t.shape) for t in inputs])
-        given: dict[str, Any] = {}
-        for argument in definition.input_arg:
-            count = _count(argument, attributes)
-            parts = [next(holders) for _ in range(1 if count is None else count)]
-            given[argument.name] = parts[0] if count is None else parts
-        inferred = {a.type_attr for a in definition.input_arg} | {
-            a.number_attr for a in definition.input_arg
-        }
-        inferred |= {a.type_list_attr for a in definition.input_arg}
-        chosen = {key: value for key, value in attributes.items() if key not in inferred}
-        op_def_library.apply_op(op_type, name=captured.OPERATION, **given, **chosen)
-        [made] = [op for op in graph.get_operations() if op.type == op_type]
-        node = tf.compat.v1.NodeDef()
-        node.CopyFrom(made.node_def)
-    return node
-
-
-def _count(argument: Any, attributes: dict[str, Any]) -> int | None:
-    """Return how many tensors an argument of an operation takes; ``None`` if it is no list."""
-    if argument.number_attr:
-        return int(attributes[argument.number_attr])
-    return len(attributes[argument.type_list_attr]) if argument.type_list_attr else None
 
 
 def _before(op: Any, tensor: Any, kind: str) -> Any:

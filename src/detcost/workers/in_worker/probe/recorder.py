@@ -9,6 +9,7 @@ from detcost.evidence import recording
 from detcost.evidence.recording import Frame, Recording
 from detcost.workers.contract import Cell, Conditions, Watched
 from detcost.workers.in_worker.probe import digesting
+from detcost.workers.in_worker.probe.capturing import Capture
 from detcost.workers.in_worker.probe.eager import EagerProbe
 from detcost.workers.in_worker.probe.graphs import GraphProbe
 from detcost.workers.in_worker.probe.pipelines import PipelineProbe, taking
@@ -18,8 +19,12 @@ class Recorder:
     """The probe of one run. :meth:`watch` comes before the program is loaded."""
 
     def __init__(self, watched: Watched):
-        self._graphs = GraphProbe(watched)
-        self._eager = EagerProbe(self._graphs.name_of, self._graphs.is_compiled)
+        self._capture = Capture(*watched.capture[0], watched.at) if watched.capture else None
+        self._captured_to = Path(watched.capture[1]) if watched.capture else None
+        in_graphs = [self._capture.in_graph] if self._capture else []
+        in_eager = [self._capture.eager] if self._capture else []
+        self._graphs = GraphProbe(watched, *in_graphs)
+        self._eager = EagerProbe(self._graphs.name_of, self._graphs.is_compiled, *in_eager)
         self._pipelines = PipelineProbe(watched, self._graphs.name_of)
         self._frames: list[Frame] = []
         self._outputs: list[str] = []
@@ -29,6 +34,8 @@ class Recorder:
         self._graphs.watch()
         self._eager.watch()
         self._pipelines.watch()
+        if self._capture:
+            self._capture.watch_calls(self._graphs.name_of)
 
     def built(self) -> None:
         """Note that the program is built, and that its first call follows."""
@@ -47,9 +54,13 @@ class Recorder:
                 self._frames.append(Frame(graph, self._eager.call, digests))
         self._pipelines.drain(self._eager.call)
         self._eager.call += 1
+        if self._capture:
+            self._capture.begin_call()
 
     def write(self, path: str, cell: Cell, conditions: Conditions) -> None:
         """Write what was recorded."""
+        if self._capture and self._captured_to:
+            self._capture.save(self._captured_to)
         functions = len(self._graphs.graphs)
         others = (*self._graphs.graphs, *self._eager.graphs)
         pipelines, passes = self._pipelines.record(len(others))
