@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,33 @@ _FUNCTION = "__"
 _CALL = "PartitionedCall"
 _OVERWRITE = "AssignVariableOp"
 
+#: The user's lines that gave a value, innermost first. ``None`` if an operation gave it.
+Source = tuple[str, ...] | None
 OnCall = Callable[[str, str, Sequence[Any], Any], None]
+
+
+@dataclass(frozen=True)
+class _Site:
+    """What the executions of one graph have in common.
+
+    Attributes
+    ----------
+    kind, called
+        The type of the operation, and the graph that it runs if it is a call.
+    sources
+        For each column that it reads, where the value came from.
+    gives
+        The number of columns that it gives.
+    unknown
+        Whether it takes something without a digest.
+    """
+
+    place: tuple[str, ...]
+    kind: str
+    called: str
+    sources: tuple[Source, ...]
+    gives: int
+    unknown: bool
 
 
 class EagerProbe:
@@ -49,15 +78,27 @@ class EagerProbe:
         self._name_of = name_of
         self._is_compiled = compiled
         self._on_operation = on_operation
-        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._numbers: dict[_Site, int] = {}
+        self._names: Counter[str] = Counter()
         self._made: set[int] = set()
+        self._from_python: dict[int, tuple[str, ...]] = {}
         self._contents: dict[int, bytes] = {}
 
     def watch(self) -> None:
         """Watch this thread from now on."""
-        from tensorflow.python.framework import op_callbacks  # no public interface
+        from tensorflow.python.framework import constant_op, op_callbacks  # no public interface
 
         op_callbacks.add_op_callback(self._on_op)
+        convert = constant_op.convert_to_eager_tensor
+
+        @functools.wraps(convert)
+        def converted(*args: Any, **kwargs: Any) -> Any:
+            tensor = convert(*args, **kwargs)
+            if not digesting.are_unseen():
+                self._from_python[tensor._id] = place_here()
+            return tensor
+
+        constant_op.convert_to_eager_tensor = converted
 
     def _on_op(
         self,
@@ -76,109 +117,110 @@ class EagerProbe:
     def _record(
         self, kind: str, inputs: Sequence[Any], attributes: Any, outputs: Sequence[Any]
     ) -> None:
-        name = self._name_of(kind) if kind.startswith(_FUNCTION) else ""
-        handles = [tensor for tensor in inputs if variables.is_variable(tensor)]
-        writes = bool(name) or not kind.startswith(variables.READING)
-        takes_contents = not name or self._is_compiled(name)
-        before = [self._contents.get(tensor._id) for tensor in handles]
-        digested = [tensor for tensor in inputs if digesting.has_digest(tensor)]
-        given = [_digest(tensor) for tensor in outputs if digesting.has_digest(tensor)]
-        after = [self._content(tensor, inputs, kind) for tensor in handles] if writes else []
-        if not takes_contents or kind == _OVERWRITE:
-            before = [None] * len(handles)
-        if not takes_contents:
-            after = []
-        taken = [_digest(tensor) for tensor in digested]
-        taken += [content for content in before if content is not None]
-        from_python = tuple(tensor._id not in self._made for tensor in digested)
-        from_python += (False,) * (len(taken) - len(from_python))
-        unknown = len(inputs) - len(digested) - sum(content is not None for content in before)
-        given += [content for content in after if content is not None]
+        called = self._name_of(kind) if kind.startswith(_FUNCTION) else ""
+        here = place_here()
+        values = [tensor for tensor in inputs if digesting.has_digest(tensor)]
+        given = _digests(outputs)
+        before, after = self._around(kind, called, inputs)
+        taken = _digests(values) + before
+        sources = [self._source(tensor, here) for tensor in values] + [None] * len(before)
         self._made.update(tensor._id for tensor in outputs)
-        number = self._number(kind, name, from_python, len(given), unknown > 0, outputs)
-        graph = self.graphs[number]
-        self._on_operation(graph.name, kind, inputs, attributes)
-        self.frames.append(Frame(number, self.call, b"".join((*taken, *given))))
+        site = _Site(
+            here,
+            kind if not called else _CALL,
+            called,
+            tuple(sources),
+            len(given) + len(after),
+            len(taken) < len(inputs),
+        )
+        if site not in self._numbers:
+            self._numbers[site] = len(self.graphs)
+            self.graphs.append(self._described(site, outputs))
+        number = self._numbers[site]
+        self._on_operation(self.graphs[number].name, kind, inputs, attributes)
+        self.frames.append(Frame(number, self.call, b"".join((*taken, *given, *after))))
+
+    def _source(self, tensor: Any, here: tuple[str, ...]) -> Source:
+        """Return the lines that made a tensor from a value of Python's, if none of TensorFlow."""
+        if tensor._id in self._made:
+            return None
+        return self._from_python.get(tensor._id, here)
+
+    def _around(
+        self, kind: str, called: str, inputs: Sequence[Any]
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Return the contents of variables before an operation that has run, and after it.
+
+        What a watched function does to variables is watched inside of it.
+        """
+        handles = [tensor for tensor in inputs if variables.is_variable(tensor)]
+        before = [self._contents.get(handle._id) for handle in handles]
+        if kind.startswith(variables.READING):
+            return [], []
+        after = [self._content(handle, inputs, kind) for handle in handles]
+        if called and not self._is_compiled(called):
+            return [], []
+        if kind == _OVERWRITE:
+            before = []
+        return [each for each in before if each], [each for each in after if each]
 
     def _content(self, handle: Any, inputs: Sequence[Any], kind: str) -> bytes | None:
         """Return the digest of a variable's content after an operation, and remember it."""
-        if kind == _OVERWRITE and digesting.has_digest(inputs[-1]):
-            content = _digest(inputs[-1])
-        else:
+        value = inputs[-1]
+        if kind != _OVERWRITE or not digesting.has_digest(value):
             try:
-                kind_of_content = variables.variable_type(handle)
-                value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=kind_of_content)
-                content = _digest(value)
+                dtype = variables.variable_type(handle)
+                value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
             except tf.errors.OpError:  # it has no value yet
                 return None
-        self._contents[handle._id] = content
-        return content
+        [self._contents[handle._id]] = _digests([value])
+        return self._contents[handle._id]
 
-    def _number(
-        self,
-        kind: str,
-        called: str,
-        from_python: tuple[bool, ...],
-        gives: int,
-        unknown: bool,
-        outputs: Sequence[Any],
-    ) -> int:
-        """Return the number of the graph for executions of this kind."""
-        place = place_here()
-        key = (place[:1], called or kind, from_python, gives, unknown)
-        if key not in self._numbers:
-            self._numbers[key] = len(self.graphs)
-            self.graphs.append(self._described(kind, called, key, place, outputs))
-        return self._numbers[key]
-
-    def _described(
-        self,
-        kind: str,
-        called: str,
-        key: tuple[Any, ...],
-        place: tuple[str, ...],
-        outputs: Sequence[Any],
-    ) -> Graph:
-        _, _, from_python, gives, unknown = key
+    def _described(self, site: _Site, outputs: Sequence[Any]) -> Graph:
         operations = [
             Operation(
-                f"input {index}", "Python" if python else "Argument", gives=(index,), place=place
+                f"input {index}",
+                "Argument" if source is None else "Python",
+                gives=(index,),
+                place=site.place if source is None else source,
             )
-            for index, python in enumerate(from_python)
+            for index, source in enumerate(site.sources)
         ]
-        reads = tuple(range(len(from_python)))
-        given = tuple(range(len(reads), len(reads) + gives))
-        after: tuple[int, ...] = ()
-        if unknown:
-            after = (len(operations),)
-            operations.append(Operation("resources", "Argument", place=place))
-        reading = kind.startswith(variables.READING)
+        reads = tuple(range(len(operations)))
+        gives = tuple(range(len(reads), len(reads) + site.gives))
+        if site.unknown:
+            operations.append(Operation("resources", "Argument", place=site.place))
+        reading = site.kind.startswith(variables.READING)
         operation = Operation(
-            called or kind,
-            _CALL if called else kind,
-            given if reading else reads,
-            given,
-            after,
-            (called,) if called else (),
-            _is_stateful(kind) and not reading,
+            site.called or site.kind,
+            site.kind,
+            gives if reading else reads,
+            gives,
+            (len(reads),) if site.unknown else (),
+            (site.called,) if site.called else (),
+            bool(site.called) or (_is_stateful(site.kind) and not reading),
             shapes(outputs),
             device(outputs[0].device) if outputs else "",
-            place,
+            site.place,
         )
-        where = place[0].partition(" in ")[0] if place else "TensorFlow"
-        base = f"{where} {operation.type}" + (f" {called}" if called else "")
-        same = sum(graph.name.partition("#")[0] == base for graph in self.graphs)
-        name = f"{base}#{same + 1}" if same else base
-        columns = len(reads) + gives
-        arguments = tuple(range(len(from_python)))
-        return Graph(name, "eager", columns, (*operations, operation), arguments, given)
+        columns = len(reads) + len(gives)
+        return Graph(self._name(site), "eager", columns, (*operations, operation), reads, gives)
+
+    def _name(self, site: _Site) -> str:
+        where = site.place[0].partition(" in ")[0] if site.place else "TensorFlow"
+        name = " ".join(filter(None, (where, site.kind, site.called)))
+        self._names[name] += 1
+        return name if self._names[name] == 1 else f"{name}#{self._names[name]}"
 
 
-def _digest(tensor: Any) -> bytes:
-    data: np.ndarray[Any, Any] = digesting.fingerprint(tensor).numpy()
-    return data.tobytes()
+def _digests(tensors: Sequence[Any]) -> list[bytes]:
+    """Return the digest of every tensor that has one."""
+    found = (digesting.fingerprint(each) for each in tensors if digesting.has_digest(each))
+    arrays: list[np.ndarray[Any, Any]] = [each.numpy() for each in found]
+    return [array.tobytes() for array in arrays]
 
 
+@functools.cache
 def _is_stateful(kind: str) -> bool:
     from tensorflow.python.framework import op_def_registry  # no public interface
 
