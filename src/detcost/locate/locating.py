@@ -184,6 +184,7 @@ class Search:
             self._location(seen, culprits),
             probed=rate,
             unprobed=None,
+            scope="recording",
             compared=f"this run and {path.name} ({_made_by(theirs)})",
         )
 
