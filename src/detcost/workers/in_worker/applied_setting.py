@@ -113,7 +113,7 @@ class AppliedSetting:
         compiled = xla_compiled()
         if self._chooses_execution or compiled is None:
             return
-        by_libraries = self._functions.compiled_by_libraries
+        by_libraries = self._functions.compiled_by_libraries or self._cell.rewriting
         if compiled and not self._compiled and not by_libraries and self._overrides:
             raise CellError(
                 "failed",
