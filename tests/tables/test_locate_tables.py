@@ -163,10 +163,13 @@ def test_a_difference_without_a_culprit_names_what_was_not_watched():
 
 def test_two_culprits_have_a_number_each():
     found = location(scatter(), scatter(type="Other", place=("model.py:9",)))
-    for text in everywhere(found)[:2]:
-        assert "1 of 2" in text
-        assert "2 of 2" in text
-    assert "Other at model.py:9 is the first operation" in headline(found)
+    assert headline(found) == (
+        "2 origins differ between two runs of one process: ResourceScatterAdd at model.py:41 and "
+        "Other at model.py:9."
+    )
+    for text in everywhere(found):
+        assert "1 of 2: ResourceScatterAdd at model.py:41 is the first operation" in text
+        assert "2 of 2: Other at model.py:9 is the first operation" in text
 
 
 def test_nothing_that_a_program_names_is_markup():

@@ -27,10 +27,10 @@ def terminal(location: Location) -> RenderableType:
     """Return the headline, who is to blame, the proof, the remedies, and what to do next."""
     account = located.account(location)
     parts: list[RenderableType] = [plain(account.headline, "bold")]
-    for number, culprit in enumerate(account.culprits, start=1):
+    for title, culprit in _titled(account):
         parts.append(Text())
-        if len(account.culprits) > 1:
-            parts.append(plain(f"{number} of {len(account.culprits)}", "bold"))
+        if title:
+            parts.append(plain(title, "bold"))
         parts += _terminal_culprit(culprit)
     parts += [Text(), _terminal_facts(account.facts)]
     if account.next:
@@ -62,6 +62,13 @@ def lines(location: Location) -> list[str]:
 def json_text(location: Location) -> str:
     """Return the location as a JSON object."""
     return msgspec.json.format(msgspec.json.encode(location)).decode()
+
+
+def _titled(account: Account) -> Iterator[tuple[str, CulpritText]]:
+    """Yield each culprit with its sentence. That of a single one is the headline already."""
+    count = len(account.culprits)
+    for number, culprit in enumerate(account.culprits, start=1):
+        yield f"{number} of {count}: {culprit.headline}" if count > 1 else "", culprit
 
 
 def _terminal_culprit(culprit: CulpritText) -> Iterator[RenderableType]:
@@ -109,9 +116,9 @@ def _picture(path: Sequence[str]) -> Iterator[str]:
 
 def _markdown(account: Account) -> Iterator[str]:
     yield f"**{markdown_text(account.headline)}**"
-    for number, culprit in enumerate(account.culprits, start=1):
-        if len(account.culprits) > 1:
-            yield f"**{number} of {len(account.culprits)}**"
+    for title, culprit in _titled(account):
+        if title:
+            yield f"**{markdown_text(title)}**"
         yield from _markdown_culprit(culprit)
     yield _bullets(account.facts)
     yield from map(markdown_text, account.next)
@@ -149,7 +156,9 @@ def _fenced(texts: Sequence[str], language: str) -> str:
 
 def _lines(account: Account) -> Iterator[str]:
     yield account.headline
-    for culprit in account.culprits:
+    for title, culprit in _titled(account):
+        if title:
+            yield title
         yield from _fact_lines(culprit.facts)
         if culprit.path:
             yield "  how it spreads:"

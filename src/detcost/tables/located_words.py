@@ -10,8 +10,11 @@ from detcost.locate.schema import Culprit, Location, Rate
 
 def headline(location: Location) -> str:
     """Write in a sentence which operation is the first to differ, or that none is known."""
+    if len(location.culprits) > 1:
+        names = listed(map(_name, location.culprits))
+        return f"{len(location.culprits)} origins differ between {location.compared}: {names}."
     if location.culprits:
-        return " ".join(f"{sentence(location, each)}." for each in location.culprits)
+        return f"{sentence(location, location.culprits[0])}."
     between = f"between {location.compared}"
     if location.probed.divergent:
         seen = counted(location.probed)
@@ -45,6 +48,11 @@ def counted(rate: Rate) -> str:
     low = percent(rate.low).removesuffix(" %")
     share = percent(rate.divergent / rate.trials)
     return f"{count} ({share}; 95 %: {low} to {percent(rate.high)})"
+
+
+def _name(culprit: Culprit) -> str:
+    what = "a value from Python" if culprit.kind == "python" else culprit.type
+    return f"{what} at {line(culprit.place[0])}" if culprit.place else what
 
 
 def sentence(location: Location, culprit: Culprit) -> str:
