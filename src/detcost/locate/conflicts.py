@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detcost.evidence.recording import Digests, Operation
-from detcost.locate.matching import PSEUDO, Executions, Integers, Matched
+from detcost.locate.executions import PSEUDO, Executions, Integers
+from detcost.locate.matching import Matched
 
 Flags = npt.NDArray[np.bool_]
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))

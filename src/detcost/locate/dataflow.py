@@ -16,7 +16,8 @@ import numpy as np
 
 from detcost.evidence.recording import Digests
 from detcost.locate.conflicts import Flags, differing
-from detcost.locate.matching import ARGUMENT, OUTPUT, PSEUDO, Executions, Matched
+from detcost.locate.executions import ARGUMENT, OUTPUT, PSEUDO, Executions
+from detcost.locate.matching import Matched
 
 _DATASET = re.compile(r"Dataset(V\d+)?$")
 _READS_PIPELINE = re.compile(r"^(Iterator|ReduceDataset|DatasetTo|OptionalGet)")

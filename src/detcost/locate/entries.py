@@ -12,7 +12,7 @@ import numpy as np
 
 from detcost.locate.conflicts import Conflict, Moment, deviation, keys, moment
 from detcost.locate.dataflow import Dataflow
-from detcost.locate.matching import ARGUMENT, PSEUDO, PYTHON, Executions
+from detcost.locate.executions import ARGUMENT, PSEUDO, PYTHON, Executions
 
 
 def python_values(flow: Dataflow) -> list[Conflict]:

@@ -6,68 +6,15 @@ where eager code stands against a graph, each operation is matched on its own.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from detcost.evidence.recording import Digests, Graph, Operation, Recording
-from detcost.locate import elements
-
-#: What is no operation: a value from the graph's caller, from Python, or returned by the step.
-ARGUMENT, PYTHON, OUTPUT = "Argument", "Python", "Output"
-PSEUDO = (ARGUMENT, PYTHON, OUTPUT)
-#: Kinds of graphs. Within one kind, frames are in the order in which they ended.
-_KINDS = ("function", "eager", "pipeline")
-
-Integers = npt.NDArray[np.int64]
-#: A graph's name, and how many graphs of this name precede it.
-GraphKey = tuple[str, int]
-#: An operation of a recording: the index of its graph, and its own.
-Ref = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Executions:
-    """The frames of one graph, or the parts of frames about one operation, of all runs.
-
-    Attributes
-    ----------
-    operations, columns
-        Their numbers in the program, shape (operations,) and (columns,).
-    reads, gives
-        Of each operation, as indices into ``columns``.
-    digests
-        Shape (frames, columns). Frames are sorted by run, call and time.
-    run, call, time, iteration
-        Of each frame, shape (frames,). Iterations count a call's frames from 1.
-    kind
-        The kind of the graph, as an index: a clock of its own.
-    arguments
-        Of the graph, as indices into ``columns``: they tell one execution from another.
-    runs
-        The runs that can be compared.
-    """
-
-    operations: tuple[int, ...]
-    columns: Integers
-    reads: tuple[tuple[int, ...], ...]
-    gives: tuple[tuple[int, ...], ...]
-    digests: Digests
-    run: Integers
-    call: Integers
-    time: Integers
-    iteration: Integers
-    kind: int
-    runs: tuple[int, ...]
-    arguments: tuple[int, ...] = ()
-
-    @property
-    def is_ordered(self) -> bool:
-        """Whether frames come in the program's own order, and not in that of threads."""
-        return _KINDS[self.kind] != "function"
+from detcost.evidence.recording import Graph, Operation, Recording
+from detcost.locate.counterparts import Ref, leftovers, pairs_of
+from detcost.locate.executions import Executions, GraphKey, Rows, RunGraphs, joined
 
 
 @dataclass
@@ -111,38 +58,11 @@ class Matched:
         return found
 
 
-class _Run:
-    """The graphs of one recording by key, and their frames."""
-
-    def __init__(self, recording: Recording, calls: int):
-        counts: Counter[str] = Counter()
-        self.keys: dict[GraphKey, int] = {}
-        self.graphs = recording.graphs
-        for index, graph in enumerate(recording.graphs):
-            self.keys[graph.name, counts[graph.name]] = index
-            counts[graph.name] += 1
-        self._frames: dict[int, list[int]] = defaultdict(list)
-        for time, frame in enumerate(recording.frames):
-            if frame.call <= calls:
-                self._frames[frame.graph].append(time)
-        self._recording = recording
-
-    def rows(self, index: int) -> tuple[Digests, Integers, Integers]:
-        """Return the digests, the calls and the times of the frames of a graph."""
-        columns = self.graphs[index].columns
-        times = np.array(self._frames[index], np.int64)
-        frames = [self._recording.frames[time] for time in self._frames[index]]
-        data = np.frombuffer(b"".join(frame.digests for frame in frames), np.uint64)
-        calls = np.array([frame.call for frame in frames], np.int64)
-        order = np.argsort(calls, kind="stable")
-        return data.reshape(len(frames), columns)[order], calls[order], times[order]
-
-
 def matched(recordings: Sequence[Recording], calls: int) -> Matched:
     """Match the graphs and operations of recordings, over the calls that all of them have."""
-    runs = [_Run(recording, calls) for recording in elements.aligned(recordings)]
+    runs = [RunGraphs(recording, calls) for recording in recordings]
     program = Matched(len(runs))
-    pairs = [_pairs(runs[0], other) for other in runs[1:]]
+    pairs = [pairs_of(runs[0], other) for other in runs[1:]]
     taken = [{ref[0] for ref in found.values()} for found in pairs]
     split = {graph for found in pairs for graph, _ in found}
     keys: dict[GraphKey, int] = dict.fromkeys(runs[0].keys, 0)
@@ -159,7 +79,7 @@ def matched(recordings: Sequence[Recording], calls: int) -> Matched:
             program.executions.append(_whole(program, runs, key, offset))
     _connect(program)
     program.is_same = not split
-    program.unmatched += list(_leftovers(runs, pairs, split))
+    program.unmatched += list(leftovers(runs, pairs, split))
     return program
 
 
@@ -193,12 +113,12 @@ def _connect(program: Matched) -> None:
             program.callers[inner].append(operation)
 
 
-def _whole(program: Matched, runs: Sequence[_Run], key: GraphKey, offset: int) -> Executions:
+def _whole(program: Matched, runs: Sequence[RunGraphs], key: GraphKey, offset: int) -> Executions:
     """Return the executions of a graph that is the same in all runs, or missing in some."""
     number = len(program.graphs) - 1
     graph = program.graphs[number]
     parts = [(n, run.rows(run.keys[key])) for n, run in enumerate(runs) if key in run.keys]
-    return _executions(
+    return joined(
         tuple(program.inside(number)),
         np.arange(offset, offset + graph.columns),
         tuple(operation.reads for operation in graph.operations),
@@ -211,12 +131,16 @@ def _whole(program: Matched, runs: Sequence[_Run], key: GraphKey, offset: int) -
 
 
 def _add_parts(
-    program: Matched, runs: Sequence[_Run], pairs: Sequence[dict[Ref, Ref]], index: int, offset: int
+    program: Matched,
+    runs: Sequence[RunGraphs],
+    pairs: Sequence[dict[Ref, Ref]],
+    index: int,
+    offset: int,
 ) -> None:
     """Add the executions of a graph operation by operation."""
     number = len(program.graphs) - 1
     graph = program.graphs[number]
-    cache = [dict[int, tuple[Digests, Integers, Integers]]() for _ in runs]
+    cache = [dict[int, Rows]() for _ in runs]
     for position, operation in enumerate(graph.operations):
         refs = [(0, (index, position))]
         refs += [
@@ -235,7 +159,7 @@ def _add_parts(
             parts.append((run, (digests[:, [*theirs.reads, *theirs.gives]], call, time)))
         reads, gives = len(operation.reads), len(operation.gives)
         program.executions.append(
-            _executions(
+            joined(
                 (program.first[number] + position,),
                 np.array([*operation.reads, *operation.gives], np.int64) + offset,
                 (tuple(range(reads)),),
@@ -245,123 +169,3 @@ def _add_parts(
                 tuple(run for run, _ in refs),
             )
         )
-
-
-def _executions(
-    operations: tuple[int, ...],
-    columns: Integers,
-    reads: tuple[tuple[int, ...], ...],
-    gives: tuple[tuple[int, ...], ...],
-    parts: Sequence[tuple[int, tuple[Digests, Integers, Integers]]],
-    graph: Graph,
-    runs: tuple[int, ...],
-    arguments: tuple[int, ...] = (),
-) -> Executions:
-    run = np.concatenate([np.full(len(call), number) for number, (_, call, _) in parts])
-    call = np.concatenate([call for _, (_, call, _) in parts])
-    return Executions(
-        operations,
-        columns,
-        reads,
-        gives,
-        np.concatenate([digests for _, (digests, _, _) in parts]),
-        run,
-        call,
-        np.concatenate([time for _, (_, _, time) in parts]),
-        _iterations(run, call),
-        _KINDS.index(graph.kind),
-        runs,
-        arguments,
-    )
-
-
-def _iterations(run: Integers, call: Integers) -> Integers:
-    """Return the number of each frame in its call, from 1. Frames are sorted by run and call."""
-    if not len(run):
-        return run
-    begins = np.flatnonzero(np.r_[True, (np.diff(run) != 0) | (np.diff(call) != 0)])
-    lengths = np.diff(np.r_[begins, len(run)])
-    numbers: Integers = np.arange(len(run)) - np.repeat(begins, lengths) + 1
-    return numbers
-
-
-def _pairs(one: _Run, other: _Run) -> dict[Ref, Ref]:
-    """Match the operations of graphs that are not the same in two runs, one by one."""
-    pairs: dict[Ref, Ref] = {}
-    for key, index in one.keys.items():
-        if key in other.keys and not _alike(one.graphs[index], other.graphs[other.keys[key]]):
-            left = list(_real(one, [index]))
-            right = list(_real(other, [other.keys[key]]))
-            pairs |= _paired(left, right, (_by_name, _by_place))
-    missing = [index for key, index in one.keys.items() if key not in other.keys]
-    extra = [index for key, index in other.keys.items() if key not in one.keys]
-    for kind in ("function", "eager"):  # lines of eager code have names that say all
-        left = list(_real(one, (i for i in missing if one.graphs[i].kind == kind)))
-        right = list(_real(other, (i for i in extra if {kind, other.graphs[i].kind} != {"eager"})))
-        used = set(pairs.values())
-        pairs |= _paired(left, [each for each in right if each[0] not in used], (_by_place,))
-    return pairs
-
-
-def _alike(one: Graph, other: Graph) -> bool:
-    return one.columns == other.columns and [
-        (each.type, each.name, each.reads, each.gives) for each in one.operations
-    ] == [(each.type, each.name, each.reads, each.gives) for each in other.operations]
-
-
-def _real(run: _Run, indices: Iterable[int]) -> Iterator[tuple[Ref, Operation]]:
-    """Give the operations of graphs that are more than a value from elsewhere."""
-    for index in indices:
-        for position, operation in enumerate(run.graphs[index].operations):
-            if operation.type not in PSEUDO:
-                yield (index, position), operation
-
-
-def _by_name(operation: Operation) -> Hashable:
-    return operation.type, operation.name
-
-
-def _by_place(operation: Operation) -> Hashable:
-    return operation.place[:1] and (operation.type, operation.place[0])
-
-
-def _paired(
-    left: Sequence[tuple[Ref, Operation]],
-    right: Sequence[tuple[Ref, Operation]],
-    keys: Sequence[Callable[[Operation], Hashable]],
-) -> dict[Ref, Ref]:
-    """Pair operations of equal keys, in their order, with the first key that pairs them."""
-    pairs: dict[Ref, Ref] = {}
-    for key in keys:
-        waiting: dict[Hashable, list[tuple[Ref, Operation]]] = defaultdict(list)
-        used = set(pairs.values())
-        for each in reversed(right):
-            if each[0] not in used:
-                waiting[key(each[1])].append(each)
-        for ref, operation in left:
-            known = key(operation)
-            if ref not in pairs and known and waiting[known]:
-                other, theirs = waiting[known].pop()
-                if _is_comparable(operation, theirs):
-                    pairs[ref] = other
-    return pairs
-
-
-def _is_comparable(one: Operation, other: Operation) -> bool:
-    return len(one.reads) == len(other.reads) and len(one.gives) == len(other.gives)
-
-
-def _leftovers(
-    runs: Sequence[_Run], pairs: Sequence[dict[Ref, Ref]], split: set[int]
-) -> Iterator[str]:
-    """Say which operations of split graphs have no counterpart."""
-    for index in sorted(split):
-        graph = runs[0].graphs[index]
-        for number, found in enumerate(pairs, start=2):
-            alone = [op for ref, op in _real(runs[0], [index]) if ref not in found]
-            if alone and any(ref[0] == index for ref in found):
-                example = f"{alone[0].type} {alone[0].name}"
-                yield (
-                    f"{len(alone)} of the operations of {graph.name} have no counterpart in run "
-                    f"{number}, such as {example}"
-                )

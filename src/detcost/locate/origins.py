@@ -15,7 +15,8 @@ from detcost.evidence.recording import Recording
 from detcost.locate import elements
 from detcost.locate.conflicts import Conflict
 from detcost.locate.dataflow import Dataflow
-from detcost.locate.matching import ARGUMENT, PYTHON, Matched, matched
+from detcost.locate.executions import ARGUMENT, PYTHON
+from detcost.locate.matching import Matched, matched
 from detcost.locate.paths import Spread, ends
 from detcost.locate.schema import Culprit, Rate
 from detcost.locate.suspects import Suspects, first_difference, named

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from detcost.evidence.recording import Recording
 from detcost.locate.conflicts import keys
 from detcost.locate.dataflow import Dataflow
-from detcost.locate.matching import PSEUDO
+from detcost.locate.executions import PSEUDO
 from detcost.locate.schema import Hop
 
 #: Of a longer path, the middle is left out.

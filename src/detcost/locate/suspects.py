@@ -11,7 +11,7 @@ from detcost.evidence.recording import Recording
 from detcost.locate.conflicts import Conflict, Moment, conflicts, deviation
 from detcost.locate.dataflow import Dataflow
 from detcost.locate.entries import is_consequence, other_counts, outside_values, python_values
-from detcost.locate.matching import PYTHON, Executions
+from detcost.locate.executions import PYTHON, Executions
 from detcost.locate.paths import Spread, ends
 
 #: They run Python code, which may remember anything that it has seen.
