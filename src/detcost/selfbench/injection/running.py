@@ -18,9 +18,13 @@ from detcost.selfbench.injection.programs import RandomProgram, program
 
 
 def read(path: Path) -> list[Verdict]:
-    """Read the verdicts that are there. A line that was cut off is left out."""
-    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
-    return [msgspec.json.decode(line, type=Verdict) for line in lines[:-1] if line]
+    """Read the verdicts that are there. A last line that was cut off is removed."""
+    if not path.exists():
+        return []
+    *lines, cut_off = path.read_bytes().split(b"\n")
+    if cut_off:
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return [msgspec.json.decode(line, type=Verdict) for line in lines]
 
 
 def run(
