@@ -18,18 +18,27 @@ class GraphColumns:
     def __init__(self) -> None:
         self.digests: list[Any] = []
         self.writes = False
+        self._constants: tuple[Any, Any] | None = None
         self._columns: dict[Any, int] = {}
         self._makers: dict[Any, int] = {}
 
     def add(self, tensor: Any) -> int:
         """Add the digest of a tensor; a constant's digest is a constant."""
-        column = self._columns[tensor.ref()] = self.add_digest(_digest(tensor))
-        return column
+        digest = _of_constant(tensor) if tensor.op.type == "Const" else self._digest(tensor)
+        self._columns[tensor.ref()] = self._add(digest)
+        return self._columns[tensor.ref()]
 
-    def add_digest(self, digest: Any) -> int:
-        """Add a column."""
+    def add_content(self, value: Any) -> int:
+        """Add the digest of a variable's content."""
+        return self._add(self._digest(value))
+
+    def _add(self, digest: Any) -> int:
         self.digests.append(digest)
         return len(self.digests) - 1
+
+    def _digest(self, tensor: Any) -> Any:
+        self._constants = self._constants or digesting.constants()
+        return digesting.fingerprint(tensor, self._constants)
 
     def alias(self, op: Any) -> None:
         """Let each output of an operation have the column of its input."""
@@ -51,9 +60,7 @@ class GraphColumns:
         return self._makers.get(tensor.ref(), -1)
 
 
-def _digest(tensor: Any) -> Any:
-    if tensor.op.type != "Const":
-        return digesting.fingerprint(tensor)
+def _of_constant(tensor: Any) -> Any:
     value = tf.make_ndarray(tensor.op.get_attr("value"))
     with digesting.unseen(), tf.init_scope():
         digest = digesting.fingerprint(tf.constant(value, tensor.dtype)).numpy()

@@ -45,11 +45,21 @@ def has_digest(tensor: Any) -> bool:
     return dtype not in (tf.resource, tf.variant) and not dtype._is_ref_dtype
 
 
-def fingerprint(tensor: Any) -> Any:
-    """Return the digest of a tensor's whole bytes, shape (1, 8), type uint8."""
+def constants() -> tuple[Any, Any]:
+    """Make the two constants that :func:`fingerprint` needs, once for each graph."""
     with tf.device(_CPU):
-        flat = tf.raw_ops.Reshape(tensor=tensor, shape=tf.constant([1, -1]))
-        return tf.raw_ops.Fingerprint(data=flat, method=tf.constant("farmhash64"))
+        return tf.constant([1, -1]), tf.constant("farmhash64")
+
+
+def fingerprint(tensor: Any, made: tuple[Any, Any] | None = None) -> Any:
+    """Return the digest of a tensor's whole bytes, shape (1, 8), type uint8.
+
+    ``made`` are the graph's :func:`constants`.
+    """
+    shape, method = made or constants()
+    with tf.device(_CPU):
+        flat = tf.raw_ops.Reshape(tensor=tensor, shape=shape)
+        return tf.raw_ops.Fingerprint(data=flat, method=method)
 
 
 def hand_out(graph: int, digests: list[Any]) -> Any:

@@ -163,8 +163,8 @@ class GraphProbe:
             gives = [columns.add(tensor) for tensor in op.outputs if digesting.has_digest(tensor)]
             inner = any(calls) and not any(self.is_compiled(called) for called in calls)
             before, later = ([], []) if inner else variables.contents(op)
-            reads += [columns.add_digest(digesting.fingerprint(value)) for value in before]
-            gives += [columns.add_digest(digesting.fingerprint(value)) for value in later]
+            reads += [columns.add_content(value) for value in before]
+            gives += [columns.add_content(value) for value in later]
             columns.writes = columns.writes or bool(later)
             if op.type == "ReadVariableOp":  # what it reads is what it gives
                 reads = list(gives)
