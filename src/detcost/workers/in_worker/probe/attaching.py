@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
+
+from detcost.workers.in_worker.probe.digesting import PREFIX
 
 
 def condition(graph: Any) -> list[Any]:
@@ -55,3 +59,18 @@ def keep_frames() -> None:
     gen_functional_ops.stateless_if = gen_functional_ops._if
     gen_functional_ops.stateless_while = gen_functional_ops._while
     gen_functional_ops.stateless_case = gen_functional_ops.case
+
+
+@contextmanager
+def inside(graph: Any) -> Iterator[None]:
+    """Add nodes to a graph, unseen by gradients and by what controls other nodes."""
+    from tensorflow.python.eager import record
+    from tensorflow.python.framework import ops
+
+    with (
+        graph.as_default(),
+        record.stop_recording(),
+        ops.control_dependencies(None),
+        tf.name_scope(f"{PREFIX}/"),
+    ):
+        yield

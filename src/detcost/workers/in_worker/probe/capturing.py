@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from detcost.workers.in_worker.probe import alone, attaching, digesting, variabl
 from detcost.workers.in_worker.probe.describing import device
 from detcost.workers.in_worker.probe.places import place, place_here
 
+#: What it writes to a variable does not depend on what was there.
+_OVERWRITES = ("AssignVariableOp",)
 #: Bytes of inputs that are kept at most.
 LIMIT = 1 << 30
 _PROGRAM = '''"""{type}, captured by detcost locate: detcost measure {file}"""
@@ -76,7 +77,7 @@ class Capture:
             self._reason = str(error)
             return
         kinds = [given.kind for given in self._described[0].inputs]
-        with _inside(op.graph):
+        with attaching.inside(op.graph):
             values = [_before(op, *pair) for pair in zip(op.inputs, kinds, strict=True)]
             if not values:  # a function of Python needs an argument to run in every execution
                 values = [tf.constant(0)]
@@ -84,21 +85,35 @@ class Capture:
             op._add_control_inputs([keep])
             attaching.attach(op.graph, keep, writes=False)
 
-    def watch_calls(self, name_of: Callable[[str], str]) -> None:
-        """Keep the content of variables before eager code calls the function asked for."""
+    def watch_eager(self, name_of: Callable[[str], str]) -> None:
+        """Keep the content of variables before eager code runs the operation asked for.
+
+        The probe sees eager operations afterwards, when some have changed their variables.
+        """
+        from tensorflow.python import pywrap_tfe
         from tensorflow.python.eager.polymorphic_function.atomic_function import AtomicFunction
 
-        call = AtomicFunction.call_flat
+        call, run = AtomicFunction.call_flat, pywrap_tfe.TFE_Py_FastPathExecute
 
         def called(function: Any, *args: Any) -> Any:
-            wanted = name_of(tf.compat.as_str(function.name)) == self.operation
-            if wanted and tf.executing_eagerly() and not self._done:
-                with digesting.unseen():
-                    handles = [arg for arg in args if variables.is_variable(arg)]
-                    self._before = {handle._id: _content(handle).numpy() for handle in handles}
+            self._note_contents(name_of(tf.compat.as_str(function.name)), args)
             return call(function, *args)
 
-        AtomicFunction.call_flat = called
+        def ran(context: Any, kind: str, *args: Any) -> Any:
+            self._note_contents(kind, args)
+            return run(context, kind, *args)
+
+        AtomicFunction.call_flat, pywrap_tfe.TFE_Py_FastPathExecute = called, ran
+
+    def _note_contents(self, name: str, arguments: Sequence[Any]) -> None:
+        if name != self.operation or self._done or digesting.are_unseen():
+            return
+        if name.startswith((*variables.READING, *_OVERWRITES)) or not tf.executing_eagerly():
+            return
+        with digesting.unseen():
+            handles = [each for each in arguments if tf.is_tensor(each)]
+            handles = [each for each in handles if variables.is_variable(each)]
+            self._before = {handle._id: _content(handle).numpy() for handle in handles}
 
     def eager(self, graph: str, kind: str, inputs: Sequence[Any], attributes: Any) -> None:
         """Keep the inputs of an eager operation, which has just run, if it is the one asked for."""
@@ -117,7 +132,7 @@ class Capture:
             return None
         if tensor.dtype != tf.resource:
             return np.asarray(tensor)
-        if kind.startswith(variables.READING):
+        if kind.startswith((*variables.READING, *_OVERWRITES)):
             return _content(tensor).numpy()
         if tensor._id not in self._before:
             raise CannotCapture(f"{kind} in eager code has changed what it read")
@@ -275,17 +290,3 @@ def _value_shape(tensor: Any) -> Any:
 
     data = resource_variable_ops.get_eager_safe_handle_data(tensor)
     return tf.TensorShape(data.shape_and_type[0].shape)
-
-
-@contextmanager
-def _inside(graph: Any) -> Iterator[None]:
-    from tensorflow.python.eager import record
-    from tensorflow.python.framework import ops
-
-    with (
-        graph.as_default(),
-        record.stop_recording(),
-        ops.control_dependencies(None),
-        tf.name_scope(f"{digesting.PREFIX}/"),
-    ):
-        yield

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import tensorflow as tf
@@ -105,7 +105,7 @@ class GraphProbe:
             elif not any(op.name.startswith(digesting.PREFIX) for op in graph.get_operations()):
                 for operation in graph.get_operations():
                     self._on_operation(operation, name, operation.name)
-                with _inside(graph):
+                with attaching.inside(graph):
                     self.graphs.append(self._digested(graph, name, len(self.graphs)))
         self._by_function[function] = self._seen[id(graph)][1]
 
@@ -181,21 +181,6 @@ class GraphProbe:
 def undecorated(function: str) -> str:
     """Return the name of a function without what differs from run to run."""
     return _DECORATION.sub("", _DECORATION.sub("", function)) or function
-
-
-@contextmanager
-def _inside(graph: Any) -> Iterator[None]:
-    """Add nodes to a graph, unseen by gradients and by what controls other nodes."""
-    from tensorflow.python.eager import record
-    from tensorflow.python.framework import ops
-
-    with (
-        graph.as_default(),
-        record.stop_recording(),
-        ops.control_dependencies(None),
-        tf.name_scope(f"{digesting.PREFIX}/"),
-    ):
-        yield
 
 
 def _called(op: Any) -> Iterator[str]:

@@ -35,7 +35,7 @@ class Recorder:
         self._eager.watch()
         self._pipelines.watch()
         if self._capture:
-            self._capture.watch_calls(self._graphs.name_of)
+            self._capture.watch_eager(self._graphs.name_of)
 
     def built(self) -> None:
         """Note that the program is built, and that its first call follows."""
