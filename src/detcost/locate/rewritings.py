@@ -116,7 +116,7 @@ OTHER_WAYS = (
     OtherWay(
         "an XLA island",
         "(?!Random|Stateful|Iterator|Resource(?!Scatter)|.*Call$|If$|While$|Case$|PyFunc|"
-        "EagerPyFunc|.*Dataset|String|Print|Assert)\\w+",
+        "EagerPyFunc|.*Dataset|String|Print|Assert|TensorList)\\w+",
         "@tf.function(jit_compile=True)\n"
         "def alone(inputs): ...  # this operation, and nothing else",
     ),

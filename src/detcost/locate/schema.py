@@ -99,7 +99,7 @@ class Remedy(msgspec.Struct, frozen=True):
     def cures(self) -> bool:
         """Whether nothing differed under it, alone and in the whole step."""
         rates = [rate for rate in (self.alone, self.whole) if rate]
-        return bool(rates) and not any(rate.divergent for rate in rates)
+        return bool(rates) and not self.reason and not any(rate.divergent for rate in rates)
 
 
 class Culprit(msgspec.Struct, frozen=True, kw_only=True):

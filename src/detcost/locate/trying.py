@@ -20,7 +20,7 @@ from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions, W
 
 #: Fresh processes, and outputs of each: at least 100 comparisons. Few processes take less time,
 #: where a difference comes from call to call.
-MANY, FEW = (21, 5), (6, 18)
+MANY, FEW = (21, 5), (7, 18)
 #: Seconds after which no further process starts. A long step then has fewer comparisons.
 SECONDS = 60.0
 

@@ -78,6 +78,7 @@ class Rewriter:
         run = pywrap_tfe.TFE_Py_FastPathExecute
         base = self._rewriting.graph.partition("#")[0]
         own = False
+        memory: dict[Any, Any] = {}
 
         def execute(context: Any, kind: str, name: Any, *arguments: Any) -> Any:
             nonlocal own
@@ -85,7 +86,7 @@ class Rewriter:
                 return run(context, kind, name, *arguments)
             own = True
             try:
-                outputs = WAYS[self._rewriting.name](_eager_original(kind, arguments))
+                outputs = WAYS[self._rewriting.name](_eager_original(kind, arguments, memory))
             finally:
                 own = False
             self._done = True
@@ -99,7 +100,7 @@ def _line() -> str:
     return place[0].partition(" in ")[0] if place else "TensorFlow"
 
 
-def _eager_original(kind: str, arguments: Sequence[Any]) -> Original:
+def _eager_original(kind: str, arguments: Sequence[Any], memory: dict[Any, Any]) -> Original:
     """Describe an eager call: its inputs come first, then names and values of attributes."""
     count = len(definition(kind).input_arg)
     attributes = dict(zip(arguments[count::2], arguments[count + 1 :: 2], strict=True))
@@ -112,7 +113,7 @@ def _eager_original(kind: str, arguments: Sequence[Any]) -> Original:
         for argument, value in zip(definition(kind).input_arg, inputs, strict=True)
         if argument.type_attr and not isinstance(value, list | tuple)
     }
-    return Original(kind, inputs, lambda name: attributes.get(name, types.get(name)))
+    return Original(kind, inputs, lambda name: attributes.get(name, types.get(name)), memory)
 
 
 def _replace(op: Any, name: str) -> None:

@@ -22,12 +22,21 @@ class Original:
         One tensor or one list of tensors for each argument of the type's definition.
     attribute
         A function that returns an attribute by its name.
+    memory
+        What is kept from call to call in eager code.
     """
 
-    def __init__(self, kind: str, inputs: Sequence[Any], attribute: Callable[[str], Any]):
+    def __init__(
+        self,
+        kind: str,
+        inputs: Sequence[Any],
+        attribute: Callable[[str], Any],
+        memory: dict[Any, Any] | None = None,
+    ):
         self.kind = kind
         self.inputs = tuple(inputs)
         self.attribute = attribute
+        self.memory = {} if memory is None else memory
 
     def again(self, inputs: Sequence[Any] | None = None, **changed: Any) -> Any:
         """Run it once more, with other inputs or other attributes. Return its outputs."""

@@ -12,6 +12,8 @@ from detcost.workers.in_worker.rewriting.original import Original
 
 Way = Callable[[Original], Any]
 
+#: Numbers of an input that XLA may have to know, such as axes and sizes.
+_SMALL = 64
 #: Rows of a sum in blocks: enough to keep many cores busy.
 BLOCKS = 64
 
@@ -179,14 +181,17 @@ def island(original: Original) -> Any:
         outputs = original.again([next(rest) if known is None else known for known in static])
         return None if isinstance(outputs, tf.Operation) else outputs
 
-    return tf.function(alone, jit_compile=True, autograph=False)(*passed)
+    key = tuple(None if known is None else known.tobytes() for known in static)
+    compiled = tf.function(alone, jit_compile=True, autograph=False)
+    return original.memory.setdefault(key, compiled)(*passed)
 
 
 def _static(value: Any) -> Any:
     """Return a value that is known while the graph is made, which XLA may need."""
     if isinstance(value, list) or value.dtype in (tf.resource, tf.variant):
         return None
-    return tf.get_static_value(value)
+    known = tf.get_static_value(value)
+    return None if known is None or known.size > _SMALL else known
 
 
 def _scattered(original: Original) -> tuple[Any, Any, Any]:
