@@ -34,7 +34,7 @@ bench: $(VENV)/bench.stamp  ## measure this machine, publish the site, print the
 	@printf '[%s]\n\t%s = %s\n' include path /etc/gitconfig safe directory "$(CURDIR)" \
 	  safe directory "$(CURDIR)/.git" >"$(GIT_CONFIG_SYSTEM)"
 	@$(BIN)/python -c "$$machine_is_known" 2>/dev/null || \
-	{ echo "Noting this machine in ~/.asv-machine.json"; $(BIN)/asv machine --yes >/dev/null; }
+	{ echo "Noting this machine in ~/.asv-machine.json"; $(BIN)/detcost machine >/dev/null; }
 	@DETCOST_FAILURES="$(CURDIR)/.asv/failures" $(BIN)/asv run $(ASV_ARGS); code=$$?; \
 	if [ $$code -ne 0 ] && [ $$code -ne 2 ]; then exit $$code; fi; \
 	if $(BIN)/asv publish && $(BIN)/detcost summary; then \

@@ -40,7 +40,7 @@ def test_the_inventory_is_complete_and_fits_into_a_record():
     inventory = machine.describe()
     assert set(inventory) == {
         *("name", "os", "arch", "cpu", "cpu_flags", "cores", "logical_cores", "usable_cores"),
-        *("memory_bytes", "virtualisation", "governor"),
+        *("memory_bytes", "virtualisation", "governor", "gpus"),
     }
     assert json.loads(json.dumps(inventory)) == inventory
     assert all(inventory[key] for key in ("name", "os", "arch", "usable_cores", "memory_bytes"))

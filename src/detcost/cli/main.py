@@ -15,6 +15,7 @@ from detcost.cli import (
     completion,
     init_command,
     locate_command,
+    machine_command,
     measure_command,
     options,
 )
@@ -38,6 +39,7 @@ app.command(cls=Command)(measure_command.measure)
 app.command(cls=Command)(init_command.init)
 app.command(cls=Command)(compare_command.compare)
 app.command(cls=Command)(locate_command.locate)
+app.command(cls=Command)(machine_command.machine)
 
 
 def _print_version(wanted: bool) -> None:

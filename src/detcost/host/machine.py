@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +13,8 @@ from typing import Any
 
 import msgspec
 import psutil
+
+from detcost.host import gpus
 
 
 class HostWarning(msgspec.Struct, frozen=True):
@@ -25,23 +28,22 @@ class HostWarning(msgspec.Struct, frozen=True):
 def describe() -> dict[str, Any]:
     """Return the machine's inventory for a record. Unknown values are ``None``.
 
-    Memory is in bytes. The CPU's name and flags take about a second.
+    Memory is in bytes. ``gpus`` are NVIDIA's, whether TensorFlow sees them or not.
     """
-    import cpuinfo
-
-    cpu = cpuinfo.get_cpu_info()
+    cpu, flags = processor()
     return {
         "name": os.environ.get("DETCOST_MACHINE") or platform.node(),
         "os": platform.platform(),
         "arch": platform.machine(),
-        "cpu": cpu.get("brand_raw"),
-        "cpu_flags": [flag for flag in cpu.get("flags", []) if flag in _DISPATCH_FLAGS],
+        "cpu": cpu,
+        "cpu_flags": [flag for flag in flags if flag in _DISPATCH_FLAGS],
         "cores": psutil.cpu_count(logical=False),
         "logical_cores": psutil.cpu_count(),
         "usable_cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
-        "virtualisation": virtualisation(cpu.get("flags", [])),
+        "virtualisation": virtualisation(flags),
         "governor": governor(),
+        "gpus": gpus.models(),
     }
 
 
@@ -51,6 +53,19 @@ _DISPATCH_FLAGS = frozenset(
     | {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16"}
     | {"amx_tile", "amx_int8", "amx_bf16", "amx_fp16", "asimd", "sve", "bf16", "i8mm"}
 )
+
+
+def processor() -> tuple[str | None, list[str]]:
+    """Return the CPU's model and its flags. It takes a second unless Linux tells both."""
+    text = _read("/proc/cpuinfo") or ""
+    model = re.search(r"^model name\s*:\s*(.+)", text, re.MULTILINE)
+    flags = re.search(r"^flags\s*:\s*(.+)", text, re.MULTILINE)
+    if model and flags:
+        return model[1].strip(), sorted(flags[1].split())
+    import cpuinfo
+
+    found = cpuinfo.get_cpu_info()
+    return found.get("brand_raw"), list(found.get("flags", []))
 
 
 def usable_core_numbers() -> list[int]:
