@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,7 +55,8 @@ Time = Annotated[
     ),
 ]
 Record = Annotated[
-    Path | None, typer.Option(help="A file ….recording to keep the digests of one run in.")
+    Path | None,
+    typer.Option(help="Keep the digests of one run in a file ….recording, and compare nothing."),
 ]
 Against = Annotated[
     Path | None,
@@ -93,6 +94,9 @@ def locate(
     output = Output("locate", json, markdown)
     _check(scope, record, against, report)
     scope = scope or SCOPES[0]
+    if record:
+        _record(record, program, setting, device, size, dtype, seed)
+        return
     view = LiveView()
     try:
         with view.shown():
@@ -106,7 +110,6 @@ def locate(
                 size=size,
                 dtype=dtype,
                 seed=seed,
-                record=record,
                 compare_with=against,
                 folder=out_folder / keeping.name_of(Path(program).name, setting, scope),
                 on_progress=view.on_progress,
@@ -114,7 +117,7 @@ def locate(
     except KeyboardInterrupt:  # caught here because typer ends the program without a message
         err.print("detcost: interrupted; nothing was located")
         raise typer.Exit(INTERRUPTED) from None
-    _finish(found, output, out_folder, record, report)
+    _finish(found, output, out_folder, report)
 
 
 def _check(
@@ -124,6 +127,10 @@ def _check(
     from detcost.evidence import recording
     from detcost.report import folder
 
+    if record and (scope or against or report):
+        raise UsageError(
+            "--record keeps one run and compares nothing; leave out --scope, --against and --report"
+        )
     if scope and against:
         raise UsageError(
             "--against compares with another run, and --scope says how to change this one; keep one"
@@ -136,9 +143,20 @@ def _check(
         folder.check(report)
 
 
-def _finish(
-    found: Location, output: Output, out_folder: Path, record: Path | None, report: Path | None
-) -> None:
+def _record(path: Path, program: str, setting: str, device: str, *cell: Any) -> None:
+    """Record one run, and do not search."""
+    from detcost.locate import locating
+
+    size, dtype, seed = cell
+    with err.status("recording one run"):
+        recorded = locating.record(
+            program, path, setting, device, size=size, dtype=dtype, seed=seed
+        )
+    frames = len(recorded.frames)
+    out.print(f"{path}: {frames} executions, for detcost locate --against {path}", soft_wrap=True)
+
+
+def _finish(found: Location, output: Output, out_folder: Path, report: Path | None) -> None:
     from detcost.locate import keeping
     from detcost.tables import locate_tables
 
@@ -147,8 +165,6 @@ def _finish(
     output.print(found, locate_tables.terminal, locate_tables.markdown, locate_tables.json_text)
     if not (output.json or output.markdown):
         out.print(f"kept in {kept} (detcost report shows it)", soft_wrap=True)
-    if record:
-        err.print(f"recording: {record} (detcost locate --against reads it)", soft_wrap=True)
     if report:
         _write_report(found, report)
     if not found.culprits and (found.probed.divergent or _hidden(found)):

@@ -17,11 +17,12 @@ from detcost.locate.executions import ARGUMENT, PSEUDO, PYTHON, Executions
 
 def python_values(flow: Dataflow) -> list[Conflict]:
     """Return the values from Python that differ between runs."""
-    return [
+    found = [
         _compared(flow, operation, flow.program.gives[operation])
         for operation, described in enumerate(flow.program.operations)
         if described.type == PYTHON and _differs(flow, flow.program.gives[operation])
     ]
+    return [each for each in found if each.moments]
 
 
 def outside_values(flow: Dataflow, run: int) -> list[Conflict]:

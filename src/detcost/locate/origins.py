@@ -66,6 +66,8 @@ def find(recordings: Sequence[Recording]) -> Origins:
     operations = {each.operation for each, _ in found}
     culprits = [_culprit(flow, each, spread, outputs, operations) for each, spread in found]
     unmatched = [*flow.program.unmatched, *_undecided(suspects, operations)]
+    if not found:
+        unmatched.append("outputs differ, and nothing that was watched does: Python made the rest")
     lengths = {len(each.outputs) for each in recordings}
     if len(lengths) > 1:
         unmatched.append(f"the runs have {sorted(lengths)} calls; the first {calls} are compared")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from detcost.errors import UsageError
 from detcost.evidence import recording
 from detcost.evidence.recording import Recording
 from detcost.experiment import scopes
-from detcost.experiment.sequences import CallDigests, Sequences
+from detcost.experiment.sequences import BitComparison, CallDigests, Sequences
 from detcost.host import machine
 from detcost.locate.schema import Rate
 from detcost.workers.contract import (
@@ -49,10 +50,20 @@ class Seen:
 
     @property
     def rate(self) -> Rate:
-        """How many comparisons differ: of calls in scope ``repeat``, of runs in the others."""
-        of_calls = self.scope == "repeat"
-        comparisons = list(self.sequences.within() if of_calls else self.sequences.between())
-        return Rate.of(sum(each.differs for each in comparisons), len(comparisons))
+        """How many comparisons differ: of runs, or of calls in scope ``repeat``.
+
+        In that scope, each run may have its own outputs in all of its calls. Runs count then.
+        """
+        between = list(self.sequences.between())
+        if self.scope == "repeat":
+            of_calls = list(self.sequences.within())
+            if any(each.differs for each in of_calls) or not any(b.differs for b in between):
+                return _rate(of_calls)
+        return _rate(between)
+
+
+def _rate(comparisons: Sequence[BitComparison]) -> Rate:
+    return Rate.of(sum(each.differs for each in comparisons), len(comparisons))
 
 
 class Runs:
