@@ -265,6 +265,7 @@ def test_json_has_the_fields_of_the_document_and_no_others(detcost, hopeless, as
     keys = keys_of(json.loads(out, parse_constant=pytest.fail))
     for cost_of in ("candidates.cost", "candidates.worst"):
         assert keys.pop(cost_of) == {"ratio", "low", "high"}
+    assert keys.pop("candidates.on_each") == keys.pop("elsewhere") == set()  # of one machine
     assert keys.pop("source.noise") == set(cost().__struct_fields__)
     expected = documented()
     assert set(expected) == {"", "candidates", "candidates.findings", "snippets", "source"}

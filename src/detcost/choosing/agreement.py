@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from detcost.choosing.across import same_bits
 from detcost.choosing.question import (
     LISTED,
     USUAL_DEVICE,
@@ -237,18 +238,6 @@ def _kind(record: Record, kinds: list[Record]) -> int:
             return place
     kinds.append(record)
     return len(kinds) - 1
-
-
-def same_bits(one: Record, other: Record) -> bool:
-    """Return whether two cells have the same bits.
-
-    If both carry state, the outputs of every call that both kept must be equal.
-    """
-    if bool(one.carries_state) != bool(other.carries_state):
-        return False
-    if one.sequence and other.sequence:
-        return all(a == b for a, b in zip(one.sequence, other.sequence, strict=False))
-    return one.digest == other.digest
 
 
 def _letter(place: int) -> str:

@@ -8,13 +8,14 @@ from operator import itemgetter
 
 import msgspec
 
-from detcost.choosing import missing, to_locate
+from detcost.choosing import judging, missing, to_locate
+from detcost.choosing.fleet import Fleet, select_fleet
 from detcost.choosing.question import Question, Selection, lever_count, select
-from detcost.choosing.scope_checks import NOT_MEASURED, ScopeCheck, check_scope
+from detcost.choosing.scope_checks import ScopeCheck
 from detcost.comparison import contrasts
 from detcost.comparison.contrasts import Contrasts, Estimate
 from detcost.errors import UsageError
-from detcost.evidence.schema import SCOPES, Cost, Record
+from detcost.evidence.schema import DERIVED_SCOPES, Cost, Record
 from detcost.settings import grammar
 from detcost.settings.snippets import Snippets, snippets
 
@@ -42,6 +43,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         Why it does not qualify, one reason a line.
     also_survives
         Scopes outside the question that it survives too, at the same highest rate.
+    on_each
+        Its cost on each machine, or with each version of TensorFlow, if the answer is for several.
     """
 
     setting: str
@@ -52,13 +55,15 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[ScopeCheck, ...]
     reasons: tuple[str, ...]
     also_survives: tuple[str, ...]
+    on_each: dict[str, Estimate | None] = {}
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """The basis of an answer: machine, versions, runs, controls.
 
-    ``noise`` is the widest interval of an A/A comparison. ``cold`` is true if some cost is of
-    steps after idleness, as costs were up to schema 2.
+    The names of several machines, processors or versions are joined by commas. ``noise`` is the
+    widest interval of an A/A comparison. ``cold`` is true if some cost is of steps after idleness,
+    as costs were up to schema 2.
     """
 
     machine: str
@@ -78,6 +83,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    spans
+        ``machine`` if the answer is for several machines, ``version`` if it is for several versions
+        of TensorFlow.
     best
         The setting with the fewest levers among the cheapest that qualifies and those tied with
         it. ``None`` if no setting qualifies.
@@ -86,6 +94,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         in each group the cheapest is first.
     commands
         Commands that measure the missing cells.
+    elsewhere
+        Commands for other machines, or for another TensorFlow, by where to run them.
     locate
         If no setting qualifies: a command for each scenario that differed under every setting. It
         finds the operation to blame.
@@ -100,9 +110,11 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str
     survive: tuple[str, ...]
     max_rate: float | None
+    spans: tuple[str, ...] = ()
     best: str | None
     candidates: tuple[Candidate, ...]
     commands: tuple[str, ...]
+    elsewhere: dict[str, tuple[str, ...]] = {}
     locate: tuple[str, ...] = ()
     snippets: Snippets | None
     source: Source
@@ -124,10 +136,11 @@ def choose(records: Sequence[Record], question: Question, out: str = missing.OUT
         If the evidence has no record that the question asks for; see
         :func:`detcost.choosing.question.select`.
     """
-    chosen = select(records, question)
-    costs = contrasts.between([chosen.row(name) for name in chosen.scenarios])
-    candidates = _rank(chosen, costs, question)
+    fleet = select_fleet(records, question)
+    candidates = _rank(fleet, question)
     best = candidates[0].setting if candidates[0].qualifies else None
+    chosen = fleet.first
+    commands = missing.commands_to_measure(fleet, question.survive, out)
     return Choice(
         scenarios=chosen.scenarios,
         device=chosen.device,
@@ -135,12 +148,14 @@ def choose(records: Sequence[Record], question: Question, out: str = missing.OUT
         dtype=chosen.dtype,
         survive=question.survive,
         max_rate=question.max_rate,
+        spans=tuple(filter(fleet.spans, DERIVED_SCOPES)),
         best=best,
         candidates=tuple(candidates),
-        commands=tuple(missing.commands_to_measure(chosen, question.survive, out)),
-        locate=() if best else tuple(to_locate.commands(chosen, question.survive)),
+        commands=tuple(commands.pop("", ())),
+        elsewhere={where: tuple(lines) for where, lines in commands.items()},
+        locate=() if best else tuple(to_locate.commands(fleet, question.survive)),
         snippets=_snippets(best, chosen),
-        source=source_of(chosen.records),
+        source=source_of(fleet.records),
     )
 
 
@@ -159,15 +174,17 @@ def all_qualify(answer: Choice | Sequence[Choice]) -> bool:
     return all(choice.best is not None for choice in choices)
 
 
-def _rank(chosen: Selection[Record], costs: Contrasts, question: Question) -> list[Candidate]:
+def _rank(fleet: Fleet[Record], question: Question) -> list[Candidate]:
     """Return the candidates in the order of :attr:`Choice.candidates`."""
+    costs = contrasts.between(fleet.rows())
     together = contrasts.combine(costs)
-    default = chosen.settings.index("default") if "default" in chosen.settings else None
+    default = fleet.settings.index("default") if "default" in fleet.settings else None
     means = contrasts.estimates(together.ratios(default))
     worst = contrasts.estimates(contrasts.worst(costs.ratios(default)))
+    on_each = _on_each(fleet, costs, default)
     candidates = []
-    for i, setting in enumerate(chosen.settings):
-        checks, reasons = _judge(chosen, setting, question)
+    for i, setting in enumerate(fleet.settings):
+        checks, reasons = judging.judge(fleet, setting, question)
         candidates.append(
             Candidate(
                 setting=setting,
@@ -177,46 +194,28 @@ def _rank(chosen: Selection[Record], costs: Contrasts, question: Question) -> li
                 tied=False,
                 findings=tuple(checks),
                 reasons=tuple(reasons or ([] if means[i] else [COST_UNKNOWN])),
-                also_survives=_also_survives(chosen, setting, question),
+                also_survives=judging.also_survives(fleet, setting, question),
+                on_each={name: own[i] for name, own in on_each.items()},
             )
         )
     return _order(_mark_ties(candidates, together))
 
 
-def _judge(
-    chosen: Selection[Record], setting: str, question: Question
-) -> tuple[list[ScopeCheck], list[str]]:
-    """Return the checks of a setting, and the reasons why it does not qualify."""
-    checks: list[ScopeCheck] = []
-    failures: list[str] = []
-    for scenario in chosen.scenarios:
-        record = chosen.record(scenario, setting)
-        if record is None or record.status != "ok":
-            failures.append(f"{scenario}: {unusable(record)}")
-        else:
-            checks += [check_scope(record, scope, question.max_rate) for scope in question.survive]
-    # A divergence is a stronger reason than a bound that is too high, so it comes first.
-    failed = sorted((c for c in checks if c.disqualifies), key=lambda check: not check.divergent)
-    return checks, failures + [f"{c.scenario}, {c.scope}: {c.why}" for c in failed]
-
-
-def unusable(record: Record | None) -> str:
-    """Write why a cell has no figures."""
-    if record is None:
-        return NOT_MEASURED
-    return f"{record.status.replace('_', ' ')} ({record.reason})"
-
-
-def _also_survives(chosen: Selection[Record], setting: str, question: Question) -> tuple[str, ...]:
-    records = [chosen.record(scenario, setting) for scenario in chosen.scenarios]
-    if not all(record and record.status == "ok" for record in records):
-        return ()
-
-    def survives(scope: str) -> bool:
-        checks = [check_scope(record, scope, question.max_rate) for record in records if record]
-        return any(c.survives for c in checks) and not any(c.disqualifies for c in checks)
-
-    return tuple(s for s in SCOPES if s not in question.survive and survives(s))
+def _on_each(
+    fleet: Fleet[Record], costs: Contrasts, default: int | None
+) -> dict[str, list[Estimate | None]]:
+    """Return the costs of all settings at each place of several."""
+    if fleet.is_single:
+        return {}
+    many = len(fleet.first.scenarios)
+    return {
+        fleet.name(place): contrasts.estimates(
+            contrasts.combine(
+                costs.for_scenarios(range(number * many, (number + 1) * many))
+            ).ratios(default)
+        )
+        for number, place in enumerate(fleet.selections)
+    }
 
 
 def _mark_ties(candidates: Sequence[Candidate], together: Contrasts) -> list[Candidate]:
@@ -263,9 +262,9 @@ def source_of(records: Sequence[Record]) -> Source:
         if same and same.low and same.high
     ]
     return Source(
-        machine=records[0].machine_name,
-        processor=records[0].processor,
-        tensorflow=records[0].tensorflow,
+        machine=_joined(record.machine_name for record in records),
+        processor=_joined(record.processor for record in records),
+        tensorflow=_joined(record.tensorflow for record in records),
         first_measured=days[0],
         last_measured=days[-1],
         runs=tuple(sorted({record.run_id for record in records})),
@@ -274,3 +273,7 @@ def source_of(records: Sequence[Record]) -> Source:
         failed_controls=tuple(dict.fromkeys(f for c in controls for f in c.failures)),
         cold=any(record.cold for record in records),
     )
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))

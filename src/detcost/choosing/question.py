@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ import msgspec
 
 from detcost.errors import UsageError, did_you_mean
 from detcost.evidence.reading import latest
-from detcost.evidence.schema import SCOPES, Record
+from detcost.evidence.schema import ALL_SCOPES, Record
 from detcost.scenarios import registry
 
 R = TypeVar("R", bound=Record)
@@ -37,10 +38,11 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         Highest tolerable divergence rate. A setting does not qualify if its bound is above the
         rate. ``None`` accepts any bound, but no divergence.
     machine, tensorflow, device, size, dtype
-        Which of several. The defaults are the machine measured last that has the device and one
-        of the scenarios, the newest version of TensorFlow, device ``CPU:0``, size ``medium`` and
-        type ``float32``. If the evidence has none of a default device, size or type, the one
-        measured last takes its place.
+        Which of several. If ``survive`` has ``machine`` and no machine is named, one answer is
+        for all machines; likewise for ``version`` and ``tensorflow``. The other defaults are the
+        machine measured last that has the device and one of the scenarios, the newest version of
+        TensorFlow, device ``CPU:0``, size ``medium`` and type ``float32``. If the evidence has none
+        of a default device, size or type, the one measured last takes its place.
     """
 
     scenarios: tuple[str, ...] = ("all",)
@@ -57,14 +59,24 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         if not self.scenarios:
             raise UsageError("no scenario to choose for; name some, a family, or all")
         if not self.survive:
-            raise UsageError(f"no scope to survive; name some of {', '.join(SCOPES)}")
+            raise UsageError(f"no scope to survive; name some of {', '.join(ALL_SCOPES)}")
         for scope in self.survive:
-            if scope not in SCOPES:
-                advice = did_you_mean(scope, SCOPES)
-                raise UsageError(f'no scope "{scope}"{advice}; there are {", ".join(SCOPES)}')
+            if scope not in ALL_SCOPES:
+                advice = did_you_mean(scope, ALL_SCOPES)
+                raise UsageError(f'no scope "{scope}"{advice}; there are {", ".join(ALL_SCOPES)}')
         msgspec.structs.force_setattr(self, "survive", tuple(dict.fromkeys(self.survive)))
         if self.max_rate is not None and not 0 < self.max_rate <= 1:
             raise UsageError(f"rate {self.max_rate:g}: must be above 0 and at most 1, such as 0.05")
+
+    @property
+    def all_machines(self) -> bool:
+        """Whether one answer is for all machines: they must agree, and none is named."""
+        return "machine" in self.survive and self.machine is None
+
+    @property
+    def all_versions(self) -> bool:
+        """Whether one answer is for all versions of TensorFlow: they must agree, none is named."""
+        return "version" in self.survive and self.tensorflow is None
 
 
 @dataclass(frozen=True)
@@ -142,9 +154,16 @@ def select(records: Iterable[R], question: Question) -> Selection[R]:
     newest = latest(records)
     if not newest:
         raise UsageError("no evidence to choose from; run make bench, or detcost measure --out")
+    if question.all_machines or question.all_versions:
+        return _of_several(newest, question)
     here = _of_one_machine(newest, question)
     tensorflow = question.tensorflow or max(here, key=lambda record: record.release).tensorflow
     here = keep_only(here, "TensorFlow", lambda record: record.tensorflow, tensorflow)
+    return _narrowed(here, question)
+
+
+def _narrowed(here: Sequence[R], question: Question) -> Selection[R]:
+    """Return the records of a question's device, size, type and scenarios."""
     device = question.device or _usual(here, "device")
     here = keep_only(here, "device", lambda record: record.device, device)
     size = question.size or _usual(here, "size")
@@ -156,13 +175,33 @@ def select(records: Iterable[R], question: Question) -> Selection[R]:
     return Selection(names, device, size, dtype, chosen)
 
 
+def _of_several(newest: Sequence[R], question: Question) -> Selection[R]:
+    """Return the records of all machines, or of all versions of TensorFlow, or of both.
+
+    Of all machines it is the version that the most machines have, unless one is named.
+    """
+    here = newest if question.all_machines else _of_one_machine(newest, question)
+    chosen = _narrowed(here, question)
+    if question.all_versions:
+        return chosen
+    machines = {(record.tensorflow, record.machine_name) for record in chosen.records}
+    count = Counter(version for version, _ in machines)
+    common = max(chosen.records, key=lambda record: (count[record.tensorflow], record.release))
+    wanted = question.tensorflow or common.tensorflow
+    kept = keep_only(chosen.records, "TensorFlow", lambda record: record.tensorflow, wanted)
+    return _narrowed(kept, question)
+
+
 def _usual(records: Sequence[Record], field: str) -> str:
     values = [getattr(record, field) for record in records]
     return USUAL[field] if USUAL[field] in values else str(values[-1])
 
 
 def _of_one_machine(records: Sequence[R], question: Question) -> list[R]:
-    """Return the records of the wanted machine, or else of the last one measured that fits."""
+    """Return the records of the wanted machine, or else of the last one measured that fits.
+
+    If the answer is for all versions of TensorFlow, one with several versions fits better.
+    """
     device = question.device or USUAL_DEVICE
     names = {"all", *map(_as_recorded, question.scenarios)}
     fitting = {
@@ -170,7 +209,14 @@ def _of_one_machine(records: Sequence[R], question: Question) -> list[R]:
         for record in records
         if record.device == device and ("all" in question.scenarios or _named(record) & names)
     }
-    last = max(records, key=lambda record: (record.machine_name in fitting, record.measured_at))
+    versions = {(record.machine_name, record.tensorflow) for record in records}
+    several = Counter(machine for machine, _ in versions) if question.all_versions else Counter()
+
+    def rank(record: R) -> tuple[bool, bool, str]:
+        name = record.machine_name
+        return name in fitting, several[name] > 1, record.measured_at
+
+    last = max(records, key=rank)
     wanted = question.machine or last.machine_name
     return keep_only(records, "machine", lambda record: record.machine_name, wanted)
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from detcost.evidence.schema import OWN_SCOPES, Comparison, Record
+from detcost.evidence.schema import DERIVED_SCOPES, OWN_SCOPES, Comparison, Divergence, Record
 from detcost.experiment.profiles import PROFILES
-from detcost.intervals import upper_bound_of_zero
+from detcost.intervals import trials_that_bound, upper_bound_of_zero
 
 #: The note on a cell whose outputs change from call to call, and equally in every process.
 CARRIES_STATE = "carries state, its sequence repeats"
@@ -28,6 +28,10 @@ COLD = (
 NO_PROFILE = "no profile bounds it at {rate}"
 #: The reason if a scenario has no record of a setting or a scope.
 NOT_MEASURED = "not measured"
+#: What a derived scope compares.
+PLURAL = {"machine": "machines", "version": "versions"}
+#: Where else a cell must be measured for a scope that no machine can measure alone.
+ELSEWHERE = {"machine": "on another machine", "version": "with another TensorFlow"}
 
 
 class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +56,8 @@ class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
         evidence about the scope.
     note
         Set if the cell carries state.
+    where
+        The machine, or the version of TensorFlow, if the answer is for several of them.
     """
 
     scenario: str
@@ -65,6 +71,7 @@ class ScopeCheck(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[str, ...] = ()
     anyway: bool = False
     note: str | None = None
+    where: str | None = None
 
     @property
     def disqualifies(self) -> bool:
@@ -120,7 +127,8 @@ def _not_compared(scenario: str, scope: str, comparison: Comparison | None) -> S
         )
     skipped = tuple(comparison.skipped) if comparison else ()
     tried = f" ({', '.join(skipped)} could not be tried)" if skipped else ""
-    why = f"{NOT_MEASURED}{tried}"
+    elsewhere = f" {ELSEWHERE[scope]}" if scope in ELSEWHERE else ""
+    why = f"{NOT_MEASURED}{elsewhere}{tried}"
     return ScopeCheck(scenario=scenario, scope=scope, survives=None, why=why, skipped=skipped)
 
 
@@ -151,6 +159,12 @@ def first_call_text(comparison: Comparison) -> str | None:
     return None if call is None else f"first differs at call {call}"
 
 
+def groups_text(comparison: Comparison) -> str:
+    """Write which machines or versions agree: ``amd | intel, arm``. Empty if it is not known."""
+    variants = comparison.variants if isinstance(comparison, Divergence) else []
+    return " | ".join(variant.label for variant in variants)
+
+
 def _why_not(
     record: Record, scope: str, comparison: Comparison, max_rate: float | None
 ) -> str | None:
@@ -162,7 +176,8 @@ def _why_not(
     lowest = lowest_rate(record, scope)
     if lowest is None:
         count = f"{comparison.divergent} of {comparison.trials} differed"
-        return "; ".join(filter(None, (count, first_call_text(comparison))))
+        groups = groups_text(comparison) if scope in DERIVED_SCOPES else None
+        return "; ".join(filter(None, (count, first_call_text(comparison), groups)))
     if max_rate is None or lowest <= max_rate:
         return None
     return f"{bound_text(comparison)}; {_tighter(scope, max_rate)}"
@@ -199,7 +214,10 @@ def bound_text(comparison: Comparison) -> str:
 
 
 def _tighter(scope: str, max_rate: float) -> str:
-    """Write which profile bounds a clean cell's rate at ``max_rate`` or less."""
+    """Write what bounds a clean cell's rate at ``max_rate`` or less: a profile, or more places."""
+    if scope in PLURAL:
+        needed = 1 + trials_that_bound(max_rate)
+        return f"{needed} {PLURAL[scope]} that agree would bound it at {percent(max_rate)}"
     for bound, advice in profile_bounds(scope):
         if bound <= max_rate:
             return advice

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from detcost.choosing.fleet import Fleet
 from detcost.choosing.missing import is_nameable
-from detcost.choosing.question import USUAL, Selection, simplest_first
+from detcost.choosing.question import USUAL, simplest_first
 from detcost.choosing.scope_checks import lowest_rate
 from detcost.evidence.schema import OWN_SCOPES, SCOPES, Record
 
@@ -26,10 +27,14 @@ def command(scenario: str, scope: str, **where: str | int) -> str:
     return shlex.join(words)
 
 
-def commands(chosen: Selection[Record], survive: Sequence[str]) -> Iterator[str]:
-    """Yield a command for each scenario that differed under every setting; see :func:`first`."""
-    for scenario in chosen.scenarios:
-        line = first([record for record in chosen.row(scenario) if record], survive)
+def commands(fleet: Fleet[Record], survive: Sequence[str]) -> Iterator[str]:
+    """Yield a command for each scenario that differed under every setting; see :func:`first`.
+
+    Of several machines it is for the first one on which that is so.
+    """
+    for scenario in fleet.first.scenarios:
+        rows = ([r for r in one.row(scenario) if r] for one in fleet.selections.values())
+        line = next(filter(None, (first(row, survive) for row in rows)), None)
         if line:
             yield line
 

@@ -60,6 +60,13 @@ def scopes() -> Iterable[str]:
     return SCOPES
 
 
+def survivable_scopes() -> Iterable[str]:
+    """Return the scopes that a setting can be asked to survive."""
+    from detcost.evidence.schema import ALL_SCOPES
+
+    return ALL_SCOPES
+
+
 def profiles() -> Iterable[str]:
     """Return the profiles."""
     from detcost.experiment.profiles import PROFILES

@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 from detcost.cli import completion
 from detcost.cli.completion import Complete
 from detcost.errors import UsageError
-from detcost.evidence.schema import SCOPES
+from detcost.evidence.schema import ALL_SCOPES, SCOPES
 
 
 def several(*names: str, help: str, autocompletion: Complete | None = None) -> Any:
@@ -166,8 +166,8 @@ Scenario = Annotated[
 Survive = Annotated[
     list[str] | None,
     several(
-        help=f"Of {','.join(SCOPES)}: where the bits must stay; else repeat,process.",
-        autocompletion=_complete_scopes,
+        help=f"Of {','.join(ALL_SCOPES)}: where the bits must stay; else repeat,process.",
+        autocompletion=completion.list_of(completion.survivable_scopes),
     ),
 ]
 ComparedSettings = Annotated[

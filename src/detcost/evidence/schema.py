@@ -27,7 +27,9 @@ from detcost.evidence.results import (
 from detcost.outputs.severity import Severity
 
 __all__ = [
+    "ALL_SCOPES",
     "COMPARE",
+    "DERIVED_SCOPES",
     "FOLKLORE",
     "OWN_SCOPES",
     "SCHEMA",
@@ -65,6 +67,11 @@ Status = Literal[
 SCOPES = ("repeat", "process", "threads", "load", "isa", "execution")
 #: Scopes that compare a cell with itself, unchanged. A difference here appears in every scope.
 OWN_SCOPES = ("repeat", "process")
+#: Scopes that no machine can measure alone. They are derived from the evidence of several machines,
+#: or of several versions of TensorFlow on one machine.
+DERIVED_SCOPES = ("machine", "version")
+#: Scopes that a setting can be asked to survive.
+ALL_SCOPES = (*SCOPES, *DERIVED_SCOPES)
 #: Suffix of files with evidence for claims. It is too little evidence to choose a setting by.
 FOLKLORE = ".folklore.jsonl"
 #: Suffix of files that compare two programs, and not two settings of one program.

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-from detcost.choosing import answers
+from detcost.choosing import judging
 from detcost.choosing.missing import OUT, is_nameable, lacking_scopes, measure_words
 from detcost.choosing.question import Selection, lever_count
 from detcost.choosing.scope_checks import NOT_MEASURED
@@ -178,7 +178,7 @@ def _unusable(rows: Sequence[Row]) -> dict[int, dict[int, Unusable]]:
         for column, record in enumerate(row):
             if record is None or record.status != "ok":
                 word = record.status.replace("_", " ") if record else NOT_MEASURED
-                reason = answers.unusable(record)[: 2 * LONGEST]
+                reason = judging.unusable(record)[: 2 * LONGEST]
                 unusable.setdefault(place, {})[column] = Unusable(word, reason)
     return unusable
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detcost.choosing.answers import Candidate, Choice
-from detcost.choosing.scope_checks import ANYWAY, COLD, ScopeCheck, percent
+from detcost.choosing.scope_checks import ANYWAY, COLD, PLURAL, ScopeCheck, percent
 from detcost.tables.evidence_tables import cost_text
 from detcost.tables.text import code, lines, markdown_text, plain
 
@@ -36,7 +36,7 @@ def headline(choice: Choice) -> str:
         scopes = AT_RATE.format(scopes=scopes, rate=percent(choice.max_rate))
     return form.format(
         subject=_subject(choice),
-        device=choice.device,
+        device=_device(choice),
         setting=first.setting,
         scopes=scopes,
         cost=cost_text(first.cost),
@@ -115,7 +115,8 @@ def controls_failed(failures: Iterable[str]) -> str:
 
 
 def _overview_title(choices: Sequence[Choice]) -> str:
-    return f"cheapest settings that survive {', '.join(choices[0].survive)} on {choices[0].device}"
+    first = choices[0]
+    return f"cheapest settings that survive {', '.join(first.survive)} on {_device(first)}"
 
 
 def _overview(choices: Sequence[Choice]) -> Iterator[list[str]]:
@@ -125,7 +126,7 @@ def _overview(choices: Sequence[Choice]) -> Iterator[list[str]]:
         if choice.best is None:
             yield [_subject(choice), "none qualifies", "–", _listed(best.reasons), ""]
         else:
-            bounds = ", ".join(map(_bound_text, best.findings))
+            bounds = ", ".join(_bounds(choice, best))
             tied = ", ".join(c.setting for c in choice.candidates[1:] if c.tied)
             yield [_subject(choice), choice.best, cost_text(best.cost), bounds, tied]
 
@@ -133,6 +134,21 @@ def _overview(choices: Sequence[Choice]) -> Iterator[list[str]]:
 def _subject(choice: Choice) -> str:
     names = choice.scenarios
     return names[0] if len(names) == 1 else SEVERAL.format(count=len(names))
+
+
+def _bounds(choice: Choice, candidate: Candidate) -> Iterator[str]:
+    """Yield the bound of each scope. Of several machines it is the worst one's."""
+    for scope in choice.survive:
+        checks = [check for check in candidate.findings if check.scope == scope]
+        yield _bound_text(max(checks, key=lambda check: check.high or 0))
+
+
+def _device(choice: Choice) -> str:
+    """Write the device, and of how many machines or versions, if it is not one."""
+    if not choice.spans:
+        return choice.device
+    kinds = " and ".join(PLURAL[scope] for scope in choice.spans)
+    return f"{choice.device} of {len(choice.candidates[0].on_each)} {kinds}"
 
 
 def _bound_text(check: ScopeCheck) -> str:
@@ -153,7 +169,7 @@ def _terminal_table(choice: Choice) -> Table:
 
 
 def _rows(choice: Choice) -> Iterator[list[str]]:
-    several = len(choice.scenarios) > 1
+    several = _is_mean(choice)
     costs = ["cost, mean [95 %]", "worst"] if several else ["cost [95 %]"]
     yield ["setting", *costs, *choice.survive, "result"]
     for candidate in choice.candidates:
@@ -166,6 +182,11 @@ def _rows(choice: Choice) -> Iterator[list[str]]:
             *counts,
             _result(choice, candidate),
         ]
+
+
+def _is_mean(choice: Choice) -> bool:
+    """Return whether costs are means, over scenarios or over machines."""
+    return len(choice.scenarios) > 1 or bool(choice.spans)
 
 
 def _count(candidate: Candidate, scope: str) -> str:
@@ -233,11 +254,24 @@ def _remarks(choice: Choice) -> Iterator[str]:
     if any(check.anyway for candidate in choice.candidates for check in candidate.findings):
         yield ANYWAY
     best = choice.candidates[0]
-    if choice.best and len(choice.scenarios) > 1 and best.worst:
-        yield f"its worst cost in a scenario: {cost_text(best.worst)}"
+    if choice.best and _is_mean(choice) and best.worst:
+        of = "a scenario" if len(choice.scenarios) > 1 else "one of them"
+        yield f"its worst cost in {of}: {cost_text(best.worst)}"
+    yield from _costs_on_each(choice)
     for command in choice.commands:
         yield f"not everything was measured; to measure the rest: {command}"
+    for where, commands in choice.elsewhere.items():
+        for command in commands:
+            yield f"not everything was measured; {where}: {command}"
     yield from to_locate(choice.locate)
+
+
+def _costs_on_each(choice: Choice) -> Iterator[str]:
+    """Yield what the best setting costs on each machine, or with each version."""
+    best = choice.candidates[0]
+    if choice.best and best.on_each:
+        for place, cost in best.on_each.items():
+            yield f"cost on {place}: {cost_text(cost)}"
 
 
 def to_locate(commands: Sequence[str]) -> Iterator[str]:
