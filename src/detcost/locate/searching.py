@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from detcost import intervals
 from detcost.evidence.recording import Recording
 from detcost.locate import bisection, origins
 from detcost.locate.runs import Runs, Seen
@@ -59,15 +61,31 @@ class Search:
         self._runs.find_conditions(_FIRST_CALLS)
         self._run_plain(began + _PLAIN * self._seconds)
         self._run_probed(began + self._seconds)
+        if self.plain.rate.divergent and not self.probed.rate.divergent:
+            self._run_until_hidden(began + 2 * self._seconds)
         if self.probed.rate.divergent:
             return origins.find(self.probed.recordings).culprits
         if not self.plain.rate.divergent:
             return ()
         self._report("the probe hides the divergence: watching sets of outputs")
         self.method = "sets"
-        end = began + 2 * self._seconds
+        end = time.monotonic() + self._seconds
         found, self.probed = bisection.search(self._runs, self.probed, self._calls, end)
         return found
+
+    def _run_until_hidden(self, end: float) -> None:
+        """Run with the probe until chance no longer explains that nothing differs."""
+        rate = self.plain.rate
+        needed = math.log(1 - intervals.CONFIDENCE) / math.log1p(
+            -min(rate.divergent / rate.trials, 0.99)
+        )
+        while (
+            not self.probed.rate.divergent
+            and self.probed.rate.trials < needed
+            and time.monotonic() < end
+        ):
+            self._report(f"with the probe: 0 of {self.probed.rate.trials} comparisons differ")
+            self._runs.probed(self.probed, self._calls)
 
     def _run_plain(self, end: float) -> None:
         """Run without the probe. The first run shows how many calls a run may have."""
