@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from detcost.evidence.recording import Digests
-from detcost.locate.conflicts import Flags, differing
+from detcost.locate.deviations import Flags, differing
 from detcost.locate.executions import ARGUMENT, OUTPUT, PSEUDO, Executions
 from detcost.locate.matching import Matched
 

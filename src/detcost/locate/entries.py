@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from detcost.locate.conflicts import Conflict, Moment, deviation, keys, moment
+from detcost.locate.conflicts import Conflict
 from detcost.locate.dataflow import Dataflow
+from detcost.locate.deviations import Moment, deviation, keys, moment
 from detcost.locate.executions import ARGUMENT, PSEUDO, PYTHON, Executions
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detcost.evidence.recording import Recording
-from detcost.locate.conflicts import keys
 from detcost.locate.dataflow import Dataflow
+from detcost.locate.deviations import keys
 from detcost.locate.executions import PSEUDO
 from detcost.locate.schema import Hop
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detcost.evidence.recording import Recording
-from detcost.locate.conflicts import Conflict, Moment, conflicts, deviation
+from detcost.locate.conflicts import Conflict, conflicts
 from detcost.locate.dataflow import Dataflow
+from detcost.locate.deviations import Moment, deviation
 from detcost.locate.entries import is_consequence, other_counts, outside_values, python_values
 from detcost.locate.executions import PYTHON, Executions
 from detcost.locate.paths import Spread, ends
@@ -195,6 +196,8 @@ def _has_other_past(flow: Dataflow, conflict: Conflict, run: int) -> bool:
     described = flow.program.operations[conflict.operation]
     if executions is None or not described.stateful:
         return False
+    if not flow.program.calls[conflict.operation] and run not in conflict.in_step:
+        return True
     where, when = conflict.moments[run]
     before = executions.call < when.call
     counts = [int((before & (executions.run == each)).sum()) for each in (0, run)]
