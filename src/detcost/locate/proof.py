@@ -126,6 +126,7 @@ class Prover:
         callers = (
             (each.name, operation.name)
             for each in self.recording.graphs
+            if each.kind != "pipeline"
             for operation in each.operations
             if graph in operation.calls
         )
@@ -164,10 +165,9 @@ class Prover:
 
     def _whole(self, best: Replay | None, reasons: list[str]) -> Replay:
         """Run the whole step, because nothing smaller differed again."""
-        tried = compare(self.factory, self.cell, self.sides)
-        if tried.differs or best is None:
-            whole = _replay(tried, self.sides, "", self.cell, WHOLE, None, None)
-            return _explained(replace(whole, cell=None), reasons)
+        whole = replace(self._replayed(self.cell, WHOLE, None, None), cell=None)
+        if whole.proof.rate.divergent or best is None:
+            return _explained(whole, reasons)
         return _explained(best, reasons)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -11,7 +12,7 @@ from detcost.errors import UsageError
 from detcost.experiment.blocks import Experiment
 from detcost.experiment.profiles import PROFILES
 from detcost.locate import rewritings
-from detcost.locate.proof import Replay
+from detcost.locate.proof import Prover, Replay
 from detcost.locate.schema import Culprit, Remedy
 from detcost.locate.trying import Tried, compare
 from detcost.settings import grammar
@@ -78,9 +79,10 @@ class Healer:
         """Try what fits the suspect: on the replay first, then on the whole step.
 
         Only what cures the replay is tried on the whole step, and only what cures that is timed.
+        Where nothing differed again, nothing is tried.
         """
-        if culprit.kind == "python":
-            return ()
+        if culprit.kind == "python" or not replay.proof.rate.divergent:
+            return ()  # nothing differs again, so nothing can be seen to cure it
         candidates = [*self._settings(culprit, replay), *self._rewritings(culprit, replay)]
         for candidate in candidates:
             self.on_try(candidate.name)
@@ -120,10 +122,11 @@ class Healer:
             return None
 
     def _rewritings(self, culprit: Culprit, replay: Replay) -> Iterator[_Candidate]:
-        if culprit.kind != "operation":
+        if culprit.kind not in ("operation", "transformation"):
             return
+        place = culprit.place[0] if culprit.place else ""
         for way in rewritings.fitting(culprit.type):
-            rewriting = Rewriting(culprit.graph, culprit.name, way.name)
+            rewriting = Rewriting(culprit.graph, culprit.name, way.name, place)
             whole = msgspec.structs.replace(self.cell, rewriting=rewriting)
             yield _Candidate("rewriting", way.name, way.code, replay.rewritten(way.name), whole)
 
@@ -139,6 +142,45 @@ class Healer:
         experiment = Experiment(cells, profile, self.factory, scopes={})
         experiment.run()
         return {arm.cell: arm.cost() for arm in experiment.arms[1:] if arm.running}
+
+
+def proved(
+    culprits: Sequence[Culprit],
+    prover: Prover,
+    folder: Path,
+    *,
+    cure: bool,
+    kept: bool,
+    on_try: Callable[[str], None] = lambda name: None,
+) -> list[Culprit]:
+    """Return culprits with their proofs and remedies.
+
+    Parameters
+    ----------
+    culprits, prover
+        The suspects, and what replays them.
+    folder
+        A folder for what is captured, with a folder for each culprit.
+    cure
+        Whether remedies are tried.
+    kept
+        Whether the folder stays, so that the proof names it.
+    on_try
+        Called with what is done now.
+    """
+    healer = Healer(prover.factory, prover.cell, on_try)
+    result = []
+    for number, culprit in enumerate(culprits, start=1):
+        if culprit.kind == "python":
+            result.append(culprit)
+            continue
+        on_try(f"replaying {culprit.type}")
+        replay = prover.prove(culprit, folder / f"culprit-{number}")
+        remedies = healer.try_remedies(culprit, replay) if cure else ()
+        place = replay.proof.folder if kept else None
+        proof = msgspec.structs.replace(replay.proof, folder=place)
+        result.append(msgspec.structs.replace(culprit, proof=proof, remedies=remedies))
+    return result
 
 
 def _code(setting: Setting) -> str:

@@ -94,6 +94,21 @@ OTHER_WAYS = (
         "outputs = outputs + bias  # in the place of tf.nn.bias_add, whose gradient is BiasAddGrad",
     ),
     OtherWay(
+        "deterministic=True",
+        "Parallel\\w+Dataset(V\\d)?",
+        "dataset.map(function, num_parallel_calls=n, deterministic=True)  # or interleave, batch",
+    ),
+    OtherWay(
+        "without num_parallel_calls",
+        "Parallel\\w+Dataset(V\\d)?",
+        "dataset.map(function)  # or interleave, batch: one element at a time",
+    ),
+    OtherWay(
+        "a seed for this transformation",
+        "Shuffle\\w*Dataset|RandomDataset|\\w*Sample\\w*Dataset",
+        "dataset.shuffle(buffer_size, seed=42)",
+    ),
+    OtherWay(
         "a seed for this operation",
         "Random\\w+|TruncatedNormal|Multinomial|ParameterizedTruncatedNormal",
         "tf.random.normal(shape, seed=42)  # or the seed= of the layer",

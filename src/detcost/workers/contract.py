@@ -24,11 +24,14 @@ class Rewriting(msgspec.Struct, frozen=True):
         :mod:`recording <detcost.evidence.recording>`.
     name
         The other way; see :mod:`detcost.locate.rewritings`.
+    place
+        The user's line that makes the operation. Transformations of pipelines are found by it.
     """
 
     graph: str
     operation: str
     name: str
+    place: str = ""
 
 
 class Cell(msgspec.Struct, frozen=True):

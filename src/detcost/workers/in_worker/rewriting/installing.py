@@ -13,6 +13,7 @@ from detcost.workers.contract import CellError, Rewriting
 from detcost.workers.in_worker.probe.graphs import undecorated
 from detcost.workers.in_worker.probe.places import place_here
 from detcost.workers.in_worker.rewriting.original import Original, definition, grouped
+from detcost.workers.in_worker.rewriting.transformations import ARGUMENTS, CallRewriter
 from detcost.workers.in_worker.rewriting.ways import WAYS
 
 _SCOPE = "detcost_rewriting/"
@@ -29,12 +30,17 @@ class Rewriter:
         self._rewriting = rewriting or Rewriting("", "", "")
         self._names: Counter[str] = Counter()
         self._seen: dict[int, Any] = {}
+        self._calls: CallRewriter | None = None
 
     def install(self) -> None:
         """Begin to rewrite."""
-        if self._done:
-            return
-        (self._watch_eager if " " in self._rewriting.graph else self._watch_graphs)()
+        graph = self._rewriting.graph
+        if self._rewriting.name in ARGUMENTS:
+            method = self._rewriting.operation.partition("/")[0]
+            self._calls = CallRewriter(method, self._rewriting.place, self._rewriting.name)
+            self._calls.install()
+        elif not self._done:
+            (self._watch_eager if " " in graph else self._watch_graphs)()
 
     def check(self) -> None:
         """Verify, after the first call, that the operation was found.
@@ -44,7 +50,7 @@ class Rewriter:
         CellError
             ``not_applicable`` if it was not.
         """
-        if not self._done:
+        if not self._done and not (self._calls and self._calls.done):
             raise CellError("not_applicable", f"{self._rewriting.operation} cannot be rewritten")
 
     def _watch_graphs(self) -> None:

@@ -35,7 +35,9 @@ def sum_duplicates(original: Original) -> Any:
     """Sum the rows of equal indices first, so that each row of the variable is added to once."""
     handle, indices, updates = _scattered(original)
     rows, place = tf.unique(indices)
-    return original.again([handle, rows, _segments(updates, place, tf.size(rows))])
+    return original.again(
+        [handle, rows, tf.math.unsorted_segment_sum(updates, place, tf.size(rows))]
+    )
 
 
 def dense_sum(original: Original) -> Any:
@@ -48,10 +50,10 @@ def dense_sum(original: Original) -> Any:
             if original.kind.endswith("Sub")
             else tf.raw_ops.AssignAddVariableOp
         )
-        return assign(resource=first, value=_segments(updates, indices, rows))
+        return assign(resource=first, value=tf.math.unsorted_segment_sum(updates, indices, rows))
     shape = tf.cast(first if original.kind == "ScatterNd" else tf.shape(first), tf.int32)
     flat, depth = _flat_indices(original, indices, shape)
-    summed = _segments(updates, flat, tf.reduce_prod(shape[:depth]))
+    summed = tf.math.unsorted_segment_sum(updates, flat, tf.reduce_prod(shape[:depth]))
     dense = tf.reshape(summed, shape)
     if original.kind == "ScatterNd":
         return dense
@@ -210,10 +212,6 @@ def _scattered(original: Original) -> tuple[Any, Any, Any]:
     count = tf.size(indices)
     rows = tf.broadcast_to(updates, tf.concat([tf.shape(indices), row], 0))
     return first, tf.reshape(indices, [-1]), tf.reshape(rows, tf.concat([[count], row], 0))
-
-
-def _segments(rows: Any, ids: Any, count: Any) -> Any:
-    return tf.math.unsorted_segment_sum(rows, ids, count)
 
 
 def _flat_indices(original: Original, indices: Any, shape: Any) -> tuple[Any, int]:
