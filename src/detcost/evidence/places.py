@@ -40,6 +40,12 @@ def is_unfinished(path: Path) -> bool:
     return _split(path.name)[0].endswith(_UNFINISHED)
 
 
+def finished(path: Path) -> Path:
+    """Return the evidence file that will have the cells of a file of unfinished ones."""
+    stem, kind = _split(path.name)
+    return path.with_name(f"{stem.removesuffix(_UNFINISHED).rpartition('.')[0]}{kind}")
+
+
 def check(path: Path) -> None:
     """Refuse a place that is not for evidence.
 

@@ -146,7 +146,7 @@ def _read_file(file: Path, kind: type[R], problems: list[Problem]) -> Iterator[R
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     try:
-                        yield _decode(line, kind)
+                        yield decode(line, kind)
                         readable = True
                     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                         own.append(Problem(str(file), number, str(error)))
@@ -157,7 +157,16 @@ def _read_file(file: Path, kind: type[R], problems: list[Problem]) -> Iterator[R
     problems += own
 
 
-def _decode(line: bytes, kind: type[R]) -> R:
+def decode(line: bytes, kind: type[R]) -> R:
+    """Return the record in a line, in today's meaning.
+
+    Raises
+    ------
+    msgspec.DecodeError
+        If the line is cut off, of another form or of a newer schema.
+    UnicodeDecodeError, RecursionError
+        If it is no text, or nested too deeply.
+    """
     try:
         record: R = _decoder(kind).decode(line)
     except msgspec.ValidationError:  # the line is damaged, or a newer schema has another form

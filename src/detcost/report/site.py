@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from detcost import process_pool
 from detcost.choosing.question import USUAL, USUAL_SCOPES
 from detcost.choosing.scope_checks import profile_bounds
 from detcost.claims import verdicts
@@ -17,7 +18,7 @@ from detcost.evidence import reading
 from detcost.evidence.reading import Problem
 from detcost.evidence.schema import SCOPES, Evidence
 from detcost.intervals import BAND
-from detcost.report import folder, jsonp, operations, page, process_pool
+from detcost.report import folder, jsonp, operations, page
 from detcost.report.cells import CellView, CostView, Figure, Origin
 from detcost.report.checks import UNCHECKED, CheckView
 from detcost.report.decision_table import SubjectCost

@@ -16,7 +16,7 @@ import numpy as np
 
 from detcost.choosing.question import simplest_first
 from detcost.intervals import BAND
-from detcost.report import process_pool
+from detcost import process_pool
 from detcost.report.plots import averages, marks
 from detcost.report.plots import style as look
 from detcost.report.plots.style import shown

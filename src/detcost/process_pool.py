@@ -1,4 +1,4 @@
-"""Processes that share the work on a report."""
+"""Processes that share the work on many files."""
 
 from __future__ import annotations
 
