@@ -13,6 +13,7 @@ import typer
 from detcost.cli import (
     compare_command,
     completion,
+    farm_command,
     init_command,
     locate_command,
     machine_command,
@@ -39,6 +40,7 @@ app.command(cls=Command)(measure_command.measure)
 app.command(cls=Command)(init_command.init)
 app.command(cls=Command)(compare_command.compare)
 app.command(cls=Command)(locate_command.locate)
+app.add_typer(farm_command.app, name="farm")
 app.command(cls=Command)(machine_command.machine)
 
 

@@ -1,0 +1,350 @@
+"""The ledger of a farm: a small file for each job, which tells its state. The files are the truth.
+
+A job is *planned*, then *leased* to a run until a time, then *done* or *failed*. A lease that is
+not renewed expires, and the job can be leased again. Every step is safe to do twice. Several runs
+may share a ledger, since each step holds the ledger's lock, which ends with its process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from filelock import FileLock
+
+from detcost.atomic_file import replacing
+from detcost.errors import UsageError
+from detcost.farm import bringing
+from detcost.farm.jobs import Job
+
+#: Seconds after which a lease that is not renewed expires.
+LEASE = 60.0
+
+State = Literal["planned", "leased", "done", "failed"]
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """To whom a job is leased, and until when. Times are seconds of the epoch."""
+
+    holder: str
+    since: float
+    heartbeat: float
+    until: float
+
+
+class Try(msgspec.Struct, frozen=True):
+    """One attempt that brought nothing.
+
+    Attributes
+    ----------
+    at
+        When, in seconds of the epoch.
+    reason
+        The end of the attempt in a line.
+    lost
+        Whether the machine was lost. Otherwise the job itself failed.
+    log
+        The name of its log in the folder ``logs``; ``None`` if none arrived.
+    """
+
+    at: float
+    reason: str
+    lost: bool
+    log: str | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What the ledger knows of a job.
+
+    Attributes
+    ----------
+    job
+        The job.
+    state
+        ``planned``, ``leased``, ``done`` or ``failed``.
+    lease
+        Of a leased job.
+    tries
+        The attempts that brought nothing, the oldest first.
+    digest
+        Of what a finished job brought, in the folder ``brought``.
+    seconds
+        How long it took.
+    """
+
+    job: Job
+    state: State = "planned"
+    lease: Lease | None = None
+    tries: tuple[Try, ...] = ()
+    digest: str | None = None
+    seconds: float | None = None
+
+
+class About(msgspec.Struct, frozen=True):
+    """What the last run told about itself.
+
+    Attributes
+    ----------
+    commit
+        The version of the code that its plan is for.
+    started
+        In seconds of the epoch.
+    dashboard
+        The address of the engine's page.
+    waiting
+        What the run waits for, in words.
+    """
+
+    commit: str
+    started: float
+    dashboard: str | None = None
+    waiting: tuple[str, ...] = ()
+
+
+class Ledger:
+    """A folder with the state of every job, what the jobs brought, and their logs.
+
+    Parameters
+    ----------
+    folder
+        Where it is. It is made.
+    clock
+        The seconds of the epoch.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self.folder = folder
+        self._clock = clock
+        with self._writing():
+            for name in ("jobs", "brought", "logs"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            with self._locked():
+                self.id = self._identity()
+
+    def brought(self, key: str) -> Path:
+        """Return the folder of what a job brought."""
+        return self.folder / "brought" / key
+
+    def plan(self, jobs: Iterable[Job]) -> None:
+        """Add jobs that are not in the ledger. The others stay as they are."""
+        with self._writing(), self._locked():
+            for job in jobs:
+                if self.read(job.key) is None:
+                    self._write(Entry(job))
+
+    def read(self, key: str) -> Entry | None:
+        """Return a job's entry; ``None`` if it is missing, or cut off by a crash."""
+        try:
+            return _DECODER.decode(self._path(key).read_bytes())
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def lease(self, key: str, holder: str) -> Entry | None:
+        """Lease a job. Return its entry; ``None`` if it is not free."""
+        now = self._clock()
+        lease = Lease(holder, now, now, now + LEASE)
+
+        def step(entry: Entry) -> Entry | None:
+            free = entry.state == "planned" or self.is_free(entry, holder)
+            return msgspec.structs.replace(entry, state="leased", lease=lease) if free else None
+
+        return self._step(key, step)
+
+    def is_free(self, entry: Entry, holder: str) -> bool:
+        """Return whether a leased job may be leased by ``holder``: it expired, or is its own."""
+        if entry.state != "leased" or entry.lease is None:
+            return False
+        return entry.lease.holder == holder or entry.lease.until < self._clock()
+
+    def renew(self, key: str, holder: str) -> Entry | None:
+        """Prolong a lease. Return the entry; ``None`` if the job is no longer the holder's."""
+        now = self._clock()
+
+        def step(entry: Entry) -> Entry | None:
+            if not _holds(entry, holder) or entry.lease is None:
+                return None
+            lease = msgspec.structs.replace(entry.lease, heartbeat=now, until=now + LEASE)
+            return msgspec.structs.replace(entry, lease=lease)
+
+        return self._step(key, step)
+
+    def release(self, key: str, holder: str) -> Entry | None:
+        """Return a leased job to the planned ones; ``None`` if it is not the holder's."""
+
+        def step(entry: Entry) -> Entry | None:
+            if not _holds(entry, holder):
+                return None
+            return msgspec.structs.replace(entry, state="planned", lease=None)
+
+        return self._step(key, step)
+
+    def finish(self, key: str, files: dict[str, bytes], seconds: float) -> Entry | None:
+        """Store what a job brought, and note that it is done; ``None`` if it was done before.
+
+        Who holds the lease is not asked: what a job brought is as good after its lease expired.
+
+        Raises
+        ------
+        Refused
+            If the files are not as they should be.
+        """
+
+        def step(entry: Entry) -> Entry | None:
+            if entry.state == "done":
+                return None
+            digest = bringing.store(files, self.brought(key))
+            return msgspec.structs.replace(
+                entry, state="done", lease=None, digest=digest, seconds=seconds
+            )
+
+        return self._step(key, step)
+
+    def fail(
+        self, key: str, holder: str, reason: str, *, lost: bool, log: bytes = b"", tries: int
+    ) -> Entry | None:
+        """Note an attempt that brought nothing; ``None`` if the job is not the holder's.
+
+        The job is planned again. It has failed if two attempts in a row ended for the same
+        reason, or after ``tries`` attempts. A lost machine counts in ``tries`` alone.
+        """
+
+        def step(entry: Entry) -> Entry | None:
+            if not _holds(entry, holder):
+                return None
+            name = self._store_log(key, len(entry.tries), log) if log else None
+            tried = (*entry.tries, Try(self._clock(), reason, lost, name))
+            ended = _is_hopeless(tried, tries)
+            state: State = "failed" if ended else "planned"
+            return msgspec.structs.replace(entry, state=state, lease=None, tries=tried)
+
+        return self._step(key, step)
+
+    def retry(self, key: str) -> Entry | None:
+        """Return a failed job to the planned ones, without its attempts."""
+
+        def step(entry: Entry) -> Entry | None:
+            return Entry(entry.job) if entry.state == "failed" else None
+
+        return self._step(key, step)
+
+    def verify(self, entry: Entry) -> Entry | None:
+        """Return a finished job to the planned ones if what it brought is gone or changed."""
+
+        def step(entry: Entry) -> Entry | None:
+            return Entry(entry.job) if entry.state == "done" else None
+
+        if entry.digest == bringing.stored(self.brought(entry.job.key)):
+            return None
+        return self._step(entry.job.key, step)
+
+    def tell(self, about: About) -> None:
+        """Note what a run tells about itself."""
+        with self._writing(), replacing(self.folder / "run.json") as file:
+            file.write(msgspec.json.encode(about))
+
+    def _step(self, key: str, step: Callable[[Entry], Entry | None]) -> Entry | None:
+        """Replace an entry by what ``step`` makes of it, if anything. Return the new one."""
+        with self._writing(), self._locked():
+            entry = self.read(key)
+            new = step(entry) if entry else None
+            if new:
+                self._write(new, durable=new.state in ("done", "failed"))
+            return new
+
+    def _write(self, entry: Entry, durable: bool = False) -> None:
+        with replacing(self._path(entry.job.key)) as file:
+            file.write(msgspec.json.encode(entry))
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _store_log(self, key: str, number: int, log: bytes) -> str:
+        name = f"{key}.{number + 1}.log"
+        with replacing(self.folder / "logs" / name) as file:
+            file.write(log)
+        return name
+
+    def _path(self, key: str) -> Path:
+        return self.folder / "jobs" / f"{key}.json"
+
+    def _identity(self) -> str:
+        """Return the ledger's own name, which is drawn once."""
+        path = self.folder / "ledger"
+        with contextlib.suppress(OSError):
+            if len(known := path.read_text("ascii", "replace")) == 16 and known.isalnum():
+                return known
+        with replacing(path) as file:
+            file.write(secrets.token_hex(8).encode())
+        return path.read_text("ascii")
+
+    def _locked(self) -> FileLock:
+        return FileLock(self.folder / "lock")
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise bringing.cannot_write(self.folder, error) from error
+
+
+def entries(folder: Path) -> list[Entry]:
+    """Return every entry of a ledger, by key. What a crash cut off is left out.
+
+    Raises
+    ------
+    UsageError
+        If there is no ledger.
+    """
+    try:
+        names = sorted(os.listdir(folder / "jobs"))
+    except OSError:
+        raise UsageError(
+            f"{folder}: no ledger here; name its folder with --ledger, or make one with "
+            "detcost farm run"
+        ) from None
+    found = (_entry(f"{folder}/jobs/{name}") for name in names if name.endswith(".json"))
+    return [entry for entry in found if entry]
+
+
+def about(folder: Path) -> About | None:
+    """Return what the last run told about itself; ``None`` if there was none."""
+    try:
+        return msgspec.json.decode((folder / "run.json").read_bytes(), type=About)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+#: More than the longest entry, in bytes.
+_ENTRY = 1 << 16
+_DECODER = msgspec.json.Decoder(Entry)
+
+
+def _entry(path: str) -> Entry | None:
+    """Return the entry in a file. A ledger may have 40,000, so nothing is done but reading."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+        try:
+            return _DECODER.decode(os.read(file, _ENTRY))
+        finally:
+            os.close(file)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _holds(entry: Entry, holder: str) -> bool:
+    return entry.state == "leased" and entry.lease is not None and entry.lease.holder == holder
+
+
+def _is_hopeless(tried: tuple[Try, ...], tries: int) -> bool:
+    """Return whether another attempt would be one too many."""
+    if len(tried) >= tries:
+        return True
+    last = tried[-2:]
+    return len(last) == 2 and last[0].reason == last[1].reason and not last[1].lost
