@@ -27,6 +27,8 @@ from detcost.workers.contract import (
 
 #: Name of an operation: its graph, and its own name in it.
 Key = tuple[str, str]
+#: Seconds for each way to force a divergence.
+FORCING_SECONDS = 15.0
 #: How many graphs around a suspect are replayed.
 ENCLOSING = 3
 ALONE = "the operation alone"
@@ -158,7 +160,7 @@ class Prover:
             return _replay(plain, self.sides, "", cell, words, target, place)
         for forced, conditions in _forcing():
             sides = Sides(conditions, (conditions,), self.sides.pythons)
-            tried = compare(self.factory, cell, sides)
+            tried = compare(self.factory, cell, sides, seconds=FORCING_SECONDS)
             if tried.differs:
                 return _replay(tried, sides, forced, cell, words, target, place)
         return _replay(plain, self.sides, "", cell, words, target, place)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
@@ -12,7 +11,7 @@ from detcost.errors import UsageError
 from detcost.experiment.blocks import Experiment
 from detcost.experiment.profiles import PROFILES
 from detcost.locate import rewritings
-from detcost.locate.proof import Prover, Replay
+from detcost.locate.proof import Replay
 from detcost.locate.schema import Culprit, Remedy
 from detcost.locate.trying import Tried, compare
 from detcost.settings import grammar
@@ -142,45 +141,6 @@ class Healer:
         experiment = Experiment(cells, profile, self.factory, scopes={})
         experiment.run()
         return {arm.cell: arm.cost() for arm in experiment.arms[1:] if arm.running}
-
-
-def proved(
-    culprits: Sequence[Culprit],
-    prover: Prover,
-    folder: Path,
-    *,
-    cure: bool,
-    kept: bool,
-    on_try: Callable[[str], None] = lambda name: None,
-) -> list[Culprit]:
-    """Return culprits with their proofs and remedies.
-
-    Parameters
-    ----------
-    culprits, prover
-        The suspects, and what replays them.
-    folder
-        A folder for what is captured, with a folder for each culprit.
-    cure
-        Whether remedies are tried.
-    kept
-        Whether the folder stays, so that the proof names it.
-    on_try
-        Called with what is done now.
-    """
-    healer = Healer(prover.factory, prover.cell, on_try)
-    result = []
-    for number, culprit in enumerate(culprits, start=1):
-        if culprit.kind == "python":
-            result.append(culprit)
-            continue
-        on_try(f"replaying {culprit.type}")
-        replay = prover.prove(culprit, folder / f"culprit-{number}")
-        remedies = healer.try_remedies(culprit, replay) if cure else ()
-        place = replay.proof.folder if kept else None
-        proof = msgspec.structs.replace(replay.proof, folder=place)
-        result.append(msgspec.structs.replace(culprit, proof=proof, remedies=remedies))
-    return result
 
 
 def _code(setting: Setting) -> str:
