@@ -239,16 +239,6 @@ def upper_bound_of_zero(trials: int) -> float | None:
     return 1 - (1 - CONFIDENCE) ** (1 / trials) if trials else None
 
 
-def trials_that_bound(rate: float) -> int:
-    """Return the fewest trials without divergence whose bound is not above a rate.
-
-    It inverts :func:`upper_bound_of_zero`. ``rate`` is above 0 and at most 1.
-    """
-    if rate >= CONFIDENCE:
-        return 1
-    return math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-rate) - 1e-9)
-
-
 def median_interval(samples: Sequence[float]) -> MedianEstimate:
     """Estimate a median, with an interval that assumes independence but no distribution.
 

@@ -11,7 +11,6 @@ from detcost.choosing.answers import Choice, choose
 from detcost.choosing.question import Question
 from detcost.choosing.scope_checks import ScopeCheck
 from detcost.evidence.schema import Cost, Evidence
-from detcost.intervals import trials_that_bound, upper_bound_of_zero
 from detcost.tables import choice_tables
 from factories import divergence, failed, racing, record
 
@@ -142,15 +141,7 @@ def test_few_machines_bound_a_rate_weakly():
     found = answer(*FLEET, max_rate=0.1)
     assert found.best is None
     [of_xla] = [c for c in found.candidates if c.setting == "xla"]
-    assert of_xla.reasons[-1].endswith("; 30 machines that agree would bound it at 10 %")
-
-
-@pytest.mark.parametrize("rate", [1.0, 0.95, 0.5, 0.14, 0.1, 0.05, 0.01, 1e-4])
-def test_as_many_trials_bound_a_rate_and_one_less_does_not(rate):
-    trials = trials_that_bound(rate)
-    assert upper_bound_of_zero(trials) <= rate * (1 + 1e-9)
-    if trials > 1:
-        assert upper_bound_of_zero(trials - 1) > rate
+    assert of_xla.reasons[-1].endswith("; 30 machines that agree would bound it at 9.8 %")
 
 
 def test_versions_of_one_machine_are_compared_likewise():

@@ -20,6 +20,9 @@ from detcost.choosing.question import Question
 from detcost.evidence import reading
 from detcost.evidence.following import FollowedProcess, Following
 from detcost.evidence.schema import (
+    ALL_SCOPES,
+    DERIVED_SCOPES,
+    OWN_SCOPES,
     SCOPES,
     Control,
     Controls,
@@ -204,6 +207,7 @@ ANSWERS = """questions => questions.map(([subject, survive, maxRate]) => {
     headline: detcost.headline(choice),
     best: choice.best,
     commands: choice.commands,
+    elsewhere: choice.elsewhere,
     locate: choice.locate,
     candidates: choice.candidates.map(each => [
       each.setting, each.qualifies, each.tied, each.reasons, each.alsoSurvives,
@@ -225,6 +229,7 @@ def as_page_data(choice: Choice) -> dict[str, Any]:
         "headline": headline(choice),
         "best": choice.best,
         "commands": choice.commands,
+        "elsewhere": choice.elsewhere,
         "locate": choice.locate,
         "candidates": [
             (
@@ -277,11 +282,15 @@ def test_they_agree_where_much_is_missing(subject, tab, edge_cases):
 def agree(tab: Page, subject: str, records: list[Evidence]) -> None:
     """Ask the page and the command about a subject: every set of scopes, several rates."""
     sets = [s for n in range(1, 7) for s in itertools.combinations(SCOPES, n)]
+    sets += [("machine",), ("version",), (*OWN_SCOPES, "machine"), (*OWN_SCOPES, "version")]
+    sets += [DERIVED_SCOPES, ALL_SCOPES]
+    source = choose(records, Question(scenarios=(subject,))).source
+    here = {"machine": source.machine, "tensorflow": source.tensorflow}
     rates = itertools.cycle([None, 0.5, 0.1, 0.0099])
     asked = list(zip([*sets, SCOPES[:2], SCOPES[:3]], rates, strict=False))
     answers = tab.evaluate(ANSWERS, [[subject, list(survive), rate] for survive, rate in asked])
     for (survive, rate), answer in zip(asked, answers, strict=True):
-        question = Question(scenarios=(subject,), survive=survive, max_rate=rate)
+        question = Question(scenarios=(subject,), survive=survive, max_rate=rate, **here)
         assert answer == as_page_data(choose(records, question))
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import product
 from operator import attrgetter
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -17,18 +18,20 @@ from detcost.evidence.schema import DERIVED_SCOPES, Divergence, Record, Variant
 from detcost.intervals import RateEstimate, rate_or_bound
 
 R = TypeVar("R", bound=Record)
+#: Scenario, setting, device, size and type.
+Cell = tuple[str, ...]
 #: How many names of a group are written before the rest is counted.
 NAMED = 6
 
 
-class Place(NamedTuple):
+class Platform(NamedTuple):
     """A machine, and a version of TensorFlow there."""
 
     machine: str
     tensorflow: str
 
 
-#: For each scope: the part of a place that it changes, and the part that stays.
+#: For each scope: the part of a platform that it changes, and the part that stays.
 CHANGES = {
     "machine": (attrgetter("machine"), attrgetter("tensorflow")),
     "version": (attrgetter("tensorflow"), attrgetter("machine")),
@@ -43,24 +46,25 @@ class Comparable(Protocol):
     @property
     def carries_state(self) -> bool | None: ...  # noqa: D102
     @property
-    def sequence(self) -> list[str]: ...  # noqa: D102
+    def sequence(self) -> Sequence[str]: ...  # noqa: D102
 
 
-class Bits(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The bits of a cell at one place; ``races`` if they differ even if nothing is changed."""
+class CellBits(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The bits of a cell at one platform; ``races`` if they differ even if nothing is changed."""
 
     seed: int
     digest: str | None
     carries_state: bool | None
-    sequence: list[str]
+    sequence: tuple[str, ...]
     races: bool
 
 
-def bits_of(record: Record | None) -> Bits | None:
+def bits_of(record: Record | None) -> CellBits | None:
     """Return the bits of a cell; ``None`` if it has none that could be compared."""
     if record is None or record.status != "ok" or not (record.digest or record.races):
         return None
-    return Bits(record.seed, record.digest, record.carries_state, record.sequence, record.races)
+    sequence = tuple(record.sequence)
+    return CellBits(record.seed, record.digest, record.carries_state, sequence, record.races)
 
 
 def same_bits(one: Comparable, other: Comparable) -> bool:
@@ -98,17 +102,17 @@ class Groups(msgspec.Struct, frozen=True, gc=False):
         return len(self.alike) + len(self.races)
 
 
-def groups_of(seen: Mapping[str, Bits]) -> Groups:
+def groups_of(seen: Mapping[str, CellBits]) -> Groups:
     """Group names by their bits. Their order does not matter."""
-    kinds: list[tuple[Bits, list[str]]] = []
+    kinds: list[tuple[CellBits, list[str]]] = []
     for name in sorted(seen):
         own = seen[name]
         if own.races:
             continue
-        for place, (known, names) in enumerate(kinds):
+        for number, (known, names) in enumerate(kinds):
             if same_bits(known, own):
                 names.append(name)
-                kinds[place] = (max(known, own, key=lambda bits: len(bits.sequence)), names)
+                kinds[number] = (max(known, own, key=lambda bits: len(bits.sequence)), names)
                 break
         else:
             kinds.append((own, [name]))
@@ -120,41 +124,50 @@ def groups_of(seen: Mapping[str, Bits]) -> Groups:
     )
 
 
+def cells_of(chosen: Selection[R]) -> Iterator[tuple[Cell, CellBits]]:
+    """Yield the bits of every cell of a selection. A lever that means nothing there is left out."""
+    settings = {record.setting for record in chosen.records}
+    where = (chosen.device, chosen.size, chosen.dtype)
+    for scenario, setting in product(chosen.scenarios, sorted(settings)):
+        if bits := bits_of(chosen.record(scenario, setting)):
+            yield (scenario, setting, *where), bits
+
+
 class Across:
-    """The bits of cells at every place, and the comparisons between places."""
+    """The bits of cells at every platform, and the comparisons between platforms."""
 
     def __init__(self) -> None:
         """Start without a cell."""
-        self._cells: dict[tuple[str, ...], dict[Place, Bits]] = {}
+        self._cells: dict[Cell, dict[Platform, CellBits]] = {}
         self._known: dict[tuple[object, ...], tuple[Groups, dict[str, int], list[Variant]]] = {}
+        self._once: dict[Any, Any] = {}
 
-    def add(self, place: Place, cell: tuple[str, ...], bits: Bits) -> None:
-        """Add the bits of a cell at a place."""
-        self._cells.setdefault(cell, {})[place] = bits
+    def add(self, platform: Platform, seen: Mapping[Cell, CellBits]) -> list[Cell]:
+        """Add the bits of cells at a platform, and return these cells.
 
-    def add_selection(self, place: Place, chosen: Selection[R]) -> None:
-        """Add every cell of a selection. A lever that means nothing there is left out."""
-        for scenario in chosen.scenarios:
-            for setting in {record.setting for record in chosen.records}:
-                if bits := bits_of(chosen.record(scenario, setting)):
-                    where = (chosen.device, chosen.size, chosen.dtype)
-                    self.add(place, (scenario, setting, *where), bits)
+        Equal cells and bits of many platforms are kept once.
+        """
+        once = self._once.setdefault
+        cells = [once(cell, cell) for cell in seen]
+        for cell, bits in zip(cells, seen.values(), strict=True):
+            self._cells.setdefault(cell, {})[platform] = once(bits, bits)
+        return cells
 
-    def comparisons(self, place: Place, cell: tuple[str, ...]) -> dict[str, Divergence]:
-        """Return the comparison of a cell in each derived scope that another place has it for."""
-        found = ((scope, self._compare(place, cell, scope)) for scope in DERIVED_SCOPES)
+    def comparisons(self, platform: Platform, cell: Cell) -> dict[str, Divergence]:
+        """Return the comparisons of a cell with other machines, and with other versions."""
+        found = ((scope, self._compare(platform, cell, scope)) for scope in DERIVED_SCOPES)
         return {scope: comparison for scope, comparison in found if comparison}
 
-    def _compare(self, place: Place, cell: tuple[str, ...], scope: str) -> Divergence | None:
-        own = self._cells.get(cell, {}).get(place)
+    def _compare(self, platform: Platform, cell: Cell, scope: str) -> Divergence | None:
+        own = self._cells.get(cell, {}).get(platform)
         if own is None:
             return None
         changed, stays = CHANGES[scope]
-        groups, sizes, variants = self._grouped(cell, scope, stays(place), own.seed)
+        groups, sizes, variants = self._grouped(cell, scope, stays(platform), own.seed)
         trials = sum(map(len, groups.alike)) + len(groups.races) - 1
         if not trials:
             return None
-        alike = sizes.get(changed(place), 1) - 1
+        alike = sizes.get(changed(platform), 1) - 1
         estimate = _estimate(trials - alike, trials)
         return Divergence(
             divergent=trials - alike,
@@ -167,16 +180,16 @@ class Across:
         )
 
     def _grouped(
-        self, cell: tuple[str, ...], scope: str, fixed: str, seed: int
+        self, cell: Cell, scope: str, fixed: str, seed: int
     ) -> tuple[Groups, dict[str, int], list[Variant]]:
-        """Return the groups of places that a scope compares, each name's group size, and texts."""
+        """Return the groups that a scope compares, the size of each name's group, and variants."""
         key = (cell, scope, fixed, seed)
         if key not in self._known:
             changed, stays = CHANGES[scope]
             seen = {
-                changed(place): bits
-                for place, bits in self._cells[cell].items()
-                if stays(place) == fixed and bits.seed == seed
+                changed(platform): bits
+                for platform, bits in self._cells[cell].items()
+                if stays(platform) == fixed and bits.seed == seed
             }
             groups = groups_of(seen)
             sizes = {name: len(names) for names in groups.alike for name in names}
@@ -185,9 +198,9 @@ class Across:
 
 
 def _variants(groups: Groups) -> Iterator[Variant]:
-    """Yield a variant for each group. The first is the reference."""
-    for place, (names, digest) in enumerate(zip(groups.alike, groups.digests, strict=True)):
-        yield Variant(listed(names), len(names) if place else 0, len(names), 1, digest)
+    """Yield a variant for each group, the largest first."""
+    for number, (names, digest) in enumerate(zip(groups.alike, groups.digests, strict=True)):
+        yield Variant(listed(names), len(names) if number else 0, len(names), 1, digest)
     if groups.races:
         count = len(groups.races)
         yield Variant(f"{listed(groups.races)} (races)", count, count, count, None)
@@ -204,14 +217,14 @@ def _estimate(divergent: int, trials: int) -> RateEstimate:
     return rate_or_bound(divergent, trials)
 
 
-def place_of(record: Record) -> Place:
+def platform_of(record: Record) -> Platform:
     """Return where a record was measured."""
-    return Place(record.machine_name, record.tensorflow)
+    return Platform(record.machine_name, record.tensorflow)
 
 
-def by_place(records: Iterable[R]) -> dict[Place, list[R]]:
-    """Return records by their place, in order of the places' names."""
-    places: dict[Place, list[R]] = {}
+def by_platform(records: Iterable[R]) -> dict[Platform, list[R]]:
+    """Return records by their platform, in order of the platforms' names."""
+    platforms: dict[Platform, list[R]] = {}
     for record in records:
-        places.setdefault(place_of(record), []).append(record)
-    return dict(sorted(places.items()))
+        platforms.setdefault(platform_of(record), []).append(record)
+    return dict(sorted(platforms.items()))

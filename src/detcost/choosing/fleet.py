@@ -1,4 +1,4 @@
-"""A fleet: the cells of a question at every place that one answer is for."""
+"""A fleet: the cells of a question at every platform that one answer is for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from detcost.choosing.across import CHANGES, Across, Place, by_place
+from detcost.choosing.across import CHANGES, Across, Platform, by_platform, cells_of
 from detcost.choosing.question import (
     Question,
     Selection,
@@ -25,16 +25,16 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True)
 class Fleet(Generic[R]):
-    """Selections of the same scenarios, by place. Of one place unless the question asks for all.
+    """Selections of the same scenarios, by platform: one unless the question asks for several.
 
     Records have the comparisons of the derived scopes.
     """
 
-    selections: dict[Place, Selection[R]]
+    selections: dict[Platform, Selection[R]]
 
     @property
     def first(self) -> Selection[R]:
-        """The selection of the first place. It has the scenarios, device, size and type of all."""
+        """The first selection. It has the scenarios, device, size and type of all."""
         return next(iter(self.selections.values()))
 
     @property
@@ -44,18 +44,18 @@ class Fleet(Generic[R]):
 
     @cached_property
     def settings(self) -> tuple[str, ...]:
-        """Every setting measured at some place, the simplest first."""
+        """Every setting measured at some platform, the simplest first."""
         names = {name for chosen in self.selections.values() for name in chosen.settings}
         return tuple(sorted(names, key=simplest_first))
 
     @property
     def records(self) -> list[R]:
-        """The records of all places."""
+        """The records of all platforms."""
         return [record for chosen in self.selections.values() for record in chosen.records]
 
-    def rows(self, place: Place | None = None) -> list[list[R | None]]:
-        """Return the records of each scenario at each place, or at one: one for each setting."""
-        chosen = self.selections.values() if place is None else [self.selections[place]]
+    def rows(self, platform: Platform | None = None) -> list[list[R | None]]:
+        """Return the records of each scenario at each platform, or at one: one for each setting."""
+        chosen = self.selections.values() if platform is None else [self.selections[platform]]
         return [
             [one.record(scenario, setting) for setting in self.settings]
             for one in chosen
@@ -67,25 +67,25 @@ class Fleet(Generic[R]):
         changed, _ = CHANGES[scope]
         return len(set(map(changed, self.selections))) > 1
 
-    def name(self, place: Place) -> str:
-        """Return the name of a place: only what tells it from the others."""
-        version = f"TensorFlow {place.tensorflow}"
+    def name(self, platform: Platform) -> str:
+        """Return the name of a platform: only what tells it from the others."""
+        version = f"TensorFlow {platform.tensorflow}"
         if not self.spans("version"):
-            return place.machine
-        return f"{place.machine}, {version}" if self.spans("machine") else version
+            return platform.machine
+        return f"{platform.machine}, {version}" if self.spans("machine") else version
 
-    def name_without(self, scope: str, place: Place) -> str | None:
+    def name_without(self, scope: str, platform: Platform) -> str | None:
         """Return the part of a name that a derived scope does not change, if the fleet has it."""
         other = "version" if scope == "machine" else "machine"
         if not self.spans(other):
             return None
-        return place.machine if scope == "version" else f"TensorFlow {place.tensorflow}"
+        return platform.machine if scope == "version" else f"TensorFlow {platform.tensorflow}"
 
 
 def select_fleet(records: Iterable[R], question: Question) -> Fleet[R]:
-    """Return the records that a question asks for, at every place that it asks for.
+    """Return the records that a question asks for, at every platform that it asks for.
 
-    They have the comparisons with every other place of the evidence.
+    They have the comparisons with every other platform of the evidence.
 
     Raises
     ------
@@ -95,14 +95,13 @@ def select_fleet(records: Iterable[R], question: Question) -> Fleet[R]:
     newest = latest(records)
     chosen = select(newest, question)
     known = Across()
-    everywhere = by_place(record for record in newest if _is_of(record, chosen))
-    alike = {place: _of(chosen, own) for place, own in everywhere.items()}
-    for place, selection in alike.items():
-        known.add_selection(place, selection)
+    everywhere = by_platform(record for record in newest if _is_of(record, chosen))
+    for platform, own in everywhere.items():
+        known.add(platform, dict(cells_of(_of(chosen, own))))
     return Fleet(
         {
-            place: _compared(place, _of(chosen, own), known)
-            for place, own in by_place(chosen.records).items()
+            platform: _compared(platform, _of(chosen, own), known)
+            for platform, own in by_platform(chosen.records).items()
         }
     )
 
@@ -119,13 +118,13 @@ def _of(chosen: Selection[R], records: Sequence[R]) -> Selection[R]:
     return dataclasses.replace(chosen, records=tuple(records))
 
 
-def _compared(place: Place, chosen: Selection[R], known: Across) -> Selection[R]:
+def _compared(platform: Platform, chosen: Selection[R], known: Across) -> Selection[R]:
     """Return a selection whose records have the comparisons of the derived scopes."""
-    return _of(chosen, [with_comparisons(record, place, known) for record in chosen.records])
+    return _of(chosen, [with_comparisons(record, platform, known) for record in chosen.records])
 
 
-def with_comparisons(record: R, place: Place, known: Across) -> R:
+def with_comparisons(record: R, platform: Platform, known: Across) -> R:
     """Return a record with the comparisons of the derived scopes."""
-    derived = known.comparisons(place, record.cell)
+    derived = known.comparisons(platform, record.cell)
     measured = {s: c for s, c in record.divergence.items() if s not in DERIVED_SCOPES}
     return msgspec.structs.replace(record, divergence={**measured, **derived})

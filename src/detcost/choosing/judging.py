@@ -1,4 +1,4 @@
-"""Judging a setting: its checks in every scope, scenario and place, and the reasons against it."""
+"""Judging a setting: its checks in every scope and scenario, and the reasons against it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from itertools import groupby
 
 import msgspec
 
-from detcost.choosing.across import CHANGES, Place
+from detcost.choosing.across import CHANGES, Platform
 from detcost.choosing.fleet import Fleet
 from detcost.choosing.question import Question
 from detcost.choosing.scope_checks import NOT_MEASURED, ScopeCheck, check_scope
 from detcost.evidence.schema import ALL_SCOPES, DERIVED_SCOPES, Record
 
-Cells = list[tuple[Place, Record]]
+Cells = list[tuple[Platform, Record]]
 
 
 def judge(
@@ -24,11 +24,11 @@ def judge(
     failures: list[str] = []
     for scenario in fleet.first.scenarios:
         usable: Cells = []
-        for place, record in _cells(fleet, scenario, setting):
+        for platform, record in _cells(fleet, scenario, setting):
             if record is None or record.status != "ok":
-                failures.append(_reason(fleet, place, scenario, unusable(record)))
+                failures.append(_reason(fleet, platform, scenario, unusable(record)))
             else:
-                usable.append((place, record))
+                usable.append((platform, record))
         for scope in question.survive:
             checks += _checks(fleet, usable, scope, question.max_rate)
     # A divergence is a stronger reason than a bound that is too high, so it comes first.
@@ -43,7 +43,7 @@ def also_survives(fleet: Fleet[Record], setting: str, question: Question) -> tup
         return ()
 
     def survives(scope: str) -> bool:
-        rows = ([(place, r) for place, r in row if r] for row in cells)
+        rows = ([(platform, r) for platform, r in row if r] for row in cells)
         checks = [c for row in rows for c in _checks(fleet, row, scope, question.max_rate)]
         return any(c.survives for c in checks) and not any(c.disqualifies for c in checks)
 
@@ -59,24 +59,24 @@ def unusable(record: Record | None) -> str:
 
 def _cells(
     fleet: Fleet[Record], scenario: str, setting: str
-) -> Iterator[tuple[Place, Record | None]]:
-    for place, chosen in fleet.selections.items():
-        yield place, chosen.record(scenario, setting)
+) -> Iterator[tuple[Platform, Record | None]]:
+    for platform, chosen in fleet.selections.items():
+        yield platform, chosen.record(scenario, setting)
 
 
 def _checks(
     fleet: Fleet[Record], cells: Cells, scope: str, max_rate: float | None
 ) -> Iterator[ScopeCheck]:
-    """Yield a check for each place; in a derived scope of the fleet, one for all its places."""
+    """Yield a check for each platform, or one for all if the scope compares them."""
     across = scope in DERIVED_SCOPES and fleet.spans(scope)
-    for place, record in _references(cells, scope) if across else cells:
-        where = fleet.name_without(scope, place) if across else fleet.name(place)
+    for platform, record in _references(cells, scope) if across else cells:
+        where = fleet.name_without(scope, platform) if across else fleet.name(platform)
         check = check_scope(record, scope, max_rate)
         yield check if fleet.is_single else msgspec.structs.replace(check, where=where)
 
 
-def _references(cells: Cells, scope: str) -> Iterator[tuple[Place, Record]]:
-    """Yield the cell that most others agree with. So the order of the places does not matter.
+def _references(cells: Cells, scope: str) -> Iterator[tuple[Platform, Record]]:
+    """Yield the cell that most others agree with. So the order of the platforms does not matter.
 
     It is one for all machines. If versions differ too, it is one for each version.
     """
@@ -91,8 +91,8 @@ def _differing(record: Record, scope: str) -> tuple[bool, int]:
     return record.races, comparison.divergent if comparison else 0
 
 
-def _reason(fleet: Fleet[Record], place: Place, scenario: str, why: str) -> str:
-    return f"{scenario}: {why}" if fleet.is_single else f"{fleet.name(place)}, {scenario}: {why}"
+def _reason(fleet: Fleet[Record], platform: Platform, scenario: str, why: str) -> str:
+    return f"{scenario}: {why}" if fleet.is_single else f"{fleet.name(platform)}, {scenario}: {why}"
 
 
 def _against(check: ScopeCheck) -> str:

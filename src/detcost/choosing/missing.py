@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from detcost.choosing.across import Place
+from detcost.choosing.across import Platform
 from detcost.choosing.fleet import Fleet
 from detcost.choosing.question import USUAL
 from detcost.choosing.scope_checks import ELSEWHERE
@@ -34,20 +34,20 @@ def commands_to_measure(
         another machine can add what is missing, it is a phrase such as ``on another machine``.
     """
     commands: dict[str, list[str]] = {}
-    for place, chosen in fleet.selections.items():
-        here = "" if fleet.is_single else f"on {fleet.name(place)}"
+    for platform, chosen in fleet.selections.items():
+        here = "" if fleet.is_single else f"on {fleet.name(platform)}"
         for scenario in filter(is_nameable, chosen.scenarios):
-            for where, settings in _lacking(fleet, place, scenario, survive, here):
-                words = _words(fleet, place, scenario, settings, survive, out)
+            for where, settings in _lacking(fleet, platform, scenario, survive, here):
+                words = _words(fleet, platform, scenario, settings, survive, out)
                 commands.setdefault(where, []).append(shlex.join(words))
     return commands
 
 
 def _lacking(
-    fleet: Fleet[Record], place: Place, scenario: str, survive: Sequence[str], here: str
+    fleet: Fleet[Record], platform: Platform, scenario: str, survive: Sequence[str], here: str
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield where settings must be measured, and these settings."""
-    cells = {s: fleet.selections[place].record(scenario, s) for s in fleet.settings}
+    cells = {s: fleet.selections[platform].record(scenario, s) for s in fleet.settings}
     lacking = {s: lacking_scopes(record) & set(survive) for s, record in cells.items()}
     wanted = {here: [s for s in cells if cells[s] is None or lacking[s] & set(SCOPES)]}
     for scope, elsewhere in ELSEWHERE.items():
@@ -76,13 +76,13 @@ def lacking_scopes(record: Record | None) -> set[str]:
 
 def _words(
     fleet: Fleet[Record],
-    place: Place,
+    platform: Platform,
     scenario: str,
     lacking: Sequence[str],
     survive: Sequence[str],
     out: str,
 ) -> list[str]:
-    chosen = fleet.selections[place]
+    chosen = fleet.selections[platform]
     cells = [chosen.record(scenario, setting) for setting in fleet.settings]
     known = {scope for r in cells if r for scope in r.divergence}
     if set(survive) & set(DERIVED_SCOPES):

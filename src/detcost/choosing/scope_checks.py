@@ -10,7 +10,7 @@ import msgspec
 
 from detcost.evidence.schema import DERIVED_SCOPES, OWN_SCOPES, Comparison, Divergence, Record
 from detcost.experiment.profiles import PROFILES
-from detcost.intervals import trials_that_bound, upper_bound_of_zero
+from detcost.intervals import upper_bound_of_zero
 
 #: The note on a cell whose outputs change from call to call, and equally in every process.
 CARRIES_STATE = "carries state, its sequence repeats"
@@ -29,7 +29,9 @@ NO_PROFILE = "no profile bounds it at {rate}"
 #: The reason if a scenario has no record of a setting or a scope.
 NOT_MEASURED = "not measured"
 #: What a derived scope compares.
-PLURAL = {"machine": "machines", "version": "versions"}
+PLURAL: dict[str, str] = {"machine": "machines", "version": "versions"}
+#: Numbers of machines or versions that advice names.
+FLEETS = (3, 5, 10, 20, 30, 60, 100, 300, 1000, 3000, 10000)
 #: Where else a cell must be measured for a scope that no machine can measure alone.
 ELSEWHERE = {"machine": "on another machine", "version": "with another TensorFlow"}
 
@@ -127,9 +129,13 @@ def _not_compared(scenario: str, scope: str, comparison: Comparison | None) -> S
         )
     skipped = tuple(comparison.skipped) if comparison else ()
     tried = f" ({', '.join(skipped)} could not be tried)" if skipped else ""
-    elsewhere = f" {ELSEWHERE[scope]}" if scope in ELSEWHERE else ""
-    why = f"{NOT_MEASURED}{elsewhere}{tried}"
+    why = f"{not_measured(scope)}{tried}"
     return ScopeCheck(scenario=scenario, scope=scope, survives=None, why=why, skipped=skipped)
+
+
+def not_measured(scope: str) -> str:
+    """Write that a scope was not measured, or for a derived scope where else it was not."""
+    return f"{NOT_MEASURED} {ELSEWHERE[scope]}" if scope in ELSEWHERE else NOT_MEASURED
 
 
 def differs_anyway(record: Record, scope: str) -> bool:
@@ -160,9 +166,10 @@ def first_call_text(comparison: Comparison) -> str | None:
 
 
 def groups_text(comparison: Comparison) -> str:
-    """Write which machines or versions agree: ``amd | intel, arm``. Empty if it is not known."""
-    variants = comparison.variants if isinstance(comparison, Divergence) else []
-    return " | ".join(variant.label for variant in variants)
+    """Write which machines or versions agree: ``intel, arm | amd``. Empty if it is not known."""
+    if isinstance(comparison, Divergence):
+        return " | ".join(variant.label for variant in comparison.variants)
+    return getattr(comparison, "partition", "")  # as the page has it
 
 
 def _why_not(
@@ -214,22 +221,26 @@ def bound_text(comparison: Comparison) -> str:
 
 
 def _tighter(scope: str, max_rate: float) -> str:
-    """Write what bounds a clean cell's rate at ``max_rate`` or less: a profile, or more places."""
-    if scope in PLURAL:
-        needed = 1 + trials_that_bound(max_rate)
-        return f"{needed} {PLURAL[scope]} that agree would bound it at {percent(max_rate)}"
-    for bound, advice in profile_bounds(scope):
+    """Write what would bound a clean cell's rate at ``max_rate`` or less."""
+    for bound, advice in bounds(scope):
         if bound <= max_rate:
             return advice
     return NO_PROFILE.format(rate=percent(max_rate))
 
 
-def profile_bounds(scope: str) -> Iterator[tuple[float, str]]:
-    """Yield the bound that each profile gives a clean cell's rate, and the advice to use it."""
-    for profile in PROFILES.values():
-        bound = upper_bound_of_zero(profile.trials_in(scope))
+def bounds(scope: str) -> Iterator[tuple[float, str]]:
+    """Yield bounds of a clean cell's rate, each with the advice on how to get it.
+
+    It is a profile, or in a derived scope the number of machines or versions.
+    """
+    if scope in PLURAL:
+        ways = {f"{count} {PLURAL[scope]} that agree": count - 1 for count in FLEETS}
+    else:
+        ways = {f"--profile {own.name}": own.trials_in(scope) for own in PROFILES.values()}
+    for way, trials in ways.items():
+        bound = upper_bound_of_zero(trials)
         if bound is not None:
-            yield bound, f"--profile {profile.name} would bound it at {percent(bound)}"
+            yield bound, f"{way} would bound it at {percent(bound)}"
 
 
 def percent(rate: float | None) -> str:

@@ -9,16 +9,17 @@ import msgspec
 
 from detcost.choosing.scope_checks import (
     ANYWAY,
-    NOT_MEASURED,
+    PLURAL,
     ScopeCheck,
     bound_text,
     check_scope,
     count_text,
     first_call_text,
     lowest_rate,
+    not_measured,
     percent,
 )
-from detcost.evidence.schema import OWN_SCOPES, SCOPES
+from detcost.evidence.schema import ALL_SCOPES, DERIVED_SCOPES, OWN_SCOPES
 from detcost.report.projection import Count, Projection
 from detcost.tables.choice_tables import extent
 from detcost.tables.evidence_tables import divergence_text
@@ -67,25 +68,26 @@ class CheckView(msgspec.Struct, frozen=True, gc=False, array_like=True):
     remark: str
 
 
-#: The check of a scope that a cell has no count of.
-UNCHECKED = CheckView(
-    lowest=None,
-    why=NOT_MEASURED,
-    note=None,
-    anyway=False,
-    count="–",
-    rate="",
-    seen="–",
-    details=NOT_MEASURED,
-    divergent=0,
-    trials=0,
-    low=None,
-    high=None,
-    distinct=0,
-    first_call=None,
-    partition="",
-    remark="",
-)
+def unchecked(scope: str) -> CheckView:
+    """Return the check of a scope that a cell has no count of."""
+    return CheckView(
+        lowest=None,
+        why=not_measured(scope),
+        note=None,
+        anyway=False,
+        count="–",
+        rate="",
+        seen="–",
+        details=not_measured(scope),
+        divergent=0,
+        trials=0,
+        low=None,
+        high=None,
+        distinct=0,
+        first_call=None,
+        partition="",
+        remark="",
+    )
 
 
 class CheckSets:
@@ -115,8 +117,8 @@ class CheckSets:
         if place is None:
             place = self._places[key] = len(self._sets)
             self._kept.append(counts)  # an id is unique only while its object lives
-            self._sets.append([self._check(record, scope) for scope in SCOPES])
-            self.rates.append(tuple(_rate(record, scope) for scope in SCOPES))
+            self._sets.append([self._check(record, scope) for scope in ALL_SCOPES])
+            self.rates.append(tuple(_rate(record, scope) for scope in ALL_SCOPES))
         return place
 
     def _check(self, record: Projection, scope: str) -> int | None:
@@ -196,9 +198,9 @@ def _remark(check: ScopeCheck, partition: str) -> str:
     if check.anyway:
         return ANYWAY
     if partition:
-        tried = "sizes of the thread pools" if check.scope == "threads" else "variants"
+        tried = {"threads": "sizes of the thread pools", **PLURAL}.get(check.scope, "variants")
         groups = partition.count(" | ") + 1
         return f"{groups} different results; {tried} in one box gave the same bits:"
-    if check.divergent and check.scope not in OWN_SCOPES:
+    if check.divergent and check.scope not in (*OWN_SCOPES, *DERIVED_SCOPES):
         return "All variants agree with one another, but not all with the first output."
     return ""

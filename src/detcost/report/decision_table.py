@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 
 from detcost.comparison import contrasts
-from detcost.evidence.schema import SCOPES, Record
+from detcost.evidence.schema import ALL_SCOPES, Record
 from detcost.intervals import BAND, ambiguity, verdict
 from detcost.tables.evidence_tables import interval_text
 
 Rates = tuple[float | None, ...]
 #: The rates of a setting that was not measured in one of the scenarios: none is tolerable.
-NEVER: Rates = (None,) * len(SCOPES)
+NEVER: Rates = (None,) * len(ALL_SCOPES)
 
 
 class SubjectCost(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from detcost.choosing.across import platform_of
 from detcost.evidence import reading, schema
 from detcost.evidence.reading import Problem
-from detcost.evidence.schema import Record
+from detcost.evidence.schema import DERIVED_SCOPES, Record
 from detcost.report import jsonp
 from detcost.report.history import Change, changes, observations
 from detcost.report.plots import data as plot_data
 from detcost.report.plots.data import Columns
 from detcost.report.projection import LONGEST, Projection
+from detcost.report.sightings import Derived
 from detcost.report.views import View, views
 
 R = TypeVar("R", bound=Record)
@@ -71,10 +74,17 @@ class SeenMachine(msgspec.Struct, frozen=True):
     plotted: list[Columns]
 
 
-def write_machines(files: Sequence[Path], folder: Path) -> tuple[list[SeenMachine], list[Problem]]:
-    """Write a file for each machine in some evidence files."""
+def write_machines(
+    part: tuple[Sequence[Path], Derived], folder: Path
+) -> tuple[list[SeenMachine], list[Problem]]:
+    """Write a file for each machine in some evidence files.
+
+    ``part`` has the files, and the counts of the derived scopes.
+    """
+    files, derived = part
     records, problems = reading.read_files(files, Projection)
-    return [_write(name, own, folder) for name, own in by_machine(records).items()], problems
+    machines = by_machine(records)
+    return [_write(name, own, derived, folder) for name, own in machines.items()], problems
 
 
 def by_machine(records: Iterable[R]) -> dict[str, list[R]]:
@@ -85,8 +95,8 @@ def by_machine(records: Iterable[R]) -> dict[str, list[R]]:
     return machines
 
 
-def _write(name: str, records: Sequence[Projection], folder: Path) -> SeenMachine:
-    newest = reading.latest(records)
+def _write(name: str, records: Sequence[Projection], derived: Derived, folder: Path) -> SeenMachine:
+    newest = [_with_derived(record, derived) for record in reading.latest(records)]
     runs = _runs(newest)
     failures = {name: run.failed_controls for name, run in runs.items()}
     machine = Machine(
@@ -105,6 +115,15 @@ def _write(name: str, records: Sequence[Projection], folder: Path) -> SeenMachin
         observations={scenario: encode(runs) for scenario, runs in by_scenario.items()},
         plotted=plot_data.columns(name, machine.views),
     )
+
+
+def _with_derived(record: Projection, derived: Derived) -> Projection:
+    """Return the record with the counts of the derived scopes, and no others of these scopes."""
+    counts = derived.get(platform_of(record), {}).get(record.cell, {})
+    measured = {s: c for s, c in record.divergence.items() if s not in DERIVED_SCOPES}
+    compared = copy.copy(record)  # replace() would count the decoded record again
+    msgspec.structs.force_setattr(compared, "divergence", {**measured, **counts})
+    return compared
 
 
 def _card(key: str, name: str, newest: Sequence[Record], machine: Machine) -> Card:

@@ -7,7 +7,8 @@ from operator import attrgetter
 
 import msgspec
 
-from detcost.evidence.schema import OWN_SCOPES, Comparison, Record, Variant
+from detcost.choosing.scope_checks import groups_text
+from detcost.evidence.schema import OWN_SCOPES, Comparison, Divergence, Record, Variant
 from detcost.tables.partitions import partition_text
 
 #: The most characters that the page keeps of an untrusted text.
@@ -48,6 +49,12 @@ def _count(written: Written, races: bool) -> Count:
         partition = partition_text(_decode(written.variants))
     skipped = tuple(written.skipped.items())
     return _shared(_figures(written), skipped, written.reason, written.first_call, partition)
+
+
+def derived_count(divergence: Divergence) -> Count:
+    """Return the count of a derived scope, with the groups that agree."""
+    groups = groups_text(divergence) if divergence.divergent else ""
+    return _shared(_figures(divergence), (), None, None, groups)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -10,17 +10,18 @@ from pathlib import Path
 import msgspec
 
 from detcost import process_pool
+from detcost.choosing import scope_checks
 from detcost.choosing.question import USUAL, USUAL_SCOPES
-from detcost.choosing.scope_checks import profile_bounds
+from detcost.choosing.scope_checks import ELSEWHERE
 from detcost.claims import verdicts
 from detcost.claims.verdicts import Verdict
 from detcost.evidence import reading
 from detcost.evidence.reading import Problem
-from detcost.evidence.schema import SCOPES, Evidence
+from detcost.evidence.schema import ALL_SCOPES, Evidence
 from detcost.intervals import BAND
-from detcost.report import folder, jsonp, operations, page
+from detcost.report import folder, jsonp, operations, page, sightings
 from detcost.report.cells import CellView, CostView, Figure, Origin
-from detcost.report.checks import UNCHECKED, CheckView
+from detcost.report.checks import CheckView, unchecked
 from detcost.report.decision_table import SubjectCost
 from detcost.report.history import Change, Observation, Observations
 from detcost.report.machines import Card, SeenMachine, by_machine, write_machines
@@ -51,11 +52,13 @@ class Index(msgspec.Struct, frozen=True):
     fields
         The names of the items of each array.
     bounds
-        For each scope and profile: the bound of a clean cell's rate, and the advice to use it.
+        For each scope: bounds of a clean cell's rate, each with the advice on how to get it.
+    elsewhere
+        For each derived scope: where else a cell must be measured.
     words
         The texts of the page's answers, by name.
     unchecked
-        The check of a scope that a cell has no count of.
+        By scope: the check of a cell that has no count of it.
     scenarios
         By name: the key of the file, and the summary if this detcost has the scenario.
     site
@@ -68,8 +71,9 @@ class Index(msgspec.Struct, frozen=True):
     usual: dict[str, str]
     band: float
     bounds: dict[str, list[tuple[float, str]]]
+    elsewhere: dict[str, str]
     words: dict[str, str]
-    unchecked: CheckView
+    unchecked: dict[str, CheckView]
     machines: list[Card]
     scenarios: dict[str, tuple[str, str]]
     plots: list[drawing.Plot]
@@ -141,28 +145,13 @@ def _default_first(machine: SeenMachine) -> tuple[bool, str]:
 def _machines(
     files: Sequence[Path], data: Path
 ) -> Iterator[tuple[list[SeenMachine], list[Problem]]]:
-    """Process the folders; folders with records of the same machine are processed together."""
-    groups = [list(group) for _, group in groupby(files, key=lambda file: file.parent)]
+    """Process the folders, after the bits of all of them are known."""
+    folders = [list(group) for _, group in groupby(files, key=lambda file: file.parent)]
     with process_pool.pool() as pool:
-        while groups:
-            coming = pool.imap(partial(write_machines, folder=data), groups)
-            drawing.load()  # takes seconds, in which the other processes work
-            answers = list(coming)
-            shared = _shared(answers)
-            again: list[Path] = []
-            for group, (seen, unread) in zip(groups, answers, strict=True):
-                if shared & {machine.card.key for machine in seen}:
-                    again += group
-                else:
-                    yield seen, unread
-            groups = [again] if again else []
-
-
-def _shared(answers: Iterable[tuple[list[SeenMachine], list[Problem]]]) -> set[str]:
-    """Return the keys of machines that occur in more than one folder."""
-    keys = [machine.card.key for seen, _ in answers for machine in seen]
-    once: set[str] = set()
-    return {key for key in keys if key in once or once.add(key)}  # type: ignore[func-returns-value]
+        coming = pool.imap(sightings.sight, folders)
+        drawing.load()  # takes seconds, in which the other processes work
+        parts = sightings.parts(folders, coming)
+        yield from pool.imap(partial(write_machines, folder=data), parts)
 
 
 def _index(
@@ -181,13 +170,14 @@ def _index(
     )
     return Index(
         fields={struct.__name__: struct.__struct_fields__ for struct in structs},
-        scopes=SCOPES,
+        scopes=ALL_SCOPES,
         usual_scopes=USUAL_SCOPES,
         usual=USUAL,
         band=BAND,
-        bounds={scope: list(profile_bounds(scope)) for scope in SCOPES},
+        bounds={scope: list(scope_checks.bounds(scope)) for scope in ALL_SCOPES},
+        elsewhere=ELSEWHERE,
         words=WORDS,
-        unchecked=UNCHECKED,
+        unchecked={scope: unchecked(scope) for scope in ALL_SCOPES},
         machines=[machine.card for machine in seen],
         scenarios={name: (jsonp.key("scenario", name), summaries.get(name, "")) for name in names},
         plots=drawn,

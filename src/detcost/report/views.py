@@ -12,7 +12,7 @@ from detcost.choosing.missing import OUT, is_nameable, lacking_scopes, measure_w
 from detcost.choosing.question import Selection, lever_count
 from detcost.choosing.scope_checks import NOT_MEASURED
 from detcost.errors import UsageError
-from detcost.evidence.schema import SCOPES
+from detcost.evidence.schema import ALL_SCOPES
 from detcost.report.cells import CellView, CellViews, Origin
 from detcost.report.checks import CheckSets, CheckView
 from detcost.report.decision_table import NEVER, Rates, Subject, Subjects
@@ -198,7 +198,7 @@ def _missing(rows: Sequence[Row], scenarios: Sequence[str]) -> dict[int, Missing
 
 def _in_order(scopes: set[str]) -> list[str]:
     """Return the known ones of some scopes in their order."""
-    return [scope for scope in SCOPES if scope in scopes]
+    return [scope for scope in ALL_SCOPES if scope in scopes]
 
 
 def _command(record: Projection) -> list[str]:

@@ -214,8 +214,9 @@ type Index = {
   usual: Record<"device" | "size" | "dtype", string>;
   band: number;
   bounds: Record<string, [number, string][]>;
+  elsewhere: Record<string, string>;
   words: Record<string, string>;
-  unchecked: unknown[];
+  unchecked: Record<string, unknown[]>;
   machines: Card[];
   scenarios: Record<string, [string, string]>;
   plots: Plot[];
@@ -270,6 +271,7 @@ type Choice = {
   best: string | null;
   candidates: Candidate[];
   commands: string[];
+  elsewhere: Record<string, string[]>;
   locate: string[];
   snippets: Snippets | null;
   source: Source;
@@ -294,7 +296,7 @@ interface Detcost {
   own<T>(record: Record<string, T>, key: string): T | undefined;
   machine(data: unknown): Machine;
   changes(machine: Machine): Change[];
-  unchecked(): Check;
+  unchecked(scope: string): Check;
   checksOf(view: View, row: number, column: number): (Check | null)[];
   observations(data: unknown): Map<number, Observations[]>;
 
@@ -314,6 +316,7 @@ interface Detcost {
   candidates(question: Question): Candidate[];
   headline(choice: Choice): string;
   commands(question: Question, subject: Subject): string[];
+  elsewhere(question: Question, subject: Subject): Record<string, string[]>;
   toLocate(question: Question, subject: Subject): string[];
   reproduce(state: State): string;
   dominated(question: Question, candidates: Candidate[]): Map<string, string>;

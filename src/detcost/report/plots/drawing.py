@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from detcost import process_pool
 from detcost.choosing.question import simplest_first
 from detcost.intervals import BAND
-from detcost import process_pool
 from detcost.report.plots import averages, marks
 from detcost.report.plots import style as look
 from detcost.report.plots.style import shown

@@ -133,14 +133,17 @@
   }
 
   /** @param {Choice} choice */
-  function missing({ commands, best }) {
-    if (!commands.length) return [];
-    const count = commands.length > 1 ? `${commands.length} commands` : "this";
-    const text = `Not everything was measured. To measure the rest, run ${count}`;
-    const block = () => detcost.copyable("command", "To measure it", commands.join("\n"));
-    const folded = detcost.folded(text, block, best === null || commands.length < 4);
-    folded.classList.add("missing");
-    return [folded];
+  function missing({ commands, elsewhere, best }) {
+    const here = commands.length ? /** @type {[string, string[]][]} */ ([["", commands]]) : [];
+    return [...here, ...Object.entries(elsewhere)].map(([where, own]) => {
+      const count = own.length > 1 ? `${own.length} commands` : "this";
+      const place = where ? ` ${where}` : "";
+      const text = `Not everything was measured. To measure the rest, run ${count}${place}`;
+      const block = () => detcost.copyable("command", "To measure it", own.join("\n"));
+      const folded = detcost.folded(text, block, best === null || own.length < 4);
+      folded.classList.add("missing");
+      return folded;
+    });
   }
 
   /** @param {Choice} choice */

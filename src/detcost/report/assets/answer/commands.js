@@ -2,15 +2,50 @@
 (() => {
   const USUAL_SEED = 42;
 
+  /** Whether no machine can measure a scope alone. @param {string} scope */
+  function derived(scope) {
+    return detcost.own(detcost.index.elsewhere, scope) !== undefined;
+  }
+
   /** A command for each scenario in which a setting or scope was not measured. */
-  detcost.commands = ({ view, survive }, subject) =>
-    subject.scenarios.flatMap((row) => {
-      const [known, lacking] = view.missing[row] ?? [[], {}];
-      const settings = subject.settings.filter((column) =>
-        lacking[column]?.some((scope) => survive.includes(scope)),
-      );
-      return settings.length ? [measure(view, [row], settings, [...known, ...survive])] : [];
+  detcost.commands = (question, subject) => {
+    const asked = question.survive.filter((scope) => !derived(scope));
+    return lacking(question, subject, ({ scopes, measured }) =>
+      measured ? asked.some((scope) => scopes.includes(scope)) : true,
+    );
+  };
+
+  /** Commands for other machines or versions, by where to run them. */
+  detcost.elsewhere = (question, subject) =>
+    Object.fromEntries(
+      question.survive.filter(derived).flatMap((scope) => {
+        const commands = lacking(
+          question,
+          subject,
+          ({ scopes, measured }) => measured && scopes.includes(scope),
+        );
+        return commands.length ? [[detcost.index.elsewhere[scope], commands]] : [];
+      }),
+    );
+
+  /** A command for each scenario with settings of which something was not measured. */
+  /** @param {Question} question @param {Subject} subject @param {(cell: {scopes: string[], measured: boolean}) => boolean} wanted */
+  function lacking({ view, survive }, subject, wanted) {
+    const compared = survive.some(derived) ? detcost.index.usual_scopes : [];
+    return subject.scenarios.flatMap((row) => {
+      const [known, missing] = view.missing[row] ?? [[], {}];
+      const settings = subject.settings.filter((column) => {
+        const scopes = missing[column];
+        return scopes && wanted({ scopes, measured: view.checked[row][column] !== null });
+      });
+      const scopes = [...known, ...compared, ...survive];
+      return settings.length ? [measure(view, [row], settings, scopes)] : [];
     });
+  }
+
+  function measurable() {
+    return detcost.index.scopes.filter((scope) => !derived(scope));
+  }
 
   /** @param {View} view @param {number[]} rows @param {number[]} columns @param {string[]} scopes @param {string[]} options */
   function measure(view, rows, columns, scopes, options = []) {
@@ -18,7 +53,11 @@
     const values = {
       "{scenarios}": rows.map((row) => view.scenarios[row]),
       "{settings}": [columns.map((column) => view.settings[column]).join(",")],
-      "{scopes}": [detcost.index.scopes.filter((scope) => scopes.includes(scope)).join(",")],
+      "{scopes}": [
+        measurable()
+          .filter((scope) => scopes.includes(scope))
+          .join(","),
+      ],
       "{options}": options,
     };
     return detcost.shell(view.command.flatMap((word) => detcost.own(values, word) ?? [word]));
@@ -40,8 +79,8 @@
   /** @param {View} view @param {number} row @param {number} column @param {string[]} survive */
   function firstScope(view, row, column, survive) {
     const checks = detcost.checksOf(view, row, column);
-    const { scopes, usual_scopes } = detcost.index;
-    return scopes.find((scope, place) => {
+    const { usual_scopes } = detcost.index;
+    return measurable().find((scope, place) => {
       const check = checks[place];
       const asked = survive.includes(scope) || usual_scopes.includes(scope);
       return asked && check && check.divergent > 0 && check.lowest === null;
@@ -62,7 +101,7 @@
     const { scenarios, settings } = view.subjects[subject];
     const places = scenarios.flatMap((row) => settings.map((column) => [row, column]));
     const cells = places.flatMap(([row, column]) => view.cells[row][column] ?? []);
-    const scopes = detcost.index.scopes.filter((_, scope) =>
+    const scopes = measurable().filter((_, scope) =>
       places.some(([row, column]) => detcost.checksOf(view, row, column)[scope]),
     );
     const profiles = [...new Set(cells.map((cell) => cell.profile).filter(Boolean))];

@@ -113,7 +113,7 @@ const detcost = /** @type {Detcost} */ ({
     };
   }
 
-  detcost.unchecked = () => named("CheckView", detcost.index.unchecked);
+  detcost.unchecked = (scope) => named("CheckView", detcost.index.unchecked[scope]);
 
   detcost.checksOf = (view, row, column) => {
     const place = view.checked[row][column];

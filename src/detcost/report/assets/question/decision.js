@@ -28,6 +28,7 @@
       best,
       candidates,
       commands: detcost.commands(question, subject),
+      elsewhere: detcost.elsewhere(question, subject),
       locate: best === null ? detcost.toLocate(question, subject) : [],
       snippets: best === null ? null : (detcost.own(view.snippets, best) ?? null),
       ...view.sources[subject.source],
@@ -148,7 +149,7 @@
 
   /** @param {View} view @param {string} scenario @param {string} scope @param {number | null} rank @param {number | null} maxRate @returns {Finding} */
   function finding(view, scenario, scope, rank, maxRate) {
-    const check = rank === null ? detcost.unchecked() : view.checks[rank];
+    const check = rank === null ? detcost.unchecked(scope) : view.checks[rank];
     const { lowest, divergent, trials, high, anyway, note } = check;
     const survives = meets(lowest, maxRate);
     const clean = lowest !== null && trials > 0;

@@ -10,6 +10,8 @@
     load: "a busy machine",
     isa: "older CPU instruction sets",
     execution: "eager, graph or XLA",
+    machine: "the other machines here",
+    version: "other versions of TensorFlow",
   };
 
   /** The family of whole training steps. */
