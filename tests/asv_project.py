@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from detcost.asv_integration import plugin
+from detcost.host import machine_lock
 from paths import TESTS
 
 
@@ -26,6 +27,7 @@ class Project:
         self._write("benchmarks/figures.py", benchmarks)
         for source in Path(plugin.__file__).parent.glob("*.py"):
             self._write(f"src/detcost/asv_integration/{source.name}", source.read_text())
+        self._write("src/detcost/host/machine_lock.py", Path(machine_lock.__file__).read_text())
         self._write("packages/tensorflow_cpu-2.99.0.dist-info/top_level.txt", "tensorflow")
         self._write(
             "packages/tensorflow_cpu-2.99.0.dist-info/METADATA",
@@ -58,6 +60,7 @@ class Project:
             "PYTHONPATH": path,
             "ASV_PYTHONPATH": path,  # what asv gives to benchmarks instead
             "TMPDIR": str(self.temporary),
+            "DETCOST_MACHINE_LOCK": str(self.root / "lock"),
         }
         return subprocess.Popen(
             [sys.executable, "-m", "asv", *args],

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 from asv.config import Config
@@ -172,3 +173,35 @@ def test_a_line_is_relayed_whole_and_never_fails(monkeypatch, tmp_path):
 def test_words_are_equal_in_the_plugin_and_the_package():
     assert plugin.SUFFIX == journal.SUFFIX
     assert tuple(profiles.PROFILES) == command.PROFILES
+
+
+def test_an_asv_that_measures_waits_for_the_one_before_it_and_says_so(project):
+    lock = project.root / "lock"
+    with open(lock, "w") as held:
+        hold(held)
+        process = project.start(
+            "run", "-E", "existing", DUMP=str(project.root / "environment.json")
+        )
+        waits = process.stdout.readline()
+        assert process.poll() is None
+        held.close()
+    rest, _ = process.communicate()
+    assert waits == "· waiting: a neighbour, process 7 measures on this machine\n"
+    assert process.returncode == 0, rest
+    environment = json.loads((project.root / "environment.json").read_text())
+    assert environment["DETCOST_MACHINE_LOCK"] == "", "what it starts does not wait for it"
+
+
+def test_an_asv_that_only_reads_does_not_wait(project):
+    environment(project, "--set-commit-hash", "HEAD")
+    with open(project.root / "lock", "w") as held:
+        hold(held)
+        project.asv("publish", "--no-pull")
+
+
+def hold(lock: IO[str]) -> None:
+    """Hold the machine as another process would."""
+    fcntl = pytest.importorskip("fcntl")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.write("a neighbour, process 7")
+    lock.flush()

@@ -5,17 +5,20 @@
 * The processes of both get variables for the evidence file and for the profile.
 * Their progress is shown at once, together with the progress of the whole run.
 * What asv prints of a scenario is short, and the reasons of failures are its last lines.
+* One asv at a time measures on a machine. Others wait, and say for whom.
 
 asv loads the plugin by its path in the checkout, even if detcost is not installed beside asv. So
-it imports only asv, the standard library and modules of its own folder.
+it imports only asv, the standard library, modules of its own folder and the machine's lock.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from asv.console import log
 from asv.plugins import virtualenv
 from asv.results import get_filename
 
+from ..host import machine_lock
 from . import command, progress_relay, short_log  # noqa: F401  # short_log changes what asv prints
 from .failures import failures, why
 from .progress_log import ProgressLog
@@ -36,6 +40,34 @@ PACKAGES = ("tensorflow", "tf-nightly")
 #: The suffix of evidence files. It equals ``detcost.evidence.journal.SUFFIX``, which cannot be
 #: imported with the standard library alone.
 SUFFIX = ".trials.jsonl"
+
+
+#: Holds the machine until this process ends.
+_holding = ExitStack()
+atexit.register(_holding.close)
+
+
+def setup() -> None:
+    """Wait until nothing else measures on this machine. asv calls this before a command.
+
+    Raises
+    ------
+    asv.util.UserError
+        At Ctrl-C, where asv would print a traceback.
+    """
+    if "launch_method" not in command.command_line():
+        return  # a command that measures nothing
+    try:
+        _holding.enter_context(machine_lock.held("asv", _tell))
+    except KeyboardInterrupt:
+        raise util.UserError("Interrupted.") from None
+    except OSError as error:
+        log.warning(f"{error.filename}: no lock ({error.strerror}); others may measure meanwhile")
+
+
+def _tell(line: str) -> None:
+    log.info(line)
+    log.flush()  # else asv leaves the line open
 
 
 def evidence_path(conf: Config, env_name: str, commit: str | None) -> str | None:

@@ -16,7 +16,6 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-import detcost
 from detcost.atomic_file import replacing
 from detcost.errors import UsageError
 from detcost.farm import bringing, machines, processes
@@ -114,7 +113,7 @@ def dask_setup(worker: Any) -> None:
 def _by_default(name: str) -> Here:
     """Return this machine for a worker that was not started by ``detcost farm join``."""
     usual = machines.NAME.fullmatch(name) and not name.isdigit()
-    folders = (Path.cwd(), Path(detcost.__file__).parents[2])
+    folders = (Path.cwd(), Path(__file__).parents[3])
     checkout = next((f for f in folders if (f / "asv.conf.json").is_file()), folders[0])
     described = machines.describe(name if usual else machines.default_name(), checkout)
     return Here(described, str(checkout))
