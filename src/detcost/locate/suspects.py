@@ -31,7 +31,7 @@ class Suspects:
         Those that something else may explain: what differs in a graph that they run, or what they
         depend on without a digest.
     undecided
-        Values that Python may have computed from what an operation in ``strong`` gave.
+        Values that Python may have computed from what it read, which differed.
     """
 
     flow: Dataflow
@@ -58,9 +58,8 @@ class Suspects:
         for each in calling:
             is_enclosing = _is_enclosing(flow, each, candidates)
             suspects._sort(each, each.operation in candidates and not is_enclosing)
-        operations = list(suspects.strong)
         for value in python_values(flow):
-            if is_consequence(flow, value, operations):
+            if is_consequence(flow, value):
                 suspects.undecided.append(value)
             else:
                 suspects.strong.append(value)
@@ -76,16 +75,25 @@ def named(
 ) -> list[tuple[Conflict, Spread]]:
     """Return the conflicts that explain the outputs, the earliest first, and where they lead.
 
-    What never reaches the outputs is named only if nothing reaches them.
+    What never reaches the outputs is named only if nothing reaches them. What reaches them only
+    if Python looked at it and computed on, is named only if nothing else explains the outputs.
     """
     flow = suspects.flow
     outputs = set(ends(flow, recordings))
-    found = [(each, Spread.of(flow, each.operation)) for each in suspects.strong]
-    reaching = [each for each in found if each[1].reaches(outputs)]
-    for run, recording in enumerate(recordings):
-        first = first_difference(recordings[0], recording, calls)
-        if first and not any(_explains(each, run, first) for each, _ in reaching):
-            reaching += _next_best(suspects, run, outputs, reaching)
+    firsts = [first_difference(recordings[0], each, calls) for each in recordings]
+    by_python = flow.from_python
+    for flow.from_python in ([], by_python):
+        found = [(each, Spread.of(flow, each.operation)) for each in suspects.strong]
+        reaching = [each for each in found if each[1].reaches(outputs)]
+        unexplained = [
+            run
+            for run, first in enumerate(firsts)
+            if first and not any(_explains(each, run, first) for each, _ in reaching)
+        ]
+        if not unexplained:
+            break
+    for run in unexplained:
+        reaching += _next_best(suspects, run, outputs, reaching)
     chosen = reaching or found
     unique = list({each[0].operation: each for each in chosen}.values())
     return sorted(unique, key=lambda each: _place_in_order(each, unique))
@@ -155,7 +163,7 @@ def _place_in_order(
 
 
 def _runs_graphs(flow: Dataflow, operation: int) -> bool:
-    return flow.kind(operation) != "pipeline" and bool(flow.calls(operation))
+    return bool(flow.calls(operation))
 
 
 def _is_enclosing(flow: Dataflow, conflict: Conflict, candidates: set[int]) -> bool:
@@ -163,6 +171,8 @@ def _is_enclosing(flow: Dataflow, conflict: Conflict, candidates: set[int]) -> b
     inside = flow.calls(conflict.operation)
     if any(flow.program.graph_of[each] in inside for each in candidates - {conflict.operation}):
         return True
+    if flow.kind(conflict.operation) == "pipeline":  # elements in another order differ inside too
+        return False
     return any(_differs_inside(flow, each, run) for each in inside for run in conflict.moments)
 
 
