@@ -82,9 +82,9 @@ def run(
     commit = machines.commit(checkout)
     families = asv_jobs.families(checkout, wanted.suites)
     book = ledgers.Ledger(ledger)
-    with _engine(place, environment, book) as (engine, local):
+    with book.holding() as holder, _engine(place, environment, book) as (engine, local):
         settle = _SETTLE if listen else 0.0
-        farm = FarmRun(wanted, families, commit, book, engine, settle=settle)
+        farm = FarmRun(wanted, families, commit, book, engine, holder, settle)
         farm.begin(ledgers.entries(ledger), retry)
         _watch(farm, local)
     _finish(farm, ledger, into)

@@ -1,8 +1,9 @@
 """The ledger of a farm: a small file for each job, which tells its state. The files are the truth.
 
 A job is *planned*, then *leased* to a run until a time, then *done* or *failed*. A lease that is
-not renewed expires, and the job can be leased again. Every step is safe to do twice. Several runs
-may share a ledger, since each step holds the ledger's lock, which ends with its process.
+not renewed expires, and the job can be leased again. It can be leased at once if its run is seen
+to be dead. Every step is safe to do twice. Several runs may share a ledger, since each step holds
+the ledger's lock, which ends with its process.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from detcost.atomic_file import replacing
 from detcost.errors import UsageError
 from detcost.farm import bringing
 from detcost.farm.jobs import Job
+from detcost.farm.machines import Machine
 
 #: Seconds after which a lease that is not renewed expires.
 LEASE = 60.0
@@ -122,10 +124,35 @@ class Ledger:
         self.folder = folder
         self._clock = clock
         with self._writing():
-            for name in ("jobs", "brought", "logs"):
+            for name in ("jobs", "machines", "brought", "logs", "runs"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             with self._locked():
                 self.id = self._identity()
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[str]:
+        """Give a run a name for its leases. They can be seen to be dead when this process is."""
+        holder = f"{os.getpid()}-{secrets.token_hex(4)}"
+        path = self.folder / "runs" / holder
+        with self._writing():
+            alive = FileLock(path)
+            alive.acquire()
+        try:
+            yield holder
+        finally:
+            alive.release()
+            path.unlink(missing_ok=True)
+
+    def _is_dead(self, holder: str) -> bool:
+        """Return whether a run has ended without a word."""
+        path = self.folder / "runs" / holder
+        if not path.exists():
+            return False  # perhaps it is on a machine whose locks are not seen here
+        try:
+            with FileLock(path, blocking=False):
+                return True
+        except (OSError, Timeout):
+            return False
 
     def brought(self, key: str) -> Path:
         """Return the folder of what a job brought."""
@@ -137,6 +164,19 @@ class Ledger:
             for job in jobs:
                 if self.read(job.key) is None:
                     self._write(Entry(job))
+
+    def know(self, machine: Machine) -> None:
+        """Note a machine that has joined, with its labels."""
+        with self._writing(), replacing(self.folder / "machines" / f"{machine.name}.json") as file:
+            file.write(msgspec.json.encode(machine))
+
+    def machines(self) -> list[Machine]:
+        """Return every machine that has ever joined, as it was then."""
+        found = []
+        for path in sorted((self.folder / "machines").glob("*.json")):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                found.append(msgspec.json.decode(path.read_bytes(), type=Machine))
+        return found
 
     def read(self, key: str) -> Entry | None:
         """Return a job's entry; ``None`` if it is missing, or cut off by a crash."""
@@ -157,10 +197,12 @@ class Ledger:
         return self._step(key, step)
 
     def is_free(self, entry: Entry, holder: str) -> bool:
-        """Return whether a leased job may be leased by ``holder``: it expired, or is its own."""
-        if entry.state != "leased" or entry.lease is None:
+        """Return whether ``holder`` may lease a leased job: it expired, or nobody else has it."""
+        if entry.state != "leased" or not (lease := entry.lease):
             return False
-        return entry.lease.holder == holder or entry.lease.until < self._clock()
+        if lease.holder == holder or lease.until < self._clock():
+            return True
+        return self._is_dead(lease.holder)
 
     def renew(self, key: str, holder: str) -> Entry | None:
         """Prolong a lease. Return the entry; ``None`` if the job is no longer the holder's."""

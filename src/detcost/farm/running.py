@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -59,6 +57,8 @@ class FarmRun:
         Where the state of the jobs is.
     engine
         The machines.
+    holder
+        The name of this run in the ledger.
     settle
         Seconds in which machines may join before a label that none has is an error.
     clock
@@ -72,17 +72,19 @@ class FarmRun:
         commit: str,
         ledger: Ledger,
         engine: Machines,
+        holder: str,
         settle: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.plan, self.ledger, self._engine, self._clock = wanted, ledger, engine, clock
         self._families, self._commit = families, commit
-        self._holder = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._holder = holder
         self._started = time.time()
         self._entries: dict[str, Entry] = {}
         self._left: dict[str, dict[str, Job]] = defaultdict(dict)
         self._submitted: dict[str, float] = {}
         self._planned_for: set[Machine] = set()
+        self._known = ledger.machines()
         self._last_seen: dict[str, float] = {}
         self._next_look = self._next_renewal = self._begun = clock()
         self._all_joined = self._begun + max(settle, plan.seconds(wanted.limits.join))
@@ -125,7 +127,8 @@ class FarmRun:
         here = machines.selected(self.plan, self._engine.machines().values())
         self.waiting = (self._engine.problem,) if self._engine.problem else ()
         going_on = self._wait_for_labels()
-        if not going_on or self._may_begin:
+        self._may_begin |= not going_on
+        if self._may_begin:
             self._welcome(here)
             self._look_at_others()
             self._renew()
@@ -167,6 +170,7 @@ class FarmRun:
                 if job.key not in self._entries:
                     self._reread(job.key)
             self._planned_for.add(machine)
+            self.ledger.know(machine)
 
     def _forget_all_but(self, machine: str, keys: set[str]) -> None:
         """Forget jobs of another Python, which the machine no longer has."""
@@ -280,14 +284,14 @@ class FarmRun:
 
     def _wait_for_labels(self) -> bool:
         """Return whether machines are waited for that the plan names, and that never joined."""
-        seen = [*self._planned_for, *self._engine.machines().values()]
+        seen = [*self._known, *self._planned_for, *self._engine.machines().values()]
         absent = machines.missing(self.plan, seen) if self.plan.machines or seen else ["any label"]
         if not absent:
             return False
         if (rest := self._all_joined - self._clock()) > 0:
             self.waiting += (f"for a machine with {', '.join(absent)}, {_minutes(rest)} more",)
             return True
-        if not self._planned_for:
+        if not self._may_begin or not seen:
             raise machines.no_such_label(absent, seen)
         self.waiting += (f"no machine has {', '.join(absent)}",)
         return False
