@@ -18,6 +18,7 @@ from detcost.cli import (
     locate_command,
     machine_command,
     measure_command,
+    merge_command,
     options,
 )
 from detcost.cli.console import (
@@ -42,6 +43,7 @@ app.command(cls=Command)(compare_command.compare)
 app.command(cls=Command)(locate_command.locate)
 app.add_typer(farm_command.app, name="farm")
 app.command(cls=Command)(machine_command.machine)
+app.command(cls=Command)(merge_command.merge)
 
 
 def _print_version(wanted: bool) -> None:
