@@ -265,6 +265,8 @@ def _array(value: object, path: str) -> npt.NDArray[Any]:
     try:
         return np.asarray(value)
     except (NotImplementedError, TypeError, ValueError):
+        if hasattr(value, "numpy"):  # a single bfloat16, which NumPy refuses from a tensor
+            return np.asarray(value.numpy())
         raise _unusable(f"a {type(value)} without a value", path) from None
 
 
