@@ -227,9 +227,13 @@ def _finish(farm: FarmRun, ledger: Path, into: Path) -> None:
 
 
 def _merge(brought: list[Path], into: Path) -> None:
-    from detcost.farm import merging
+    from detcost.farm.merging.run import merge
 
-    merging.merge(brought, into)
+    merged = merge(brought, into)
+    for old, new in merged.renamed:
+        err.print(f"{old} is {new} in {into}", markup=False, soft_wrap=True)
+    for problem in merged.problems:
+        err.print(f"left out {problem}", markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
