@@ -54,7 +54,7 @@ def test_a_folder_is_refused_with_a_file_to_name(tmp_path, monkeypatch):
         b"plain text",
         b"\n\n{}\n",
         b"\x00\x01",
-        gzip.compress(b'{"schema":3}\n'),
+        gzip.compress(b'{"schema":3}\n', mtime=0),
     ],
 )
 def test_a_file_that_holds_something_else_is_refused(tmp_path, content):
