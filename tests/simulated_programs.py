@@ -93,7 +93,10 @@ class Run:
         values: list[int] = []
         for number, node in enumerate(self.program.main):
             if node.type == "Python":
-                values.append(self._noisy(("main", node.name), hashed("batch", number, self.call)))
+                read = [values[each] for each in node.reads]
+                self.eager += [(f"read {number}", self.call, read)] if read else []
+                made = hashed("batch", number, self.call, *read)
+                values.append(self._noisy(("main", node.name), made))
                 continue
             taken = [values[each] for each in node.reads]
             if node.calls:
@@ -112,7 +115,7 @@ class Run:
     def _line(self, number: int, node: Node) -> Graph | None:
         """Return the graph of a line of eager code."""
         if node.type == "Python":
-            return None
+            return reading(number) if node.reads else None
         main = self.program.main
         inputs = [
             Operation(
@@ -169,7 +172,7 @@ class Run:
             return self._call(node, taken)
         if node.type in LISTS:
             return (*taken[0], taken[1]) if taken else ()
-        if node.type == "Read":
+        if node.type == "ReadVariableOp":
             return taken[0].content
         self.drawn[key] += 1
         made = {
@@ -224,6 +227,15 @@ def line_name(number: int, node: Node) -> str:
     return f"model.py:{number + 1} {node.type}"
 
 
+def reading(number: int) -> Graph:
+    """Describe that Python reads a value, from which it makes another one."""
+    operations = (
+        Operation("input 0", "Argument", gives=(0,)),
+        Operation("Read", "Read", (0,), place=(f"model.py:{number + 1} in step",)),
+    )
+    return Graph(f"read {number}", "eager", 1, operations, (0,))
+
+
 def described(function: Function) -> Graph:
     """Describe a function as the probe does: columns for digested values, then for contents."""
     if function.compiled:
@@ -247,7 +259,7 @@ def described(function: Function) -> Graph:
         if node.type == "Apply":
             reads.append(contents)
             contents += 1
-        if node.type == "Read":
+        if node.type == "ReadVariableOp":
             reads = list(gives)
         if stateful:
             reads = list(dict.fromkeys((*reads, *known)))
@@ -301,7 +313,8 @@ class Maker:
     def program(self) -> Program:
         main: list[Node] = [Node("Python", name="batch")]
         for number in range(self.random.randrange(3, 9)):
-            kind = self.random.choice(["Add", "Mul", "call", "call", "Python", "Random", COARSE])
+            kinds = ["Add", "Mul", "call", "call", "Python", "float", "Random", COARSE]
+            kind = self.random.choice(kinds)
             reads = self._some(range(number + 1))
             if kind == "call":
                 compiled = self.random.random() < 0.2
@@ -309,6 +322,9 @@ class Maker:
                 if compiled:
                     self._compile(name)
                 main.append(Node("PartitionedCall", reads, [name], f"call {name}"))
+            elif kind == "float":
+                made = [each for each in reads if main[each].type != "Python"]
+                main.append(Node("Python", made[:1], name=f"float {number}"))
             elif kind == "Random":
                 main.append(Node("Random", [], name=f"Random {number}", stateful=True))
             else:
@@ -329,7 +345,7 @@ class Maker:
             usable.append(self._node(function, usable, depth))
         if variable and self.random.random() < 0.6:
             handle = arguments
-            self._append(function, Node("Read", [handle], stateful=False))
+            self._append(function, Node("ReadVariableOp", [handle], stateful=False))
             self._append(function, Node("Apply", [handle, usable[-1]]))
             usable.append(len(kinds) + len(function.nodes) - 2)
         function.returns = [usable[-1]]
@@ -404,7 +420,7 @@ class Maker:
 
 def places(program: Program) -> list[tuple[str, str]]:
     """Return what can be flaky: the graph and the name of each operation that gives a digest."""
-    steady = (*LISTS, "Const", "Read", "While", "If", "PartitionedCall", "GetItem")
+    steady = (*LISTS, "Const", "ReadVariableOp", "While", "If", "PartitionedCall", "GetItem")
     found = [
         (function.name, node.name)
         for function in program.functions.values()

@@ -46,6 +46,7 @@ class Operation(msgspec.Struct, frozen=True, array_like=True):
         TensorFlow's type, such as ``Conv2D``; the class of a transformation, such as
         ``ParallelMapDataset``. ``Argument`` is a value that the graph gets from its caller.
         ``Python`` is a value that Python code made, such as a constant or a NumPy array.
+        ``Read`` is a value that Python code reads, and may make others from.
     reads
         The columns that its outputs may depend on: its digested inputs, the content of variables
         before it, and, where it is stateful, the arguments of its graph.

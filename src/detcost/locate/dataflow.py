@@ -16,7 +16,7 @@ import numpy as np
 
 from detcost.evidence.recording import Digests
 from detcost.locate.deviations import Flags, differing
-from detcost.locate.executions import ARGUMENT, OUTPUT, PSEUDO, Executions
+from detcost.locate.executions import ARGUMENT, OUTPUT, PSEUDO, READ, Executions
 from detcost.locate.matching import Matched
 
 _DATASET = re.compile(r"Dataset(V\d+)?$")
@@ -53,7 +53,7 @@ class Dataflow:
         for operation in range(len(program.operations)):
             self._note(operation)
         self._values = _Values(self)
-        self.from_python: list[int] = []  # what Python may have computed from what it saw
+        self.from_python: list[int] = []  # what Python may have computed from what it read
 
     def _note(self, operation: int) -> None:
         described = self.program.operations[operation]
@@ -110,7 +110,7 @@ class Dataflow:
                 yield from self._values.of(column)
         yield from self._unseen(node)
         yield from self._into_calls(node)
-        if self.kind(node) == "eager" and self.changes(node):
+        if program.operations[node].type == READ:
             yield from self.from_python
 
     def _unseen(self, node: int) -> Iterator[int]:

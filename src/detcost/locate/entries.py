@@ -13,7 +13,7 @@ import numpy as np
 from detcost.locate.conflicts import Conflict
 from detcost.locate.dataflow import Dataflow
 from detcost.locate.deviations import Moment, deviation, keys, moment
-from detcost.locate.executions import ARGUMENT, PSEUDO, PYTHON, Executions
+from detcost.locate.executions import ARGUMENT, PSEUDO, PYTHON, READ, Executions
 
 
 def python_values(flow: Dataflow) -> list[Conflict]:
@@ -58,35 +58,38 @@ def other_counts(flow: Dataflow, run: int) -> list[Conflict]:
     return sorted(found, key=lambda each: _order(each.moments[run][1]))[:1]
 
 
-def is_consequence(flow: Dataflow, value: Conflict, origins: list[Conflict]) -> bool:
-    """Return whether Python may have computed a value from what an origin made differ.
+def is_consequence(flow: Dataflow, value: Conflict) -> bool:
+    """Return whether Python may have computed a value from what it read.
 
-    It may have if a line before it gave something that differed, in all runs.
+    It may have, if it read something that differed before, in all runs in which the value differs.
     """
-    return bool(value.moments) and all(
-        any(
-            run in origin.moments and _is_seen_before(flow, origin, value, run)
-            for origin in origins
-        )
+    reading = [n for n, each in enumerate(flow.program.operations) if each.type == READ]
+    return all(
+        any(_is_read_before(flow, operation, value, run) for operation in reading)
         for run in value.moments
     )
 
 
-def _is_seen_before(flow: Dataflow, origin: Conflict, value: Conflict, run: int) -> bool:
-    lines, others = (set(_lines(flow, each.operation)) for each in (origin, value))
-    if origin.moments[run][1].call > value.moments[run][1].call or lines & others:
+def _is_read_before(flow: Dataflow, reading: int, value: Conflict, run: int) -> bool:
+    read = _deviation(flow, reading, flow.program.reads[reading], run)
+    entered = _entered(flow, value, run)
+    if not read or not entered:
         return False
-    seen = _first_seen(flow, lines, origin, run)
-    later = _first_seen(flow, others, value, run)
-    if seen is None or later is None:
-        return False
-    if seen.kind == later.kind:
-        return seen.end < later.end
-    return seen.call < later.call
+    if read.kind == entered.kind:
+        return read.end < entered.end
+    return read.call < entered.call
+
+
+def _entered(flow: Dataflow, value: Conflict, run: int) -> Moment | None:
+    """Return when a value came in: a constant comes with the line that runs its graph."""
+    lines = list(_lines(flow, value.operation))
+    found = [_deviation(flow, line, flow.program.gives[line], run) for line in lines]
+    known = [each for each in found if each]
+    return min(known, key=_order, default=value.moments[run][1])
 
 
 def _lines(flow: Dataflow, operation: int) -> Iterator[int]:
-    """Give the lines of eager code that run an operation."""
+    """Give the lines of eager code that run a graph with an operation in it."""
     seen: set[int] = set()
     waiting = [operation]
     while waiting:
@@ -98,19 +101,11 @@ def _lines(flow: Dataflow, operation: int) -> Iterator[int]:
                 yield each
 
 
-def _first_seen(flow: Dataflow, lines: set[int], conflict: Conflict, run: int) -> Moment | None:
-    """Return when a line first gave something that differs; without lines, the conflict's time."""
-    if not lines:
-        return conflict.moments[run][1]
-    found = [_deviation(flow, line, run) for line in lines]
-    return min((each for each in found if each), key=_order, default=None)
-
-
-def _deviation(flow: Dataflow, operation: int, run: int) -> Moment | None:
+def _deviation(flow: Dataflow, operation: int, columns: tuple[int, ...], run: int) -> Moment | None:
     executions = flow.executions(operation)
     if executions is None:
         return None
-    found = deviation(executions, _places(executions, flow.program.gives[operation]), run)
+    found = deviation(executions, _places(executions, columns), run)
     return found.get(run) if found else None
 
 

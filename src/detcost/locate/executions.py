@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from detcost.evidence.recording import Digests, Graph, Recording
 
-#: What is no operation: a value from the graph's caller, from Python, or returned by the step.
-ARGUMENT, PYTHON, OUTPUT = "Argument", "Python", "Output"
-PSEUDO = (ARGUMENT, PYTHON, OUTPUT)
+#: What is no operation: a value from the graph's caller, from Python, read by it, or returned.
+ARGUMENT, PYTHON, READ, OUTPUT = "Argument", "Python", "Read", "Output"
+PSEUDO = (ARGUMENT, PYTHON, READ, OUTPUT)
 #: Kinds of graphs. Within one kind, frames are in the order in which they ended.
 _KINDS = ("function", "eager", "pipeline")
 

@@ -134,7 +134,7 @@ def _undecided(suspects: Suspects, named: set[int]) -> list[str]:
         if each.operation not in named
     }
     return [
-        f"a value that Python computed at {line} differs too, after an operation's outputs did"
+        f"a value that Python computed at {line} differs too, after Python read what differed"
         for line in sorted(lines)
     ]
 

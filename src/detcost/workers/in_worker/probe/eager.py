@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,14 @@ from detcost.workers.in_worker.probe.places import place_here
 _FUNCTION = "__"
 _CALL = "PartitionedCall"
 _OVERWRITE = "AssignVariableOp"
+#: The type of what is no operation: Python code reads a value.
+_READING = "Read"
 
 #: The user's lines that gave a value, innermost first. ``None`` if an operation gave it.
 Source = tuple[str, ...] | None
+#: Attributes that are new at each execution.
+_NEW = ("seed", "seed2", "metadata", "config_proto")
+
 OnCall = Callable[[str, str, Sequence[Any], Any], None]
 
 
@@ -40,6 +46,8 @@ class _Site:
         The number of columns that it gives.
     unknown
         Whether it takes something without a digest.
+    attributes
+        What else its outputs depend on. One line may have ``keepdims=True`` and ``False``.
     """
 
     place: tuple[str, ...]
@@ -48,6 +56,7 @@ class _Site:
     sources: tuple[Source, ...]
     gives: int
     unknown: bool
+    attributes: tuple[str, ...]
 
 
 class EagerProbe:
@@ -89,6 +98,7 @@ class EagerProbe:
         from tensorflow.python.framework import constant_op, op_callbacks  # no public interface
 
         op_callbacks.add_op_callback(self._on_op)
+        self._watch_reading()
         convert = constant_op.convert_to_eager_tensor
 
         @functools.wraps(convert)
@@ -99,6 +109,32 @@ class EagerProbe:
             return tensor
 
         constant_op.convert_to_eager_tensor = converted
+
+    def _watch_reading(self) -> None:
+        """Note what Python code reads: what it computes from then on may depend on it."""
+        from tensorflow.python.framework import ops
+
+        read, thread = ops._EagerTensorBase._numpy, threading.get_ident()
+
+        def noted(tensor: Any) -> Any:
+            if not digesting.are_unseen() and threading.get_ident() == thread:
+                with digesting.unseen(), tf.init_scope():
+                    self._note_reading(tensor)
+            return read(tensor)
+
+        ops._EagerTensorBase._numpy = noted
+
+    def _note_reading(self, tensor: Any) -> None:
+        if tensor._id in self._made and digesting.has_digest(tensor):
+            number = self._number(_Site(place_here(), _READING, "", (None,), 0, False, ()), ())
+            self.frames.append(Frame(number, self.call, b"".join(_digests([tensor]))))
+
+    def _number(self, site: _Site, outputs: Sequence[Any]) -> int:
+        """Return the number of the graph of a site."""
+        if site not in self._numbers:
+            self._numbers[site] = len(self.graphs)
+            self.graphs.append(self._described(site, outputs))
+        return self._numbers[site]
 
     def _on_op(
         self,
@@ -132,11 +168,9 @@ class EagerProbe:
             tuple(sources),
             len(given) + len(after),
             len(taken) < len(inputs),
+            () if called else _told(attributes),
         )
-        if site not in self._numbers:
-            self._numbers[site] = len(self.graphs)
-            self.graphs.append(self._described(site, outputs))
-        number = self._numbers[site]
+        number = self._number(site, outputs)
         self._on_operation(self.graphs[number].name, kind, inputs, attributes)
         self.frames.append(Frame(number, self.call, b"".join((*taken, *given, *after))))
 
@@ -211,6 +245,16 @@ class EagerProbe:
         name = " ".join(filter(None, (where, site.kind, site.called)))
         self._names[name] += 1
         return name if self._names[name] == 1 else f"{name}#{self._names[name]}"
+
+
+def _told(attributes: Any) -> tuple[str, ...]:
+    """Return attributes as text, but for those that are new at each execution."""
+    pairs = zip(attributes[::2], attributes[1::2], strict=True)
+    return tuple(
+        f"{name}={value!r}"
+        for name, value in pairs
+        if name not in _NEW and isinstance(value, (int, float, str, bytes, list, tf.DType))
+    )
 
 
 def _digests(tensors: Sequence[Any]) -> list[bytes]:
