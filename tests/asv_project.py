@@ -53,6 +53,18 @@ class Project:
 
     def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
         """Start asv in the project, without the variables of this process."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "asv", *args],
+            cwd=self.root,
+            env=self.environment() | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables for a process in the project, without those of this process."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DETCOST", "ASV"))}
         path = os.pathsep.join(map(str, (self.root / "packages", self.root / "src", TESTS)))
         ours = {
@@ -62,15 +74,7 @@ class Project:
             "TMPDIR": str(self.temporary),
             "DETCOST_MACHINE_LOCK": str(self.root / "lock"),
         }
-        return subprocess.Popen(
-            [sys.executable, "-m", "asv", *args],
-            cwd=self.root,
-            env=inherited | ours | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        return inherited | ours
 
     def asv(self, *args: str, code: int = 0, **variables: str) -> str:
         """Run asv to its end, which must give this exit code. Return all that it printed."""

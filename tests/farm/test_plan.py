@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 import pytest
 
 from detcost.errors import UsageError
@@ -111,6 +114,34 @@ def test_what_a_stranger_tells_about_his_machine_is_checked():
     }.items():
         assert machines.from_a_stranger({**told, name: value}) is None
     assert machines.from_a_stranger(None) is None
+
+
+RESULT: dict[str, object] = {
+    "commit_hash": COMMIT,
+    "requirements": {"tensorflow": "2.21.0"},
+    "results": {"conv.Conv2d.track_cost": [[1.0, None]], "conv.Other.track_cost": [None]},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({}, None),
+        ({"commit_hash": "b" * 40}, "asv measured commit bbbbbbbb"),
+        ({"requirements": {}}, "asv measured TensorFlow None, and the plan is for 2.21.0"),
+        ({"results": {"rnn.Lstm.track_cost": [[1.0]]}}, "which is not of conv"),
+        ({"results": {"conv.Conv2d.track_cost": [[math.nan, None]]}}, "asv measured nothing"),
+        ({"results": 7}, "cannot be read"),
+    ],
+)
+def test_a_result_of_asv_is_taken_for_the_job_that_asked_for_it_alone(changed, reason):
+    wanted = plan.Plan(("2.21.0",))
+    (job,) = jobs.of_machine(wanted, {"conv": ("x",)}, COMMIT, BOX)
+    files = {"box/x.json": json.dumps({**RESULT, **changed}).encode(), "box/machine.json": b"{}"}
+    refused = asv_jobs.AsvRunner().refusal(job, 0, files)
+    assert refused is None if reason is None else reason in refused
+    assert asv_jobs.AsvRunner().refusal(job, 1, files) == "asv failed"
+    assert asv_jobs.AsvRunner().refusal(job, 0, {"box/machine.json": b"{}"})
 
 
 def test_the_families_of_a_suite_are_those_in_which_asv_finds_it():

@@ -81,35 +81,48 @@ class Engine:
             address = self._workers.get(order.job.machine)
             if not address or self.problem:
                 return False
-            future = self._client.submit(
-                worker.run_job,
-                msgspec.msgpack.encode(order),
-                self._runner,
-                workers=[address],
-                allow_other_workers=False,
-                retries=0,
-                pure=False,
-            )
+            try:
+                future = self._send(order, address)
+            except Exception:  # of many kinds: the connection has just been lost
+                return False
             self._futures[key] = (future, address)
         future.add_done_callback(lambda future: self._ended(key, future))
         return True
 
+    def _send(self, order: Order, address: str) -> Any:
+        return self._client.submit(
+            worker.run_job,
+            msgspec.msgpack.encode(order),
+            self._runner,
+            workers=[address],
+            allow_other_workers=False,
+            retries=0,
+            pure=False,
+        )
+
     def stop(self, key: str) -> None:
-        """End a job on its machine. Its outcome may still arrive."""
+        """End a job on its machine, if that can be reached. Its outcome may still arrive."""
         with self._lock:
             _, address = self._futures.get(key, (None, None))
         if address:
-            with contextlib.suppress(Exception):  # a machine that cannot be reached ends it itself
-                self._client.run(worker.stop_job, key, workers=[address], wait=False)
+            # Not here: a machine that hangs does not answer.
+            threading.Thread(target=self._stop, args=(key, address), daemon=True).start()
+
+    def _stop(self, key: str, address: str) -> None:
+        with contextlib.suppress(Exception):
+            self._client.run(worker.stop_job, key, workers=[address])
 
     def close(self) -> None:
         """Leave the scheduler, and end it if it was started here."""
         self._closing.set()
-        self._watcher.join(2 * _ANSWER)
-        for closable in (self._client, self._cluster):
-            with contextlib.suppress(Exception):
-                if closable:
-                    closable.close(timeout=5)
+        closers = [
+            threading.Thread(target=each.close, kwargs={"timeout": 2}, daemon=True)
+            for each in (self._client, self._cluster)
+            if each
+        ]
+        for closer in closers:  # those that hang end with this process
+            closer.start()
+            closer.join(5)
 
     def _ended(self, key: str, future: Any) -> None:
         """Tell the outcome of a future. dask calls this in a thread of its own."""

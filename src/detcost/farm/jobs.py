@@ -12,7 +12,7 @@ from detcost.farm.machines import Machine
 from detcost.farm.plan import Plan
 
 
-class Job(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, frozen=True, gc=False):
     """A shard of a plan on a machine. All of its fields make its key.
 
     Attributes

@@ -31,7 +31,7 @@ LEASE = 60.0
 State = Literal["planned", "leased", "done", "failed"]
 
 
-class Lease(msgspec.Struct, frozen=True):
+class Lease(msgspec.Struct, frozen=True, gc=False):
     """To whom a job is leased, and until when. Times are seconds of the epoch."""
 
     holder: str
@@ -40,7 +40,7 @@ class Lease(msgspec.Struct, frozen=True):
     until: float
 
 
-class Try(msgspec.Struct, frozen=True):
+class Try(msgspec.Struct, frozen=True, gc=False):
     """One attempt that brought nothing.
 
     Attributes
@@ -61,7 +61,7 @@ class Try(msgspec.Struct, frozen=True):
     log: str | None = None
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """What the ledger knows of a job.
 
     Attributes
@@ -88,7 +88,7 @@ class Entry(msgspec.Struct, frozen=True):
     seconds: float | None = None
 
 
-class About(msgspec.Struct, frozen=True):
+class About(msgspec.Struct, frozen=True, gc=False):
     """What the last run told about itself.
 
     Attributes
