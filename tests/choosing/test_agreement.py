@@ -312,7 +312,7 @@ def test_untrusted_text_stays_text():
     assert "](" not in outside
     assert "\x1b" not in text
     table = [line for line in text.splitlines() if line.startswith("| ")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {4}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {4, 5}  # of two tables
     assert "\x1b" not in shown(*records)
     assert "[bold]" in shown(*records)
 
@@ -375,6 +375,8 @@ def test_json_has_the_fields_of_the_document_and_no_others(detcost, results):
     row, cell, pair = found["rows"][0], found["rows"][0]["cells"][0], found["pairs"][0]
     assert [set(re.findall(r"`(\w+)`", names)) for names in documented] == [
         {"schema"},
+        {"fleet"},
+        {"isa"},
         {"headline"},
         {"machines"},
         {"versions"},
@@ -383,7 +385,7 @@ def test_json_has_the_fields_of_the_document_and_no_others(detcost, results):
         {"pairs"},
     ]
     assert set(found) == set().union(*(re.findall(r"`(\w+)`", names) for names in documented))
-    for keys in (row, cell, pair, found["columns"][0]):
+    for keys in (row, cell, pair, found["columns"][0], found["fleet"][0], found["isa"]):
         assert all(f"`{key}`" in DOCUMENT for key in keys)
 
 

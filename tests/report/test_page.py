@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from detcost.choosing.answers import Choice, choose
+from detcost.choosing.common_bits import common_bits
 from detcost.choosing.question import Question
 from detcost.evidence import reading
 from detcost.evidence.following import FollowedProcess, Following
@@ -33,6 +34,7 @@ from detcost.evidence.schema import (
 )
 from detcost.locate import keeping
 from detcost.report import site
+from detcost.tables import fleet_tables
 from detcost.tables.choice_tables import headline
 from factories import cost, divergence, failed, following, racing, record, variant
 from locations import location, python_value, scatter
@@ -292,6 +294,26 @@ def agree(tab: Page, subject: str, records: list[Evidence]) -> None:
     for (survive, rate), answer in zip(asked, answers, strict=True):
         question = Question(scenarios=(subject,), survive=survive, max_rate=rate, **here)
         assert answer == as_page_data(choose(records, question))
+
+
+# -- all machines ----------------------------------------------------------------------------
+
+
+def test_the_page_says_what_makes_all_machines_agree_as_the_command_does(tab, real):
+    records, _ = reading.read(ROOT / "results")
+    show(tab, real)
+    header, *rows = fleet_tables.rows(common_bits(records))
+    table = tab.locator("#fleet-body table").first
+    expect(table.locator("thead th")).to_have_text(header)
+    expect(table.locator("tbody tr")).to_have_count(len(rows))
+    expect(table.locator("tbody tr").first.locator("td")).to_have_text(rows[0][1:])
+    expect(tab.locator("#fleet-body li").first).to_contain_text("could explain the groups")
+
+
+def test_a_page_of_one_machine_has_no_section_for_all(tab, edge_cases):
+    show(tab, edge_cases)
+    expect(tab.locator("#fleet")).to_be_hidden()
+    expect(tab.locator("#fleet-link")).to_be_hidden()
 
 
 # -- choosing --------------------------------------------------------------------------------

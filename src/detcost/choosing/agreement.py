@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from detcost.choosing.across import same_bits
+from detcost.choosing.common_bits import CommonBits, common_bits
+from detcost.choosing.isa_prediction import IsaTest, isa_test
 from detcost.choosing.question import (
     LISTED,
     USUAL_DEVICE,
@@ -24,7 +26,7 @@ from detcost.choosing.question import (
 )
 from detcost.errors import UsageError
 from detcost.evidence.reading import latest
-from detcost.evidence.schema import Record
+from detcost.evidence.schema import Evidence, Record
 from detcost.settings import grammar
 
 #: Settings compared by default, besides all that cap the instruction set.
@@ -117,6 +119,10 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    fleet
+        The same bits on all machines: the cheapest setting for each scenario, or the fewest groups.
+    isa
+        Scope ``isa`` put to the test on these machines.
     headline
         The result for each pair of machines or devices, as a line of text.
     machines
@@ -127,7 +133,9 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         The best first.
     """
 
-    schema: int = 2
+    schema: int = 3
+    fleet: list[CommonBits]
+    isa: IsaTest
     headline: list[str]
     machines: dict[str, str]
     versions: dict[str, list[str]]
@@ -137,7 +145,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    records: Iterable[Record],
+    records: Iterable[Evidence],
     wanted: Sequence[str] | None = None,
     scenarios: Sequence[str] = ("all",),
 ) -> Agreement:
@@ -146,7 +154,8 @@ def compare(
     Parameters
     ----------
     wanted
-        Settings. The default is :data:`USUAL` and every setting with ``isa=``.
+        Settings to compare in rows and pairs. The default is :data:`USUAL` and every setting with
+        ``isa=``.
     scenarios
         Names of scenarios or families, or ``all``.
 
@@ -167,7 +176,10 @@ def compare(
     rows = sorted(_rows(chosen, columns), key=lambda row: names.index(row.scenario))
     pairs = sorted(_pairs(columns, rows), key=attrgetter("rank"))
     processors = {_column(record).place: record.processor for record in chosen}
+    own = [record for record in newest if record.scenario in names]
     return Agreement(
+        fleet=[row for device in _devices(own) for row in common_bits(own, device)],
+        isa=isa_test(own),
         headline=list(_headline(sorted(processors), pairs)),
         machines=dict(sorted(processors.items())),
         versions=_versions(chosen),
@@ -175,6 +187,11 @@ def compare(
         rows=rows,
         pairs=pairs,
     )
+
+
+def _devices(records: Iterable[Record]) -> list[str]:
+    """Return the devices, the usual one first."""
+    return sorted({record.device for record in records}, key=lambda d: (d != USUAL_DEVICE, d))
 
 
 def _of_settings(records: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -163,6 +163,12 @@ def first_call_text(comparison: Comparison) -> str | None:
     """Write which call of a cell that carries state is the first to differ."""
     call = comparison.first_call
     return None if call is None else f"first differs at call {call}"
+
+
+def groups_of_names(alike: Iterable[Sequence[str]], races: Sequence[str]) -> str:
+    """Write which machines agree, and which race: ``intel, arm | amd | old (races)``."""
+    groups = [", ".join(names) for names in alike]
+    return " | ".join([*groups, *(f"{', '.join(races)} (races)" for _ in races[:1])])
 
 
 def groups_text(comparison: Comparison) -> str:

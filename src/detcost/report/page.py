@@ -19,6 +19,7 @@ PROGRAM = (
     *("answer/commands.js", "answer/answer.js", "answer/near-misses.js", "answer/operations.js"),
     *("table/columns.js", "table/table.js", "table/details.js", "table/download.js"),
     *("machines/runs-and-machines.js", "machines/side-by-side.js", "machines/agreement.js"),
+    *("machines/fleet.js",),
     *("machines/machine-card.js", "machines/claims.js"),
 )
 START = "core/main.js"

@@ -23,6 +23,7 @@ from detcost.report import folder, jsonp, operations, page, sightings
 from detcost.report.cells import CellView, CostView, Figure, Origin
 from detcost.report.checks import CheckView, unchecked
 from detcost.report.decision_table import SubjectCost
+from detcost.report.fleet import FleetView, fleet_views
 from detcost.report.history import Change, Observation, Observations
 from detcost.report.machines import Card, SeenMachine, by_machine, write_machines
 from detcost.report.operations import LocatedView
@@ -79,6 +80,7 @@ class Index(msgspec.Struct, frozen=True):
     plots: list[drawing.Plot]
     folklore: list[Folklore]
     located: list[LocatedView]
+    fleet: list[FleetView]
     problems: list[str]
     site: str | None
 
@@ -131,7 +133,8 @@ def _write(
     problems += unread
     located, unread = operations.read(results, [machine.card for machine in seen])
     problems += unread
-    index = _index(seen, drawn, _folklore(claims), located, problems, site)
+    fleet = fleet_views(files) if len(seen) > 1 else []
+    index = _index(seen, drawn, _folklore(claims), located, fleet, problems, site)
     _write_scenarios(seen, index, data)
     first = data / f"{index.machines[0].key}.js"
     return page.write(out, jsonp.json(index), first), problems
@@ -159,6 +162,7 @@ def _index(
     drawn: list[drawing.Plot],
     folklore: list[Folklore],
     located: list[LocatedView],
+    fleet: list[FleetView],
     problems: Sequence[Problem],
     site: str | None,
 ) -> Index:
@@ -183,6 +187,7 @@ def _index(
         plots=drawn,
         folklore=folklore,
         located=located,
+        fleet=fleet,
         problems=[str(problem)[:LONGEST] for problem in problems[:MOST_PROBLEMS]],
         site=site,
     )

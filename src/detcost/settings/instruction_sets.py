@@ -77,6 +77,13 @@ def caps(cpu_flags: Iterable[str], word: str | None = None) -> list[Cap]:
     return below
 
 
+def newest_set(library: Library, cpu_flags: Iterable[str]) -> str | None:
+    """Return the newest set of a library that a CPU has; ``None`` if it is no x86 CPU."""
+    flags = frozenset(cpu_flags)
+    supported = [isa for isa, needed in REQUIRED_FLAGS[library].items() if needed <= flags]
+    return supported[-1] if supported else None
+
+
 _AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
 _BF16 = _AVX512 | {"avx512_vnni", "avx512_bf16"}
 _FP16 = _BF16 | {"avx512_fp16", "avx_vnni"}

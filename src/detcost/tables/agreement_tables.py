@@ -17,6 +17,7 @@ from detcost.choosing.agreement import (
     AgreementRow,
 )
 from detcost.choosing.question import USUAL_DEVICE
+from detcost.tables import fleet_tables
 from detcost.tables.text import code, lines, markdown_text, plain
 
 #: The width of a column's title in the terminal.
@@ -25,6 +26,8 @@ NARROW = 16
 
 def terminal(agreement: Agreement) -> RenderableType:
     """Return the headline, the table, and the notes on it."""
+    remarks = fleet_tables.remarks(agreement.fleet, agreement.isa)
+    parts: list[RenderableType] = [_fleet(agreement), lines([*remarks, ""])]
     table = Table()
     header, *rows = _texts(agreement)
     for name in header:
@@ -33,7 +36,19 @@ def terminal(agreement: Agreement) -> RenderableType:
         table.add_column(lines(_narrow(column)), justify="center")
     for row in rows:
         table.add_row(*map(plain, row))
-    return Group(lines(agreement.headline, "bold"), table, lines(_remarks(agreement)))
+    parts += [lines(agreement.headline, "bold"), table, lines(_remarks(agreement))]
+    return Group(*(parts if agreement.fleet else parts[2:]))
+
+
+def _fleet(agreement: Agreement) -> Table:
+    """Return the table of what makes all machines agree."""
+    header, *rows = fleet_tables.rows(agreement.fleet)
+    table = Table(title=plain(fleet_tables.TITLE, "bold"), title_justify="left")
+    for name in header:
+        table.add_column(plain(name))
+    for row in rows:
+        table.add_row(*map(plain, row))
+    return table
 
 
 def markdown(agreement: Agreement) -> str:
@@ -41,9 +56,21 @@ def markdown(agreement: Agreement) -> str:
     header, *rows = _texts(agreement)
     header += [f"{code(column.place)}<br>{code(column.setting)}" for column in agreement.columns]
     table = [header, ["---"] * len(header), *([markdown_text(c) for c in row] for row in rows)]
-    text = [f"* {markdown_text(line)}" for line in agreement.headline]
+    text = list(_fleet_markdown(agreement)) if agreement.fleet else []
+    text += [f"* {markdown_text(line)}" for line in agreement.headline]
     text += ["", *(f"| {' | '.join(row)} |" for row in table)]
     return "\n".join([*text, "", *map(markdown_text, _remarks(agreement))])
+
+
+def _fleet_markdown(agreement: Agreement) -> Iterator[str]:
+    header, *rows = fleet_tables.rows(agreement.fleet)
+    yield from (f"**{fleet_tables.TITLE}**", "")
+    for row in (header, ["---"] * len(header), *(map(markdown_text, row) for row in rows)):
+        yield f"| {' | '.join(row)} |"
+    yield ""
+    for line in fleet_tables.remarks(agreement.fleet, agreement.isa):
+        yield f"* {markdown_text(line)}"
+    yield ""
 
 
 def json_text(agreement: Agreement) -> str:

@@ -221,6 +221,7 @@ type Index = {
   scenarios: Record<string, [string, string]>;
   plots: Plot[];
   located: Located[];
+  fleet: { device: string; header: string[]; rows: string[][]; remarks: string[] }[];
   folklore: { machine: string; source: string; verdicts: Claimed[] }[];
   problems: string[];
   site: string | null;
@@ -359,6 +360,7 @@ interface Detcost {
   details(state: State, candidate: Candidate): HTMLElement;
   showPlots(state: State): void;
   showClaims(state: State): void;
+  showFleet(): void;
   showRunsAndMachines(state: State): void;
   sideBySide(seen: Map<number, Observations[]>): Child[];
   agreement(seen: Map<number, Observations[]>): Child[];

@@ -107,5 +107,6 @@
   document.addEventListener("click", jump);
   window.addEventListener("popstate", () => show(detcost.wanted(location.hash), "keep"));
   fillFixedParts();
+  detcost.showFleet();
   show(detcost.wanted(location.hash), "keep");
 })();
