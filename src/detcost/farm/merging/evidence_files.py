@@ -44,7 +44,9 @@ class EvidenceTarget(msgspec.Struct, frozen=True):
     finished
         Parts with the finished cells of the runs whose unfinished cells these are.
     records
-        How many records are copied with the first part as it is. ``None`` if it is not copied.
+        How many records the first part has, if its lines are those of the target. Else ``None``.
+    renames
+        Whether the name is another than in the parts.
     """
 
     path: str
@@ -52,6 +54,7 @@ class EvidenceTarget(msgspec.Struct, frozen=True):
     parts: list[EvidencePart]
     finished: list[EvidencePart]
     records: int | None = None
+    renames: bool = False
 
 
 class _Place(NamedTuple):
@@ -73,8 +76,7 @@ def write(target: EvidenceTarget) -> int:
         If a part cannot be read, or the file cannot be written.
     """
     if target.records is not None:
-        with replacing(target.path) as file, open(target.parts[0].path, "rb") as source:
-            shutil.copyfileobj(source, file, 1 << 22)
+        _copy(target)
         return target.records
     with _locked(target.path):
         records = _records(target)
@@ -87,6 +89,16 @@ def write(target: EvidenceTarget) -> int:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(target.path)
     return len(records)
+
+
+def _copy(target: EvidenceTarget) -> None:
+    source = target.parts[0].path
+    with replacing(target.path) as file:
+        if target.renames:
+            with open(source, "rb", buffering=evidence_lines.CHUNK) as texts:
+                file.writelines(evidence_lines.renamed(text, target.name) for text in texts)
+        else:
+            shutil.copyfile(source, file.name)  # inside the kernel, where it can
 
 
 @contextlib.contextmanager

@@ -24,7 +24,8 @@ from detcost.host import words
 LONGEST = 64 << 20
 #: Problems of one file that are listed.
 _MOST_PROBLEMS = 1000
-_CHUNK = 1 << 18
+#: Bytes read at once.
+CHUNK = 1 << 18
 #: The newest schema of files that compare two programs. It equals
 #: ``detcost.pairing.schema.PAIR_SCHEMA``, which this package cannot import.
 PAIR_SCHEMA = 1
@@ -81,8 +82,9 @@ def summarise(file: SourceFile) -> Summary:
         summary.size += len(line.text)
         if line.why:
             summary.clean = False
-            if len(summary.problems) < _MOST_PROBLEMS:
-                summary.problems.append(file.problem(line.why, line.number))
+            problem = file.problem(line.why, line.number)
+            if len(summary.problems) < _MOST_PROBLEMS and problem not in summary.problems[-1:]:
+                summary.problems.append(problem)
         elif not line.key:
             summary.clean = False
         else:
@@ -103,7 +105,7 @@ def read(path: str) -> Iterator[Line]:
     """
     parse = _pair if path.endswith(COMPARE) else _cell
     offset, number, piece = 0, 1, False
-    with open(path, "rb", buffering=_CHUNK) as file:
+    with open(path, "rb", buffering=CHUNK) as file:
         while text := file.readline(LONGEST):
             ended = text.endswith(b"\n")
             if piece or not (ended or len(text) < LONGEST):
@@ -116,9 +118,8 @@ def read(path: str) -> Iterator[Line]:
 def renamed(text: bytes, name: str) -> bytes:
     """Return a line with another name for its machine, and a line break at its end."""
     fields = _fields(text)
-    machine = _machine(fields["machine"])
-    if machine.get("name") != name:
-        fields["machine"] = msgspec.Raw(_encode({**machine, "name": name}))
+    if new := _machine_named(bytes(fields["machine"]), name):
+        fields["machine"] = new
         text = _encode(fields)
     return text if text.endswith(b"\n") else text + b"\n"
 
@@ -185,6 +186,15 @@ def _identified(described: bytes) -> Identity:
     if not found.is_safe:
         raise ValueError(f'its machine has the name "{found.name}", which can name no folder')
     return found
+
+
+@lru_cache(maxsize=1 << 8)
+def _machine_named(described: bytes, name: str) -> msgspec.Raw | None:
+    """Return a description with another name; ``None`` if it has this one."""
+    machine = _machine(described)
+    if machine.get("name") == name:
+        return None
+    return msgspec.Raw(_encode({**machine, "name": name}))
 
 
 Parser = Callable[[bytes], tuple[Key, str, dict[str, Any]]]

@@ -126,14 +126,22 @@ class MergePlan:
     ) -> None:
         first, name = several[0][0], self.names[several[0][1]]
         alike = not finished and all(
-            s.clean and len(s.machines) == 1 and s.digest == first.digest and i.name == name
+            s.clean and len(s.machines) == 1 and s.digest == first.digest and i == several[0][1]
             for s, i in several
         )
-        records = first.records if alike else None
         parts = list(map(_part, several))
-        done = alike and path in [part.path for part in parts]
+        renames = any(identity.name != name for _, identity in several)
+        done = alike and not renames and path in [part.path for part in parts]
         self.settled += first.records if done else 0
-        self._add(EvidenceTarget(path, name, parts, list(map(_part, finished)), records), done)
+        target = EvidenceTarget(
+            path=path,
+            name=name,
+            parts=parts,
+            finished=list(map(_part, finished)),
+            records=first.records if alike else None,
+            renames=renames,
+        )
+        self._add(target, done)
 
     def _plan_located(self, wholes: Sequence[Whole]) -> None:
         """Plan the files of ``locate``. Of one name, versions of TensorFlow are told apart."""

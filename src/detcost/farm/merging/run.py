@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from multiprocessing.pool import Pool
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -26,6 +27,9 @@ from detcost.farm.merging.sources import BENCHMARKS, SourceFile
 
 #: Keeps two merges apart. It stays in the folder.
 LOCK = ".merging.lock"
+_FEW = 40
+
+Mapping = Callable[[Callable[..., Any], Iterable[Any]], Iterator[Any]]
 
 
 class Merged(msgspec.Struct):
@@ -71,9 +75,9 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
         raise UsageError(f"{folders[0]}: no results here{first}; name a folder with results")
     try:
         into.mkdir(parents=True, exist_ok=True)
-        with FileLock(into / LOCK, timeout=0), process_pool.pool() as pool:
+        with FileLock(into / LOCK, timeout=0), _mapping(len(files)) as mapping:
             _remove_parts(into)
-            return _merge(files, problems, into, pool)
+            return _merge(files, problems, into, mapping)
     except Timeout:
         raise UsageError(f"{into}: another merge writes here; wait for its end") from None
     except OSError as error:
@@ -83,8 +87,20 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
         ) from None
 
 
-def _merge(files: Sequence[SourceFile], problems: list[Problem], into: Path, pool: Pool) -> Merged:
-    seen = pool.map(look, files, chunksize=1 + len(files) // 64)
+@contextlib.contextmanager
+def _mapping(files: int) -> Iterator[Mapping]:
+    """Provide a ``map`` for this many files. Several processes are slower for a few."""
+    if files < _FEW:
+        yield map
+    else:
+        with process_pool.pool() as pool:
+            yield partial(pool.imap, chunksize=4)
+
+
+def _merge(
+    files: Sequence[SourceFile], problems: list[Problem], into: Path, mapping: Mapping
+) -> Merged:
+    seen = list(mapping(look, files))
     evidence = [each for each in seen if isinstance(each, Summary)]
     wholes = [each for each in seen if isinstance(each, Whole)]
     plan = MergePlan(evidence, wholes, into)
@@ -92,7 +108,7 @@ def _merge(files: Sequence[SourceFile], problems: list[Problem], into: Path, poo
     problems += plan.problems
     records, notes = plan.settled, []
     _make_folders(plan.paths, into)
-    for more, left_out, noted in pool.imap(_write, plan.targets, 4):
+    for more, left_out, noted in mapping(_write, plan.targets):
         records += more
         problems += left_out
         notes += noted
