@@ -95,7 +95,7 @@ class CapturedOperation(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = SCHEMA
 
 
-class _Version(msgspec.Struct):
+class _CapturedVersion(msgspec.Struct):
     schema: int
 
 
@@ -146,7 +146,7 @@ def read(folder: Path) -> CapturedOperation:
             f"{path}: {error.strerror or error}; name a folder that detcost locate wrote"
         ) from None
     try:
-        version = msgspec.json.decode(content, type=_Version).schema
+        version = msgspec.json.decode(content, type=_CapturedVersion).schema
         if version != SCHEMA:
             raise ValueError(f"its schema is {version}, and this detcost reads {SCHEMA}")
         return msgspec.json.decode(content, type=CapturedOperation)

@@ -21,6 +21,7 @@ from detcost.workers.in_worker.functions import Functions, xla_compiled
 from detcost.workers.in_worker.in_force import check_kept, check_taken, read_back
 from detcost.workers.in_worker.overrides import Overrides
 from detcost.workers.in_worker.pipelines import Pipelines
+from detcost.workers.in_worker.rewriting.installing import Rewriter
 
 
 class AppliedSetting:
@@ -37,6 +38,7 @@ class AppliedSetting:
         self._chooses_execution = False
         self._xla_probe: isa.XlaProbe | None = None
         self._overrides: Overrides | None = None
+        self._rewriter = Rewriter(cell.rewriting)
         self._pipelines: Pipelines | None = None
         #: Whether the program ran a ``tf.function``. Known after :meth:`check`.
         self.ran_as_graph = False
@@ -63,6 +65,7 @@ class AppliedSetting:
             self._functions.watch_calls()
         if self._setting.has("data_order"):
             self._pipelines = Pipelines()
+        self._rewriter.install()
 
     def loaded(self, scenario: Scenario) -> None:
         """Release the functions of a scenario that chooses its execution by itself."""
@@ -77,6 +80,7 @@ class AppliedSetting:
 
     def check(self) -> dict[str, Any]:
         """Verify the setting after the first call, and return the configuration in force."""
+        self._rewriter.check()
         after = read_back()
         check_kept(self._setting, self._before, after)
         self._check_xla()

@@ -36,7 +36,6 @@ from detcost.workers.in_worker.applied_setting import AppliedSetting
 from detcost.workers.in_worker.probe.recorder import Recorder
 from detcost.workers.in_worker.redrawing import VariableCount
 from detcost.workers.in_worker.resetting import Resetting
-from detcost.workers.in_worker.rewriting.installing import Rewriter
 from detcost.workers.in_worker.survey import OpRecorder
 from detcost.workers.peers import Peers, start_peers
 
@@ -112,8 +111,6 @@ class Program:
         setting.enter(external=self._built_in is None)
         if self._built_in is None or self._built_in.reset:
             self._resetting.watch()
-        rewriter = Rewriter(self._cell.rewriting)
-        rewriter.install()
         if self._recorder:
             self._recorder.watch()
         scenario = load(self._cell.scenario)
@@ -127,7 +124,6 @@ class Program:
         seconds = self._step_seconds = self._run_once()
         if self._resetting.grew:  # such a call draws numbers that later calls do not draw
             self._run_once()
-        rewriter.check()
         digest = self._digest()
         if _bytes_printed() > printed:
             raise CellError("failed", "step() prints, which would be timed; remove it")
