@@ -33,7 +33,7 @@ PAIR_SCHEMA = 1
 Key = tuple[str, ...]
 
 
-class Line(NamedTuple):
+class EvidenceLine(NamedTuple):
     """A line of a file. ``why`` is set if it cannot be read; then nothing else is known of it."""
 
     number: int
@@ -45,7 +45,7 @@ class Line(NamedTuple):
     machine: Identity = Identity("", "")
 
 
-class Summary(msgspec.Struct):
+class FileSummary(msgspec.Struct):
     """What a file of evidence has.
 
     Attributes
@@ -67,7 +67,7 @@ class Summary(msgspec.Struct):
     problems: list[Problem]
 
 
-def summarise(file: SourceFile) -> Summary:
+def summarise(file: SourceFile) -> FileSummary:
     """Read a file of evidence.
 
     Raises
@@ -76,7 +76,7 @@ def summarise(file: SourceFile) -> Summary:
         If it cannot be read.
     """
     hashed, seen = xxhash.xxh3_128(), set()
-    summary = Summary(file, b"", 0, True, 0, {}, [])
+    summary = FileSummary(file, b"", 0, True, 0, {}, [])
     for line in read(file.path):
         hashed.update(line.text)
         summary.size += len(line.text)
@@ -98,7 +98,7 @@ def summarise(file: SourceFile) -> Summary:
     return summary
 
 
-def read(path: str) -> Iterator[Line]:
+def read(path: str) -> Iterator[EvidenceLine]:
     """Yield the lines of a file, those that cannot be read included.
 
     Blank lines have no key. A line that is too long comes in pieces.
@@ -109,7 +109,7 @@ def read(path: str) -> Iterator[Line]:
         while text := file.readline(LONGEST):
             ended = text.endswith(b"\n")
             if piece or not (ended or len(text) < LONGEST):
-                yield Line(number, offset, text, f"longer than {LONGEST >> 20} MiB")
+                yield EvidenceLine(number, offset, text, f"longer than {LONGEST >> 20} MiB")
             else:
                 yield _parsed(number, offset, text, parse)
             offset, number, piece = offset + len(text), number + ended, not ended
@@ -124,15 +124,15 @@ def renamed(text: bytes, name: str) -> bytes:
     return text if text.endswith(b"\n") else text + b"\n"
 
 
-def _parsed(number: int, offset: int, text: bytes, parse: Parser) -> Line:
+def _parsed(number: int, offset: int, text: bytes, parse: Parser) -> EvidenceLine:
     if not text.strip():
-        return Line(number, offset, text)
+        return EvidenceLine(number, offset, text)
     try:
         key, measured_at, described = parse(text)
         machine = identify(described)
     except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
-        return Line(number, offset, text, str(error))
-    return Line(number, offset, text, "", key, measured_at, machine)
+        return EvidenceLine(number, offset, text, str(error))
+    return EvidenceLine(number, offset, text, "", key, measured_at, machine)
 
 
 def _cell(text: bytes) -> tuple[Key, str, dict[str, Any]]:

@@ -9,7 +9,7 @@ import xxhash
 
 from detcost.evidence.reading import Problem
 from detcost.farm.merging import asv_results, asv_tree, evidence_lines, located_files
-from detcost.farm.merging.evidence_lines import Summary
+from detcost.farm.merging.evidence_lines import FileSummary
 from detcost.farm.merging.sources import SourceFile
 
 
@@ -37,7 +37,7 @@ class Whole(msgspec.Struct):
     problems: list[Problem]
 
 
-def look(file: SourceFile) -> Summary | Whole:
+def look(file: SourceFile) -> FileSummary | Whole:
     """Read a file of any kind, and return what merging needs to know of it.
 
     What is wrong with it are problems. The content is a :class:`ResultHead`, a

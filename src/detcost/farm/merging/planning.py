@@ -11,7 +11,7 @@ from detcost.evidence.reading import Problem
 from detcost.farm.merging import identities
 from detcost.farm.merging.asv_files import LocatedTarget, MachineTarget, ResultTarget, WholeTarget
 from detcost.farm.merging.evidence_files import EvidencePart, EvidenceTarget
-from detcost.farm.merging.evidence_lines import Summary
+from detcost.farm.merging.evidence_lines import FileSummary
 from detcost.farm.merging.identities import Identity
 from detcost.farm.merging.looking import Whole
 from detcost.farm.merging.sources import LOCATED, LOCATED_SUFFIX, MACHINE, SourceFile
@@ -39,7 +39,9 @@ class MergePlan:
         What is left out.
     """
 
-    def __init__(self, evidence: Sequence[Summary], wholes: Sequence[Whole], into: Path) -> None:
+    def __init__(
+        self, evidence: Sequence[FileSummary], wholes: Sequence[Whole], into: Path
+    ) -> None:
         self._into = str(into)
         self.problems: list[Problem] = []
         self.targets: list[Target] = []
@@ -106,8 +108,8 @@ class MergePlan:
             paths = [whole.file.path for whole, _ in several]
             self._add(kind(path, name, paths, alike), alike and path in paths)
 
-    def _plan_evidence(self, evidence: Sequence[Summary]) -> None:
-        by_path: dict[str, list[tuple[Summary, Identity]]] = {}
+    def _plan_evidence(self, evidence: Sequence[FileSummary]) -> None:
+        by_path: dict[str, list[tuple[FileSummary, Identity]]] = {}
         for summary in evidence:
             for identity in summary.machines:
                 path = self._path(identity, summary.file.name)
@@ -121,8 +123,8 @@ class MergePlan:
     def _plan_evidence_file(
         self,
         path: str,
-        several: Sequence[tuple[Summary, Identity]],
-        finished: Sequence[tuple[Summary, Identity]],
+        several: Sequence[tuple[FileSummary, Identity]],
+        finished: Sequence[tuple[FileSummary, Identity]],
     ) -> None:
         first, name = several[0][0], self.names[several[0][1]]
         alike = not finished and all(
@@ -197,7 +199,7 @@ class MergePlan:
         self.problems.append(whole.file.problem(why))
 
 
-def _part(pair: tuple[Summary, Identity]) -> EvidencePart:
+def _part(pair: tuple[FileSummary, Identity]) -> EvidencePart:
     """Return what a file gives to a target. Its first machine keeps what cannot be read."""
     summary, identity = pair
     several = len(summary.machines) > 1
@@ -205,7 +207,7 @@ def _part(pair: tuple[Summary, Identity]) -> EvidencePart:
     return EvidencePart(summary.file.path, identity if several else None, unreadable)
 
 
-def _newest_by_place(evidence: Iterable[Summary]) -> Mapping[tuple[str, str], Identity]:
+def _newest_by_place(evidence: Iterable[FileSummary]) -> Mapping[tuple[str, str], Identity]:
     """Return which machine was measured last, by folder and name."""
     newest: dict[tuple[str, str], tuple[str, Identity]] = {}
     for summary in evidence:

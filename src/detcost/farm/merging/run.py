@@ -20,7 +20,7 @@ from detcost.errors import UsageError
 from detcost.evidence.reading import Problem
 from detcost.farm.merging import asv_files, asv_tree, evidence_files, sources
 from detcost.farm.merging.evidence_files import EvidenceTarget
-from detcost.farm.merging.evidence_lines import Summary
+from detcost.farm.merging.evidence_lines import FileSummary
 from detcost.farm.merging.looking import Whole, look
 from detcost.farm.merging.planning import MergePlan, Target
 from detcost.farm.merging.sources import BENCHMARKS, SourceFile
@@ -101,7 +101,7 @@ def _merge(
     files: Sequence[SourceFile], problems: list[Problem], into: Path, mapping: Mapping
 ) -> Merged:
     seen = list(mapping(look, files))
-    evidence = [each for each in seen if isinstance(each, Summary)]
+    evidence = [each for each in seen if isinstance(each, FileSummary)]
     wholes = [each for each in seen if isinstance(each, Whole)]
     plan = MergePlan(evidence, wholes, into)
     problems += [problem for each in seen for problem in each.problems]
