@@ -98,6 +98,8 @@ def locate(
                     else culprit
                     for number, culprit in enumerate(culprits, start=1)
                 ]
+            if folder is None:
+                culprits = [_without_folder(culprit) for culprit in culprits]
         location = program.location(runs, search.probed, culprits)
         return msgspec.structs.replace(location, unprobed=search.plain.rate, method=search.method)
 
@@ -179,6 +181,14 @@ def _proved(
         remedies = healer.try_remedies(culprit, replay)
         culprit = msgspec.structs.replace(culprit, remedies=remedies)
     return culprit
+
+
+def _without_folder(culprit: Culprit) -> Culprit:
+    """Leave out the folder of a replay that is not kept."""
+    if culprit.proof is None:
+        return culprit
+    proof = msgspec.structs.replace(culprit.proof, folder=None)
+    return msgspec.structs.replace(culprit, proof=proof)
 
 
 @contextmanager
