@@ -26,13 +26,17 @@ def make_farm(results: Path, machines: int = MACHINES) -> None:
 
 
 def report(results: Path, out: Path) -> tuple[float, int]:
-    """Write the page of some results; return the seconds and the peak memory.
+    """Write the page of some results; return the seconds and the peak memory."""
+    return measured("report", "--results", str(results), "--out", str(out))
+
+
+def measured(*arguments: str) -> tuple[float, int]:
+    """Run a command of detcost; return the seconds and the peak memory.
 
     The memory is the proportional set size of all processes. It is read only once a second,
-    because reading it takes time from the report.
+    because reading it takes time from the command.
     """
     start = time.perf_counter()
-    arguments = ["report", "--results", str(results), "--out", str(out)]
     command = [sys.executable, "-m", "detcost", *arguments]
     run = psutil.Popen(command, stdout=subprocess.DEVNULL)
     peak = 0
