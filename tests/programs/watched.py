@@ -62,6 +62,18 @@ def fit(bench):
 
 
 @detcost.scenario(family="watched")
+def looked_at(bench):
+    """Two sums on one line, one of which Python reads, to go on with a number of its own."""
+    rows = tf.constant(ROWS)
+
+    def step():
+        sums = [tf.reduce_sum(rows, axis=0, keepdims=keep) for keep in (False, True)]
+        return rows * (1.0 + float(tf.reduce_max(sums[0])))
+
+    return step
+
+
+@detcost.scenario(family="watched")
 def eager(bench):
     """No function at all: a gradient, and a number that Python draws."""
     weights, rows = tf.Variable(tf.ones((3, 1))), tf.constant(ROWS)

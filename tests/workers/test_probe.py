@@ -142,6 +142,24 @@ def test_eager_values_of_python_are_told_from_those_of_operations(record):
     assert [a == b for a, b in zip(first[:2], second[:2], strict=True)] == [True, False]
 
 
+def test_what_python_reads_is_noted_before_what_it_makes_of_it(record):
+    recorded = record("looked_at")
+    [(read, _)] = operations(recorded, "Read")
+    [(largest, own)] = operations(recorded, "Max")
+    [(product, _)] = [(g, o) for g, o in operations(recorded, "Mul") if "float" in line_of(g)]
+    seen, given = (executions(recorded, graph, 2)[0] for graph in (read, largest))
+    assert seen.columns()[0] == given.columns()[own.gives[0]]
+    after = executions(recorded, product, 2)[0]
+    assert recorded.frames.index(seen) < recorded.frames.index(after)
+    assert "Python" in [o.type for o in product.operations]
+
+
+def test_eager_operations_of_one_line_are_told_apart_by_their_attributes(record):
+    recorded = record("looked_at")
+    graphs = [graph for graph, _ in operations(recorded, "Sum")]
+    assert [len(executions(recorded, graph, 2)) for graph in graphs] == [1, 1]
+
+
 def line_of(graph: Graph) -> str:
     place = graph.operations[-1].place[0]
     return (

@@ -30,6 +30,8 @@ WIDTH = 8
 _MAGIC = b"detcost recording\n"
 #: Bytes that a recording may have when it is unpacked. Strangers' files may be made to explode.
 _LIMIT = 1 << 30
+#: Columns and calls that a recording may have.
+_MOST = 1 << 24
 
 Digests = npt.NDArray[np.uint64]
 GraphKind = Literal["function", "eager", "pipeline"]
@@ -252,7 +254,8 @@ class _Version(msgspec.Struct):
 
 
 def _check(recording: Recording) -> None:
-    """Refuse what would make a later index fail."""
+    """Refuse what would make a later index fail, or take all memory."""
+    _check_sizes(recording)
     for frame in recording.frames:
         if not 0 <= frame.graph < len(recording.graphs):
             raise ValueError(f"a frame names graph {frame.graph}, which is missing")
@@ -268,6 +271,17 @@ def _check(recording: Recording) -> None:
         graph = recording.graphs[each.graph]
         if not 0 <= each.operation < len(graph.operations) or len(each.digests) % WIDTH:
             raise ValueError(f"a pass over {graph.name} contradicts itself")
+
+
+def _check_sizes(recording: Recording) -> None:
+    if sum(max(graph.columns, 0) for graph in recording.graphs) > _MOST:
+        raise ValueError("it has more columns than a program can have")
+    calls = [frame.call for frame in recording.frames] + [one.call for one in recording.passes]
+    if not all(0 <= call <= _MOST for call in calls):
+        raise ValueError("it has a call with an impossible number")
+    for graph in recording.graphs:
+        if not all(-1 <= column < graph.columns for column in (*graph.arguments, *graph.returns)):
+            raise ValueError(f"{graph.name} has an argument or a returned value outside of it")
 
 
 def _check_indices(graph: Graph, operation: Operation) -> None:

@@ -62,7 +62,10 @@ def differing(executions: Executions, run: int) -> Flags:
     one, two = executions.digests[own], executions.digests[other]
     calls = executions.call[own]
     if not np.array_equal(calls, executions.call[other]):
-        return _other_sets(executions, own, other)
+        ours, theirs = aligned(executions, run)
+        in_order = (executions.digests[ours] != executions.digests[theirs]).any(axis=0)
+        unequal_sets: Flags = in_order | _other_sets(executions, own, other)
+        return unequal_sets
     unequal: Flags = (one != two).any(axis=0)
     if executions.is_ordered or not unequal.any():
         return unequal
@@ -88,6 +91,14 @@ def _of_executions(executions: Executions, rows: Digests, columns: Integers) -> 
 def _sorted(rows: Digests, calls: Integers) -> Digests:
     order = np.lexsort((rows, calls), axis=0)
     return np.take_along_axis(rows, order, axis=0)
+
+
+def aligned(executions: Executions, run: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pair the frames of a run with those of the first: those of one call in their order."""
+    index = executions.call * (int(executions.iteration.max(initial=0)) + 1) + executions.iteration
+    ours, theirs = (np.flatnonzero(executions.run == each) for each in (0, run))
+    _, one, two = np.intersect1d(index[ours], index[theirs], return_indices=True)
+    return ours[one], theirs[two]
 
 
 def _other_sets(executions: Executions, own: Flags, other: Flags) -> Flags:

@@ -12,7 +12,7 @@ import numpy as np
 
 from detcost.locate.conflicts import Conflict
 from detcost.locate.dataflow import Dataflow
-from detcost.locate.deviations import Moment, deviation, keys, moment
+from detcost.locate.deviations import Moment, aligned, deviation, keys, moment
 from detcost.locate.executions import ARGUMENT, PSEUDO, PYTHON, READ, Executions
 
 
@@ -144,7 +144,7 @@ def _compared(flow: Dataflow, operation: int, columns: tuple[int, ...]) -> Confl
     moments: dict[int, tuple[int, Moment]] = {}
     rows: list[int] = []
     for run in executions.runs[1:]:
-        ours, theirs = _aligned(executions, run)
+        ours, theirs = aligned(executions, run)
         unequal = np.flatnonzero(key[ours] != key[theirs])
         trials += len(ours)
         divergent += len(unequal)
@@ -154,14 +154,6 @@ def _compared(flow: Dataflow, operation: int, columns: tuple[int, ...]) -> Confl
     row = min(rows, key=lambda each: int(executions.call[each]), default=None)
     where = (0, 1) if row is None else (int(executions.call[row]), int(executions.iteration[row]))
     return Conflict(operation, divergent, trials, *where, moments)
-
-
-def _aligned(executions: Executions, run: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pair the frames of a run with those of the first: those of one call in their order."""
-    index = executions.call * (int(executions.iteration.max(initial=0)) + 1) + executions.iteration
-    ours, theirs = (np.flatnonzero(executions.run == each) for each in (0, run))
-    _, one, two = np.intersect1d(index[ours], index[theirs], return_indices=True)
-    return ours[one], theirs[two]
 
 
 def _counts(executions: Executions, run: int) -> tuple[tuple[int, int], tuple[int, Moment]] | None:
