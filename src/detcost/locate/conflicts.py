@@ -90,11 +90,14 @@ def conflicts(program: Matched, executions: Executions, differs: Flags) -> Itera
 
 def _ambiguous(taken: Digests, given: Digests) -> Flags:
     """Return for each operation whether one key of its inputs has two of its outputs."""
-    order = np.lexsort((given, taken), axis=0)
-    taken, given = (np.take_along_axis(each, order, axis=0) for each in (taken, given))
-    same, other = taken[1:] == taken[:-1], given[1:] != given[:-1]
-    found: Flags = (same & other).any(axis=0)
-    return found
+    return _counts(taken) < _counts(mixed(mixed(taken) ^ given))
+
+
+def _counts(values: Digests) -> Integers:
+    """Return how many values each column has."""
+    columns = np.sort(np.ascontiguousarray(values.T), axis=1)
+    counts: Integers = (columns[:, 1:] != columns[:, :-1]).sum(axis=1)
+    return counts
 
 
 def _without_state(

@@ -70,14 +70,13 @@ def differing(executions: Executions, run: int) -> Flags:
     if executions.is_ordered or not unequal.any():
         return unequal
     columns = np.flatnonzero(unequal)
-    same_calls = np.broadcast_to(calls[:, None], (len(calls), len(columns)))
-    left, right = (_sorted(rows[:, columns], same_calls) for rows in (one, two))
-    others = (left != right).any(axis=0)
+    left, right = (_sorted(rows[:, columns], calls) for rows in (one, two))
+    others = (left != right).any(axis=1)
     if not others[np.isin(columns, executions.arguments)].any():
         # The same values may have gone to other executions, as draws of a loop's turns do.
         left, right = (_of_executions(executions, rows, columns) for rows in (one, two))
-        left, right = (_sorted(rows, same_calls) for rows in (left, right))
-        others |= (left != right).any(axis=0)
+        left, right = (_sorted(rows, calls) for rows in (left, right))
+        others |= (left != right).any(axis=1)
     unequal[columns] = others
     return unequal
 
@@ -89,8 +88,11 @@ def _of_executions(executions: Executions, rows: Digests, columns: Integers) -> 
 
 
 def _sorted(rows: Digests, calls: Integers) -> Digests:
-    order = np.lexsort((rows, calls), axis=0)
-    return np.take_along_axis(rows, order, axis=0)
+    """Sort each column within each call, shape (columns, frames). Frames are sorted by call."""
+    columns = np.ascontiguousarray(rows.T)
+    for call in np.split(columns, np.flatnonzero(np.diff(calls)) + 1, axis=1):
+        call.sort(axis=1)
+    return columns
 
 
 def aligned(executions: Executions, run: int) -> tuple[np.ndarray, np.ndarray]:
