@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import resource
 import signal
 import sys
@@ -13,18 +14,19 @@ from detcost.errors import UsageError
 from detcost.farm import ledger as ledgers
 from detcost.farm import machines, plan, status
 from detcost.farm.addresses import Place
-from detcost.farm.engine import Engine
+from detcost.farm.engine import FarmEngine
 from detcost.farm.running import FarmRun
 
 
 def main(address: str, folder: str, disk: str) -> int:
+    faulthandler.register(signal.SIGUSR1)  # for those who look for a hang
     if disk != "None":
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(disk), int(disk)))
     wanted = plan.read(Path("../plan.toml"))
     families = {"conv": ("^conv",), "matmul": ("^matmul",)}
     book = ledgers.Ledger(Path(folder))
-    engine = Engine(Place(address).checked(), StandIn(0.3))
+    engine = FarmEngine(Place(address).checked(), StandIn(0.3))
     with book.holding() as holder:
         run = FarmRun(wanted, families, machines.commit(Path.cwd()), book, engine, holder)
         try:

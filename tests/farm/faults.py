@@ -217,9 +217,17 @@ class Faults:
 
     def interrupt_the_client(self) -> None:
         if self._farm.client:
-            self._farm.client.send_signal(signal.SIGINT)
-            self._farm.client.wait(30)
+            self._interrupt(self._farm.client)
             self._farm.client = self._farm.run()
+
+    def _interrupt(self, client: subprocess.Popen[bytes]) -> None:
+        for _ in range(4):  # Python loses one that comes while it imports
+            client.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                client.wait(20)
+                return
+        client.send_signal(signal.SIGUSR1)  # it prints where it hangs
+        client.wait(20)
 
     def cut_the_connections(self) -> None:
         self._farm.proxy.cut()
@@ -297,10 +305,12 @@ def check(farm: Farm) -> int:
     return sum(count - 1 for count in ran.values())
 
 
-def run_schedules(count: int, seed: int, folder: Path, tell: Callable[[str], object]) -> None:
+def run_schedules(
+    count: int, seed: int, folder: Path, tell: Callable[[str], object], first: int = 0
+) -> None:
     farm = Farm(folder)
     try:
-        for number in range(count):
+        for number in range(first, first + count):
             begun = time.monotonic()
             happened = schedule(farm, number, random.Random(f"{seed} {number}"))
             again = check(farm)
@@ -314,9 +324,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--schedules", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="Its number, to repeat one.")
     chosen = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="farm-faults-"))
-    run_schedules(chosen.schedules, chosen.seed, folder, lambda line: print(line, flush=True))
+    run_schedules(
+        chosen.schedules,
+        chosen.seed,
+        folder,
+        lambda line: print(line, flush=True),
+        chosen.first,
+    )
     print(f"{chosen.schedules} schedules: every planned shard is there exactly once")
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from detcost.errors import UsageError
 from detcost.farm import asv_jobs, jobs, machines, plan
-from detcost.farm.machines import Machine
+from detcost.farm.machines import FarmMachine
 from paths import ROOT
 
 COMMIT = "a" * 40
-BOX = Machine("box", ("name=box", "cpu=avx512", "gpu=none"), COMMIT, "3.11")
-GPU = Machine("big", ("name=big", "cpu=avx512", "gpu=h100"), COMMIT, "3.12")
+BOX = FarmMachine("box", ("name=box", "cpu=avx512", "gpu=none"), COMMIT, "3.11")
+GPU = FarmMachine("big", ("name=big", "cpu=avx512", "gpu=h100"), COMMIT, "3.12")
 
 
 def test_a_version_alone_is_a_plan_of_the_core_set_on_every_machine():
@@ -25,7 +25,7 @@ def test_a_version_alone_is_a_plan_of_the_core_set_on_every_machine():
 
 def test_labels_select_machines_and_those_joined_by_a_plus_must_all_fit():
     def chosen(*labels: str) -> list[str]:
-        wanted = plan.Plan(("2.21.0",), machines=labels)
+        wanted = plan.FarmPlan(("2.21.0",), machines=labels)
         return [machine.name for machine in machines.selected(wanted, [BOX, GPU])]
 
     assert chosen("cpu=avx512") == ["big", "box"]
@@ -77,7 +77,7 @@ def test_a_version_that_pip_could_read_as_more_is_refused(version: str):
 
 
 def test_a_label_that_no_machine_has_is_named_with_the_labels_there_are():
-    wanted = plan.Plan(("2.21.0",), machines=("gpu=h200", "cpu=avx512"))
+    wanted = plan.FarmPlan(("2.21.0",), machines=("gpu=h200", "cpu=avx512"))
     assert machines.missing(wanted, [BOX]) == ["gpu=h200"]
     message = str(machines.no_such_label(["gpu=h200"], [BOX]))
     assert "no machine has gpu=h200" in message
@@ -85,8 +85,8 @@ def test_a_label_that_no_machine_has_is_named_with_the_labels_there_are():
 
 
 def test_a_job_has_a_new_key_when_anything_about_it_is_new():
-    def keys(machine: Machine = BOX, commit: str = COMMIT, **words) -> set[str]:
-        wanted = plan.Plan(**{"tensorflow": ("2.21.0",), **words})
+    def keys(machine: FarmMachine = BOX, commit: str = COMMIT, **words) -> set[str]:
+        wanted = plan.FarmPlan(**{"tensorflow": ("2.21.0",), **words})
         return {job.key for job in jobs.of_machine(wanted, {"conv": ("x",)}, commit, machine)}
 
     first = keys()
@@ -97,7 +97,7 @@ def test_a_job_has_a_new_key_when_anything_about_it_is_new():
         keys(tensorflow=("2.20.0",)),
         keys(profile="quick"),
         keys(sizes=("small",)),
-        keys(Machine("box", BOX.labels, COMMIT, "3.12")),
+        keys(FarmMachine("box", BOX.labels, COMMIT, "3.12")),
     ):
         assert len(others) == 1
         assert first.isdisjoint(others)
@@ -105,7 +105,7 @@ def test_a_job_has_a_new_key_when_anything_about_it_is_new():
 
 def test_what_a_stranger_tells_about_his_machine_is_checked():
     told = {"name": "box", "labels": ["name=box"], "commit": COMMIT, "python": "3.11"}
-    assert machines.from_a_stranger(told) == Machine("box", ("name=box",), COMMIT, "3.11")
+    assert machines.from_a_stranger(told) == FarmMachine("box", ("name=box",), COMMIT, "3.11")
     for name, value in {
         "name": "../../etc",
         "labels": ["x=\x1b[2J"],
@@ -135,7 +135,7 @@ RESULT: dict[str, object] = {
     ],
 )
 def test_a_result_of_asv_is_taken_for_the_job_that_asked_for_it_alone(changed, reason):
-    wanted = plan.Plan(("2.21.0",))
+    wanted = plan.FarmPlan(("2.21.0",))
     (job,) = jobs.of_machine(wanted, {"conv": ("x",)}, COMMIT, BOX)
     files = {"box/x.json": json.dumps({**RESULT, **changed}).encode(), "box/machine.json": b"{}"}
     refused = asv_jobs.AsvRunner().refusal(job, 0, files)

@@ -10,14 +10,14 @@ import pytest
 from detcost.errors import UsageError
 from detcost.farm import ledger, status
 from detcost.farm.ledger import LEASE, Ledger
-from detcost.farm.machines import Machine
-from detcost.farm.plan import Limits, Plan
+from detcost.farm.machines import FarmMachine
+from detcost.farm.plan import FarmPlan, Limits
 from detcost.farm.running import FarmRun
-from detcost.farm.worker import Order, Outcome
+from detcost.farm.worker import JobOutcome, Order
 
 COMMIT = "a" * 40
 FAMILIES = {"conv": ("x",), "matmul": ("x",), "rnn": ("x",)}
-A, B = (Machine(name, (f"name={name}", "cpu=avx2"), COMMIT, "3.11") for name in "ab")
+A, B = (FarmMachine(name, (f"name={name}", "cpu=avx2"), COMMIT, "3.11") for name in "ab")
 
 
 class Clock:
@@ -34,14 +34,14 @@ class FakeMachines:
     dashboard = None
     problem: str | None = None
 
-    def __init__(self, *machines: Machine) -> None:
+    def __init__(self, *machines: FarmMachine) -> None:
         self.here = {machine.name: machine for machine in machines}
-        self.outcomes: queue.Queue[tuple[str, Outcome]] = queue.Queue()
+        self.outcomes: queue.Queue[tuple[str, JobOutcome]] = queue.Queue()
         self.orders: dict[str, Order] = {}
         self.sent: list[Order] = []
         self.stopped: list[str] = []
 
-    def machines(self) -> dict[str, Machine]:
+    def machines(self) -> dict[str, FarmMachine]:
         return dict(self.here)
 
     def submit(self, key: str, order: Order) -> bool:
@@ -55,15 +55,15 @@ class FakeMachines:
 
     def stop(self, key: str) -> None:
         self.stopped.append(key)
-        self.end(key, Outcome("stopped"))
+        self.end(key, JobOutcome("stopped"))
 
-    def end(self, key: str, outcome: Outcome) -> None:
+    def end(self, key: str, outcome: JobOutcome) -> None:
         if self.orders.pop(key, None):
             self.outcomes.put((key, outcome))
 
     def do_all(self) -> None:
         for key in list(self.orders):
-            self.end(key, Outcome("done", files={f"m/{key}.json": b"{}"}, seconds=1.0))
+            self.end(key, JobOutcome("done", files={f"m/{key}.json": b"{}"}, seconds=1.0))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def impatient(monkeypatch):
 
 def farm(folder, engine, clock, holder="me", machines=(), retry=False, **limits) -> FarmRun:
     book = Ledger(folder / "ledger", clock)
-    wanted = Plan(("2.21.0",), machines=machines, limits=Limits(**limits))
+    wanted = FarmPlan(("2.21.0",), machines=machines, limits=Limits(**limits))
     made = FarmRun(wanted, FAMILIES, COMMIT, book, engine, holder, clock=clock)
     made.begin(ledger.entries(book.folder), retry)
     return made
@@ -150,7 +150,7 @@ def test_a_job_that_fails_the_same_way_twice_is_left_and_can_be_tried_again(tmp_
     while run.step():
         for key in list(engine.orders):
             bad = "conv" in key
-            engine.end(key, Outcome("failed", "no luck", log=b"x")) if bad else engine.do_all()
+            engine.end(key, JobOutcome("failed", "no luck", log=b"x")) if bad else engine.do_all()
     (of_a,) = status.summarise(run.entries).machines
     assert (of_a.done, of_a.failed, of_a.last_error) == (2, 1, "no luck")
     assert len(engine.sent) == 4
@@ -198,7 +198,7 @@ def test_results_with_a_hostile_name_are_a_failure_of_the_job(tmp_path, clock):
     run = farm(tmp_path, engine, clock)
     while run.step():
         for key in list(engine.orders):
-            engine.end(key, Outcome("done", files={"../../x.json": b"{}"}))
+            engine.end(key, JobOutcome("done", files={"../../x.json": b"{}"}))
     assert states(tmp_path) == ["failed"] * 3
     assert not list(tmp_path.rglob("x.json"))
 
@@ -206,11 +206,11 @@ def test_results_with_a_hostile_name_are_a_failure_of_the_job(tmp_path, clock):
 def misfortune(draw: random.Random, engine: FakeMachines, number: int) -> None:
     """End each attempt in some way, or not at all."""
     for key, order in list(engine.orders.items()):
-        done = Outcome("done", files={f"m/{key}.json": b"{}"})
+        done = JobOutcome("done", files={f"m/{key}.json": b"{}"})
         ends = {
-            "lost": [Outcome("lost", "the machine was lost")],
-            "disconnected": [Outcome("disconnected")],
-            "failed": [Outcome("failed", f"reason {number}")],
+            "lost": [JobOutcome("lost", "the machine was lost")],
+            "disconnected": [JobOutcome("disconnected")],
+            "failed": [JobOutcome("failed", f"reason {number}")],
             "done": [done],
             "sent twice": [done, done],
             "still at it": [],
