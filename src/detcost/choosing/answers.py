@@ -136,7 +136,11 @@ def choose(records: Sequence[Record], question: Question, out: str = missing.OUT
         If the evidence has no record that the question asks for; see
         :func:`detcost.choosing.question.select`.
     """
-    fleet = select_fleet(records, question)
+    return choose_for(select_fleet(records, question), question, out)
+
+
+def choose_for(fleet: Fleet[Record], question: Question, out: str = missing.OUT) -> Choice:
+    """Choose as :func:`choose` does, from records that were selected already."""
     candidates = _rank(fleet, question)
     best = candidates[0].setting if candidates[0].qualifies else None
     chosen = fleet.first

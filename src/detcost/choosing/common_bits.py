@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from detcost.choosing.across import Groups, bits_of, groups_of
-from detcost.choosing.answers import choose
+from detcost.choosing.answers import choose_for
 from detcost.choosing.fleet import Fleet, select_fleet
 from detcost.choosing.question import USUAL_SCOPES, Question, simplest_first
 from detcost.comparison.contrasts import Estimate
@@ -89,7 +89,7 @@ def _of_scenario(
     fleet = select_fleet(records, question)
     if not fleet.spans("machine"):
         return None
-    choice = choose(records, question)
+    choice = choose_for(fleet, question)
     found = dict(_groups(fleet, scenario))
     if not found:
         return None

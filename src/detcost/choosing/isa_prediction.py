@@ -11,7 +11,7 @@ from itertools import permutations
 
 import msgspec
 
-from detcost.choosing.across import bits_of, by_platform, same_bits
+from detcost.choosing.across import Cell, bits_of, by_platform, same_bits
 from detcost.choosing.common_bits import flags_of
 from detcost.evidence.reading import latest
 from detcost.evidence.schema import Divergence, Evidence
@@ -74,18 +74,25 @@ def predictions(records: Sequence[Evidence]) -> Iterator[Prediction]:
         platform: {record.cell: record for record in own if bits_of(record)}
         for platform, own in by_platform(latest(records)).items()
     }
+    sets = {platform: _sets(own) for platform, own in cells.items()}
     for newer, older in permutations(cells, 2):
-        if newer.tensorflow != older.tensorflow:
+        if newer.tensorflow != older.tensorflow or sets[newer] == sets[older]:
             continue
         for cell in sorted(cells[newer].keys() & cells[older].keys()):
-            prediction = _predict(cells[newer][cell], cells[older][cell])
+            prediction = _predict(cells[newer][cell], cells[older][cell], sets[older])
             if prediction:
                 yield prediction
 
 
-def _predict(newer: Evidence, older: Evidence) -> Prediction | None:
+def _sets(cells: dict[Cell, Evidence]) -> set[str]:
+    """Return the newest set of each library on a machine, as labels of variants."""
+    flags = flags_of(next(iter(cells.values()))) if cells else frozenset()
+    return {f"{library}={newest_set(library, flags)}" for library in REQUIRED_FLAGS}
+
+
+def _predict(newer: Evidence, older: Evidence, sets: set[str]) -> Prediction | None:
     one, other = bits_of(newer), bits_of(older)
-    predicted = _differs_at(newer, flags_of(older))
+    predicted = _differs_at(newer, sets)
     if not one or not other or one.races or other.races or one.seed != other.seed:
         return None
     if predicted is None:
@@ -103,9 +110,8 @@ def _predict(newer: Evidence, older: Evidence) -> Prediction | None:
     )
 
 
-def _differs_at(record: Evidence, flags: frozenset[str]) -> bool | None:
+def _differs_at(record: Evidence, sets: set[str]) -> bool | None:
     """Return whether a cell differs at a processor's sets; ``None`` if that was not tried."""
     scope = record.divergence.get("isa", Divergence(0, 0, None, None, None, 0))
-    wanted = {f"{library}={newest_set(library, flags)}" for library in REQUIRED_FLAGS}
-    tried = [variant.divergent for variant in scope.variants if variant.label in wanted]
+    tried = [variant.divergent for variant in scope.variants if variant.label in sets]
     return any(tried) if tried else None

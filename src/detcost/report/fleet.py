@@ -15,7 +15,7 @@ from detcost.evidence.schema import Evidence
 from detcost.tables import fleet_tables
 
 #: More evidence takes too much memory to compare as a whole. The command does it.
-MOST_BYTES = 1 << 28
+MOST_BYTES = 1 << 26
 
 
 class FleetView(msgspec.Struct, frozen=True):
