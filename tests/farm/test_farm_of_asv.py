@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import socket
 import subprocess
 import sys
 
 import pytest
+import typer
 
 from asv_project import Project
+from detcost.cli.main import app
+from detcost.farm import plan
+from paths import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a farm's machines run no Windows")
 
@@ -75,3 +82,49 @@ def test_what_asv_did_not_measure_is_a_failure_with_a_log(project):
     (box,) = status["machines"]
     assert (box["machine"], box["failed"]) == ("box", 1)
     assert "figures" in (project.root / "broken/logs" / box["log"]).read_text()
+
+
+GUIDE = (ROOT / "docs/farm.md").read_text()
+
+
+def test_the_guide_s_plan_is_one_and_every_option_in_it_exists():
+    (text,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+    assert plan.parse(text.encode()).profile == "quick"
+    commands = re.findall(r"detcost (farm \w+|merge)([^\n`\"&]*)", GUIDE)
+    assert len(commands) > 10
+    for name, words in commands:
+        command = typer.main.get_command(app)
+        for word in name.split():
+            command = command.commands[word]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall(r"--[\w-]+", words)) <= known, name
+
+
+def test_the_guide_s_farm_of_two_processes_works_under_its_certificate(project):
+    listed = re.findall(r"^ *(detcost farm .*(?:certificates).*)$", GUIDE, re.MULTILINE)
+    make, run, join = (shlex.split(line)[2:] for line in listed[:3])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    here = [[w.replace("HOST:8786", f"127.0.0.1:{port}") for w in words] for words in (run, join)]
+    farm(project, *make)
+    member = subprocess.Popen(
+        [sys.executable, "-m", "detcost", "farm", *here[1], "--environment", "existing"],
+        cwd=project.root,
+        env=project.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        printed = farm(project, *here[0], "--ledger", "guide")
+    finally:
+        member.terminate()
+        assert member.wait(30) == 130
+    assert "1 of 1 jobs done" in printed
+
+
+@pytest.mark.parametrize(
+    "words", [("--scheduler", "tcp://10.0.0.1:8786"), ("--listen", "0.0.0.0:1")]
+)
+def test_a_scheduler_that_others_reach_needs_a_certificate(project, words):
+    printed = " ".join(farm(project, "run", "plan.toml", *words, code=2).split())
+    assert "anyone who reaches a scheduler can run programs" in printed

@@ -10,7 +10,7 @@ import pytest
 from detcost.locate.schema import Culprit, Location, Rate
 from detcost.selfbench.injection import journal, judging, report, running
 from detcost.selfbench.injection.catalogue import KINDS
-from detcost.selfbench.injection.judging import Verdict
+from detcost.selfbench.injection.judging import InjectionVerdict
 from detcost.selfbench.injection.programs import program
 
 MANY = [program(seed) for seed in range(10_000, 10_400)]
@@ -150,7 +150,7 @@ def test_a_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
 
 def test_the_report_counts_what_differed_and_bounds_the_rate_of_errors():
     def verdict(outcome, planted=(), **more):
-        return Verdict(
+        return InjectionVerdict(
             seed=1, scope="repeat", setting="default", planted=list(planted),
             rates=[None] * len(planted), outcome=outcome, **more,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from detcost.errors import UsageError
 
 if TYPE_CHECKING:
     from detcost.farm.addresses import Place
-    from detcost.farm.engine import Engine
+    from detcost.farm.engine import FarmEngine
     from detcost.farm.ledger import Ledger
     from detcost.farm.local import LocalWorker
     from detcost.farm.running import FarmRun
@@ -160,13 +160,13 @@ def certificates(
 @contextlib.contextmanager
 def _engine(
     place: Place, environment: str | None, ledger: Ledger
-) -> Iterator[tuple[Engine, LocalWorker | None]]:
+) -> Iterator[tuple[FarmEngine, LocalWorker | None]]:
     """Reach the machines. Without a scheduler and an address to listen at, use this one."""
     from detcost.farm.asv_jobs import AsvRunner
-    from detcost.farm.engine import Engine
+    from detcost.farm.engine import FarmEngine
     from detcost.farm.local import LocalWorker
 
-    engine, local = Engine(place, AsvRunner()), None
+    engine, local = FarmEngine(place, AsvRunner()), None
     try:
         if place.listen:
             err.print(f"join it: detcost farm join {engine.address}", markup=False)
@@ -181,7 +181,7 @@ def _engine(
         engine.close()
 
 
-def _await_local(engine: Engine, local: LocalWorker) -> None:
+def _await_local(engine: FarmEngine, local: LocalWorker) -> None:
     """Wait until this machine has joined."""
     until = time.monotonic() + _LOCAL
     while not engine.machines() and time.monotonic() < until:

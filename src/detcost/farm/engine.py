@@ -17,14 +17,14 @@ import msgspec
 from detcost.errors import UsageError
 from detcost.farm import machines, worker
 from detcost.farm.addresses import Place
-from detcost.farm.machines import Machine
-from detcost.farm.worker import Order, Outcome, Runner
+from detcost.farm.machines import FarmMachine
+from detcost.farm.worker import JobOutcome, Order, Runner
 
 #: Seconds between two looks at the machines, and the longest time for an answer.
 _LOOK, _ANSWER = 0.5, 20.0
 
 
-class Engine:
+class FarmEngine:
     """A connection to the machines that have joined a scheduler.
 
     Parameters
@@ -42,12 +42,12 @@ class Engine:
         self._client: Any = None
         self._futures: dict[str, tuple[Any, str]] = {}
         self._workers: dict[str, str] = {}
-        self._machines: dict[str, Machine] = {}
+        self._machines: dict[str, FarmMachine] = {}
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._looked = threading.Event()
         #: The ends of attempts: a job's key, and how it ended.
-        self.outcomes: queue.Queue[tuple[str, Outcome]] = queue.Queue()
+        self.outcomes: queue.Queue[tuple[str, JobOutcome]] = queue.Queue()
         #: Why no machine can be reached now, in a line.
         self.problem: str | None = None
         self._connect()
@@ -67,7 +67,7 @@ class Engine:
             return str(self._client.dashboard_link) or None
         return None
 
-    def machines(self) -> dict[str, Machine]:
+    def machines(self) -> dict[str, FarmMachine]:
         """Return the machines that are here now, by name."""
         with self._lock:
             return dict(self._machines)
@@ -128,16 +128,16 @@ class Engine:
         """Tell the outcome of a future. dask calls this in a thread of its own."""
         try:
             if future.status == "finished":
-                outcome = msgspec.msgpack.decode(future.result(timeout=_ANSWER), type=Outcome)
+                outcome = msgspec.msgpack.decode(future.result(timeout=_ANSWER), type=JobOutcome)
             elif future.status == "cancelled":
-                outcome = Outcome("disconnected", "the connection was lost")
+                outcome = JobOutcome("disconnected", "the connection was lost")
             else:
-                outcome = Outcome("lost", "the machine was lost")
+                outcome = JobOutcome("lost", "the machine was lost")
         except Exception as error:
-            outcome = Outcome("disconnected", f"its outcome cannot be read ({error})")
+            outcome = JobOutcome("disconnected", f"its outcome cannot be read ({error})")
         self._tell(key, future, outcome)
 
-    def _tell(self, key: str, future: Any, outcome: Outcome) -> None:
+    def _tell(self, key: str, future: Any, outcome: JobOutcome) -> None:
         with self._lock:
             if self._futures.get(key, (None,))[0] is not future:
                 return  # it was told already
@@ -199,7 +199,7 @@ class Engine:
             ]
         for key, future in gone:
             time.sleep(0.05)  # an outcome that came just before its machine left counts
-            self._tell(key, future, Outcome("lost", "the machine was lost"))
+            self._tell(key, future, JobOutcome("lost", "the machine was lost"))
             with contextlib.suppress(Exception):
                 future.release()
 
@@ -210,16 +210,16 @@ class Engine:
             self._machines, self._workers = {}, {}
             lost = list(self._futures.items())
         for key, (future, _) in lost:
-            self._tell(key, future, Outcome("disconnected", "the connection was lost"))
+            self._tell(key, future, JobOutcome("disconnected", "the connection was lost"))
 
 
-def _machines(workers: dict[str, Any]) -> tuple[dict[str, Machine], dict[str, str]]:
+def _machines(workers: dict[str, Any]) -> tuple[dict[str, FarmMachine], dict[str, str]]:
     """Return machines, and their workers' addresses, by name.
 
     A worker with several threads is left out, since it would run several jobs at a time. So is a
     second one of the same name.
     """
-    here: dict[str, Machine] = {}
+    here: dict[str, FarmMachine] = {}
     addresses: dict[str, str] = {}
     for address, told in sorted(workers.items(), key=lambda item: item[0]):
         machine = machines.from_a_stranger(told.get(worker.TOLD))

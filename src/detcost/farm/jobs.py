@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from detcost.farm.machines import Machine
-from detcost.farm.plan import Plan
+from detcost.farm.machines import FarmMachine
+from detcost.farm.plan import FarmPlan
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +51,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
 
 
 def of_machine(
-    plan: Plan, families: Mapping[str, tuple[str, ...]], commit: str, machine: Machine
+    plan: FarmPlan, families: Mapping[str, tuple[str, ...]], commit: str, machine: FarmMachine
 ) -> Iterable[Job]:
     """Return the jobs of a plan on a machine.
 
@@ -78,7 +78,7 @@ def of_machine(
 
 
 def belongs(
-    job: Job, plan: Plan, families: Mapping[str, tuple[str, ...]], commit: str, here: set[str]
+    job: Job, plan: FarmPlan, families: Mapping[str, tuple[str, ...]], commit: str, here: set[str]
 ) -> bool:
     """Return whether a job is one of a plan, on a machine that is not among those ``here``."""
     return (

@@ -14,7 +14,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -22,91 +21,12 @@ from filelock import FileLock, Timeout
 from detcost.atomic_file import replacing
 from detcost.errors import UsageError
 from detcost.farm import bringing
+from detcost.farm.entries import About, Entry, Lease, State, Try, holds, is_hopeless
 from detcost.farm.jobs import Job
-from detcost.farm.machines import Machine
+from detcost.farm.machines import FarmMachine
 
 #: Seconds after which a lease that is not renewed expires.
 LEASE = 60.0
-
-State = Literal["planned", "leased", "done", "failed"]
-
-
-class Lease(msgspec.Struct, frozen=True, gc=False):
-    """To whom a job is leased, and until when. Times are seconds of the epoch."""
-
-    holder: str
-    since: float
-    heartbeat: float
-    until: float
-
-
-class Try(msgspec.Struct, frozen=True, gc=False):
-    """One attempt that brought nothing.
-
-    Attributes
-    ----------
-    at
-        When, in seconds of the epoch.
-    reason
-        The end of the attempt in a line.
-    lost
-        Whether the machine was lost. Otherwise the job itself failed.
-    log
-        The name of its log in the folder ``logs``; ``None`` if none arrived.
-    """
-
-    at: float
-    reason: str
-    lost: bool
-    log: str | None = None
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """What the ledger knows of a job.
-
-    Attributes
-    ----------
-    job
-        The job.
-    state
-        ``planned``, ``leased``, ``done`` or ``failed``.
-    lease
-        Of a leased job.
-    tries
-        The attempts that brought nothing, the oldest first.
-    digest
-        Of what a finished job brought, in the folder ``brought``.
-    seconds
-        How long it took.
-    """
-
-    job: Job
-    state: State = "planned"
-    lease: Lease | None = None
-    tries: tuple[Try, ...] = ()
-    digest: str | None = None
-    seconds: float | None = None
-
-
-class About(msgspec.Struct, frozen=True, gc=False):
-    """What the last run told about itself.
-
-    Attributes
-    ----------
-    commit
-        The version of the code that its plan is for.
-    started
-        In seconds of the epoch.
-    dashboard
-        The address of the engine's page.
-    waiting
-        What the run waits for, in words.
-    """
-
-    commit: str
-    started: float
-    dashboard: str | None = None
-    waiting: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -165,17 +85,17 @@ class Ledger:
                 if self.read(job.key) is None:
                     self._write(Entry(job))
 
-    def know(self, machine: Machine) -> None:
+    def know(self, machine: FarmMachine) -> None:
         """Note a machine that has joined, with its labels."""
         with self._writing(), replacing(self.folder / "machines" / f"{machine.name}.json") as file:
             file.write(msgspec.json.encode(machine))
 
-    def machines(self) -> list[Machine]:
+    def machines(self) -> list[FarmMachine]:
         """Return every machine that has ever joined, as it was then."""
         found = []
         for path in sorted((self.folder / "machines").glob("*.json")):
             with contextlib.suppress(OSError, msgspec.DecodeError):
-                found.append(msgspec.json.decode(path.read_bytes(), type=Machine))
+                found.append(msgspec.json.decode(path.read_bytes(), type=FarmMachine))
         return found
 
     def read(self, key: str) -> Entry | None:
@@ -209,7 +129,7 @@ class Ledger:
         now = self._clock()
 
         def step(entry: Entry) -> Entry | None:
-            if not _holds(entry, holder) or entry.lease is None:
+            if not holds(entry, holder) or entry.lease is None:
                 return None
             lease = msgspec.structs.replace(entry.lease, heartbeat=now, until=now + LEASE)
             return msgspec.structs.replace(entry, lease=lease)
@@ -220,7 +140,7 @@ class Ledger:
         """Return a leased job to the planned ones; ``None`` if it is not the holder's."""
 
         def step(entry: Entry) -> Entry | None:
-            if not _holds(entry, holder):
+            if not holds(entry, holder):
                 return None
             return msgspec.structs.replace(entry, state="planned", lease=None)
 
@@ -257,11 +177,11 @@ class Ledger:
         """
 
         def step(entry: Entry) -> Entry | None:
-            if not _holds(entry, holder):
+            if not holds(entry, holder):
                 return None
             name = self._store_log(key, len(entry.tries), log) if log else None
             tried = (*entry.tries, Try(self._clock(), reason, lost, name))
-            ended = _is_hopeless(tried, tries)
+            ended = is_hopeless(tried, tries)
             state: State = "failed" if ended else "planned"
             return msgspec.structs.replace(entry, state=state, lease=None, tries=tried)
 
@@ -378,15 +298,3 @@ def _entry(path: str) -> Entry | None:
             os.close(file)
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def _holds(entry: Entry, holder: str) -> bool:
-    return entry.state == "leased" and entry.lease is not None and entry.lease.holder == holder
-
-
-def _is_hopeless(tried: tuple[Try, ...], tries: int) -> bool:
-    """Return whether another attempt would be one too many."""
-    if len(tried) >= tries:
-        return True
-    last = tried[-2:]
-    return len(last) == 2 and last[0].reason == last[1].reason and not last[1].lost

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from detcost.errors import UsageError
-from detcost.farm.plan import Plan
+from detcost.farm.plan import FarmPlan
 from detcost.host import gpus, machine, words
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
@@ -19,7 +19,7 @@ _LABEL = re.compile(r"[a-z]{1,20}=[\w.-]{1,64}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
-class Machine(msgspec.Struct, frozen=True):
+class FarmMachine(msgspec.Struct, frozen=True):
     """A machine that has joined a farm.
 
     Attributes
@@ -40,7 +40,7 @@ class Machine(msgspec.Struct, frozen=True):
     python: str
 
 
-def describe(name: str, checkout: Path, labels: Sequence[str] = ()) -> Machine:
+def describe(name: str, checkout: Path, labels: Sequence[str] = ()) -> FarmMachine:
     """Return this machine, with the labels that can be seen and those given.
 
     Raises
@@ -54,7 +54,7 @@ def describe(name: str, checkout: Path, labels: Sequence[str] = ()) -> Machine:
             raise UsageError(f'--label "{label}": write a label such as rack=7')
     seen = {*_cpu_labels(), *_gpu_labels(), f"os={sys.platform}", *labels}
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Machine(name, (f"name={name}", *sorted(seen)), commit(checkout), version)
+    return FarmMachine(name, (f"name={name}", *sorted(seen)), commit(checkout), version)
 
 
 def check_name(name: str) -> None:
@@ -90,10 +90,10 @@ def commit(checkout: Path) -> str:
     return done.stdout.strip()
 
 
-def from_a_stranger(told: object) -> Machine | None:
+def from_a_stranger(told: object) -> FarmMachine | None:
     """Return what a worker told about its machine; ``None`` if it is not as it should be."""
     try:
-        found = msgspec.convert(told, Machine)
+        found = msgspec.convert(told, FarmMachine)
     except msgspec.ValidationError:
         return None
     whole = NAME.fullmatch(found.name) and _COMMIT.fullmatch(found.commit)
@@ -101,7 +101,7 @@ def from_a_stranger(told: object) -> Machine | None:
     return found if whole and labels and re.fullmatch(r"3\.\d{1,2}", found.python) else None
 
 
-def selected(plan: Plan, machines: Iterable[Machine]) -> list[Machine]:
+def selected(plan: FarmPlan, machines: Iterable[FarmMachine]) -> list[FarmMachine]:
     """Return the machines that take part in a plan, by name."""
     wanted = [set(selector.split("+")) for selector in plan.machines] or [set()]
     return sorted(
@@ -110,13 +110,13 @@ def selected(plan: Plan, machines: Iterable[Machine]) -> list[Machine]:
     )
 
 
-def missing(plan: Plan, machines: Iterable[Machine]) -> list[str]:
+def missing(plan: FarmPlan, machines: Iterable[FarmMachine]) -> list[str]:
     """Return the plan's labels that no machine has."""
     there = [set(m.labels) for m in machines]
     return [s for s in plan.machines if not any(set(s.split("+")) <= labels for labels in there)]
 
 
-def no_such_label(absent: Sequence[str], machines: Iterable[Machine]) -> UsageError:
+def no_such_label(absent: Sequence[str], machines: Iterable[FarmMachine]) -> UsageError:
     """Return the error for labels that no machine has. It names the labels there are."""
     there = list(machines)
     labels = sorted({label for m in there for label in m.labels}, key=_names_last)

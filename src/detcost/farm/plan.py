@@ -45,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"b
     tries: int = 3
 
 
-class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FarmPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to measure, and where.
 
     Attributes
@@ -73,7 +73,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
 
 
-def read(path: Path) -> Plan:
+def read(path: Path) -> FarmPlan:
     """Return the plan in a file.
 
     Raises
@@ -94,7 +94,7 @@ def read(path: Path) -> Plan:
         raise UsageError(f"{path}: {error}") from None
 
 
-def parse(data: bytes) -> Plan:
+def parse(data: bytes) -> FarmPlan:
     """Return the plan in the bytes of a file.
 
     Raises
@@ -105,7 +105,7 @@ def parse(data: bytes) -> Plan:
     if len(data) > _LARGEST:
         raise UsageError(f"a plan has at most {_LARGEST} bytes; write a shorter one")
     try:
-        plan = msgspec.convert(tomllib.loads(data.decode()), Plan)
+        plan = msgspec.convert(tomllib.loads(data.decode()), FarmPlan)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"this is no TOML ({error}); docs/farm.md shows a plan") from None
     except msgspec.ValidationError as error:
@@ -130,7 +130,7 @@ def _in_words(message: str) -> str:
     return f"{words}: {text}" if words else text
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: FarmPlan) -> None:
     """Raise an error for a value that has the right type only."""
     _check_words(plan)
     for suite in plan.suites:
@@ -143,7 +143,7 @@ def _check(plan: Plan) -> None:
         raise UsageError(f"limits: tries is {plan.limits.tries}; it can be 1 to 100")
 
 
-def _check_words(plan: Plan) -> None:
+def _check_words(plan: FarmPlan) -> None:
     if not plan.tensorflow:
         raise UsageError('tensorflow: no version is named; write one such as "2.21.0"')
     for version in plan.tensorflow:

@@ -6,40 +6,21 @@ import queue
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 import msgspec
 
 from detcost.farm import jobs, machines, plan
 from detcost.farm.bringing import Refused
+from detcost.farm.contract import Machines
+from detcost.farm.entries import About, Entry
 from detcost.farm.jobs import Job
-from detcost.farm.ledger import LEASE, About, Entry, Ledger
-from detcost.farm.machines import Machine
-from detcost.farm.plan import Plan
-from detcost.farm.worker import Order, Outcome
+from detcost.farm.ledger import LEASE, Ledger
+from detcost.farm.machines import FarmMachine
+from detcost.farm.plan import FarmPlan
+from detcost.farm.worker import JobOutcome, Order
 
 #: Seconds between two looks at what others do to the ledger, and the longest wait for an outcome.
 _OTHERS, _TICK = 2.0, 0.25
-
-
-class Machines(Protocol):
-    """What a run needs of an engine; see :class:`~detcost.farm.engine.Engine`."""
-
-    outcomes: queue.Queue[tuple[str, Outcome]]
-    problem: str | None
-
-    @property
-    def dashboard(self) -> str | None:
-        """The address of the engine's page."""
-
-    def machines(self) -> dict[str, Machine]:
-        """Return the machines that are here now."""
-
-    def submit(self, key: str, order: Order) -> bool:
-        """Send a job to its machine. Return whether it is here."""
-
-    def stop(self, key: str) -> None:
-        """End a job on its machine."""
 
 
 class FarmRun:
@@ -67,7 +48,7 @@ class FarmRun:
 
     def __init__(
         self,
-        wanted: Plan,
+        wanted: FarmPlan,
         families: Mapping[str, tuple[str, ...]],
         commit: str,
         ledger: Ledger,
@@ -83,7 +64,7 @@ class FarmRun:
         self._entries: dict[str, Entry] = {}
         self._left: dict[str, dict[str, Job]] = defaultdict(dict)
         self._submitted: dict[str, float] = {}
-        self._planned_for: set[Machine] = set()
+        self._planned_for: set[FarmMachine] = set()
         self._known = ledger.machines()
         self._last_seen: dict[str, float] = {}
         self._next_look = self._next_renewal = self._begun = clock()
@@ -156,7 +137,7 @@ class FarmRun:
         """The plan's jobs on all machines, as far as this run knows."""
         return list(self._entries.values())
 
-    def _welcome(self, here: list[Machine]) -> None:
+    def _welcome(self, here: list[FarmMachine]) -> None:
         """Plan the jobs of machines that are new."""
         now = self._clock()
         self._last_seen.update({machine.name: now for machine in here})
@@ -207,7 +188,7 @@ class FarmRun:
         for key in self._submitted:
             self._keep(self.ledger.renew(key, self._holder), key)
 
-    def _occupy(self, machine: Machine) -> None:
+    def _occupy(self, machine: FarmMachine) -> None:
         """Send a machine its next job, if no run has a job there."""
         left = self._left[machine.name]
         if not self._submitted.keys().isdisjoint(left):
@@ -246,7 +227,7 @@ class FarmRun:
         except queue.Empty:
             return
 
-    def _note(self, key: str, outcome: Outcome) -> None:
+    def _note(self, key: str, outcome: JobOutcome) -> None:
         """Write the end of an attempt into the ledger."""
         self._submitted.pop(key, None)
         if outcome.status == "done":

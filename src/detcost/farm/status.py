@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from detcost.farm.ledger import About, Entry
+from detcost.farm.entries import About, Entry
 
 
 class MachineStatus(msgspec.Struct, frozen=True):

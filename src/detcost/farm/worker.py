@@ -20,7 +20,7 @@ from detcost.atomic_file import replacing
 from detcost.errors import UsageError
 from detcost.farm import bringing, machines, processes
 from detcost.farm.jobs import Job
-from detcost.farm.machines import Machine
+from detcost.farm.machines import FarmMachine
 
 #: The name under which a worker tells what its machine is.
 TOLD = "detcost"
@@ -41,7 +41,7 @@ class Here(msgspec.Struct, frozen=True):
         asv's environment, such as ``existing``; else what its configuration says.
     """
 
-    machine: Machine
+    machine: FarmMachine
     checkout: str
     environment: str | None = None
 
@@ -54,7 +54,7 @@ class Order(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class JobOutcome(msgspec.Struct, frozen=True):
     """The end of an attempt.
 
     Attributes
@@ -126,9 +126,9 @@ def run_job(data: bytes, runner: Runner) -> bytes:
         try:
             outcome = _run(order, runner)
         except UsageError as error:
-            outcome = Outcome("failed", str(error))
+            outcome = JobOutcome("failed", str(error))
         except OSError as error:
-            outcome = Outcome("failed", f"{error.filename or 'its machine'}: {error.strerror}")
+            outcome = JobOutcome("failed", f"{error.filename or 'its machine'}: {error.strerror}")
         return msgspec.msgpack.encode(outcome)
 
 
@@ -138,7 +138,7 @@ def stop_job(key: str) -> None:
         process.stop()
 
 
-def _run(order: Order, runner: Runner) -> Outcome:
+def _run(order: Order, runner: Runner) -> JobOutcome:
     if not (here := _here):
         raise UsageError("this worker has not joined; start it with detcost farm join")
     folder = _work(Path(here.checkout)) / f"{order.ledger}-{order.job.key}"
@@ -165,7 +165,7 @@ def _check(job: Job, here: Here) -> None:
         )
 
 
-def _attempt(order: Order, runner: Runner, here: Here, folder: Path) -> Outcome:
+def _attempt(order: Order, runner: Runner, here: Here, folder: Path) -> JobOutcome:
     begun, log = time.monotonic(), folder / "log"
     command, env = runner.command(order, here, folder / "results")
     process = processes.Process(
@@ -178,15 +178,15 @@ def _attempt(order: Order, runner: Runner, here: Here, folder: Path) -> Outcome:
         _running.pop(order.job.key, None)
     end = processes.end_of(log)
     if process.was_stopped:
-        return Outcome("stopped", "stopped on request", log=end)
+        return JobOutcome("stopped", "stopped on request", log=end)
     try:
         files = bringing.collect(folder / "results")
     except bringing.Refused as error:
         reason = str(error) if code == 0 else processes.why(code, end, order.seconds)
-        return Outcome("failed", reason, log=end)
+        return JobOutcome("failed", reason, log=end)
     if refused := _refusal(runner, order, code, files, end):
-        return Outcome("failed", refused, log=end)
-    return Outcome("done", files=files, log=end, seconds=time.monotonic() - begun)
+        return JobOutcome("failed", refused, log=end)
+    return JobOutcome("done", files=files, log=end, seconds=time.monotonic() - begun)
 
 
 def _refusal(
@@ -197,9 +197,9 @@ def _refusal(
     return None
 
 
-def _done_before(folder: Path) -> Outcome | None:
+def _done_before(folder: Path) -> JobOutcome | None:
     try:
-        return msgspec.msgpack.decode((folder / "outcome").read_bytes(), type=Outcome)
+        return msgspec.msgpack.decode((folder / "outcome").read_bytes(), type=JobOutcome)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -94,6 +94,29 @@ def test_merging_the_committed_results_changes_nothing(tmp_path: Path):
     assert tree(tmp_path / "into") == tree(RESULTS)
 
 
+def test_the_committed_machines_are_told_apart_if_all_are_called_vm(tmp_path: Path):
+    for machine in (path for path in RESULTS.iterdir() if path.is_dir()):
+        at = tmp_path / "in" / machine.name / "vm"
+        at.mkdir(parents=True)
+        for file in machine.iterdir():
+            (at / file.name).write_text(file.read_text().replace(machine.name, "vm"))
+    merged = merge([tmp_path / "in"], tmp_path / "all")
+    new = {name.partition("-")[2]: name for name in merged.machines}
+    assert sorted(new) == [
+        "epyc-avx2-2core-24g",
+        "epyc-avx512_bf16-2core-24g",
+        "xeon-amx-16core-128g-h200",
+        "xeon-amx-2core-24g",
+    ]
+    assert merged.problems == []
+    before, _ = reading.read(RESULTS)
+    after, _ = reading.read(tmp_path / "all")
+    assert [record.digest for record in after] == [record.digest for record in before]
+    assert {record.machine_name for record in after} == set(merged.machines)
+    loaded = sorted(len(r.get_all_result_keys()) for r in iter_results(tmp_path / "all"))
+    assert loaded == sorted(len(r.get_all_result_keys()) for r in iter_results(RESULTS))
+
+
 def test_unlike_machines_of_one_name_are_told_apart_everywhere(tmp_path: Path):
     for number, machine in enumerate((EPYC, WIDE, GPU)):
         at = tmp_path / str(number) / "vm"

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from detcost.selfbench.injection import report, running
-from detcost.selfbench.injection.judging import Verdict
+from detcost.selfbench.injection.judging import InjectionVerdict
 from detcost.workers.launch import start_workers
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     seeds = range(options.seed * 10_000, options.seed * 10_000 + options.programs)
     began, done = time.monotonic(), 0
 
-    def told(verdict: Verdict) -> None:
+    def told(verdict: InjectionVerdict) -> None:
         nonlocal done
         done += 1
         minutes = (time.monotonic() - began) / 60
@@ -44,7 +44,7 @@ def main() -> None:
         _compare_plain(verdicts[: options.plain], options.folder)
 
 
-def _compare_plain(verdicts: list[Verdict], folder: Path) -> None:
+def _compare_plain(verdicts: list[InjectionVerdict], folder: Path) -> None:
     """Print whether plain runs without detcost agree with the verdicts."""
     plain = dict(running.plain_differences([v.seed for v in verdicts], folder, calls=5))
     clean = [verdict.seed for verdict in verdicts if not verdict.planted]

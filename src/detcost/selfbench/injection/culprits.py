@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from detcost.selfbench.injection.catalogue import FLIP, CulpritKind
 from detcost.selfbench.injection.pipelines import pipeline
-from detcost.selfbench.injection.source import INDENT, Body, Text, Words
+from detcost.selfbench.injection.source import INDENT, Body, ProgramWords, Text
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def write(body: Body, planted: Planted) -> Text:
     """Write a culprit, and return the value that it makes differ."""
     source, kind = body.source, planted.kind
     x = body.pick(clean=True)
-    words = Words(source)
+    words = ProgramWords(source)
     words |= {"x": x.name, "mark": f"# culprit {planted.number}", "p": planted.rate}
     if kind.gated:
         words["f"] = source.fresh("flip")
@@ -49,6 +49,6 @@ def write(body: Body, planted: Planted) -> Text:
     return marked
 
 
-def _filled(text: str, words: Words, **more: object) -> list[str]:
+def _filled(text: str, words: ProgramWords, **more: object) -> list[str]:
     words.update(more)
     return text.format_map(words).splitlines()

@@ -19,7 +19,7 @@ from detcost.selfbench.injection.programs import RandomProgram
 Outcome = Literal["named", "missed", "wrong", "quiet", "clean", "false_alarm", "failed"]
 
 
-class Verdict(msgspec.Struct, kw_only=True):
+class InjectionVerdict(msgspec.Struct, kw_only=True):
     """What ``locate`` said of one program, and what is true.
 
     Attributes
@@ -55,7 +55,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     reason: str | None = None
 
 
-def judge(program: RandomProgram, file: Path, location: Location) -> Verdict:
+def judge(program: RandomProgram, file: Path, location: Location) -> InjectionVerdict:
     """Compare what ``locate`` named with what is planted, and with what differed."""
     differing = journal.differing(file)
     diverged = [
@@ -74,9 +74,11 @@ def judge(program: RandomProgram, file: Path, location: Location) -> Verdict:
     return verdict
 
 
-def unjudged(program: RandomProgram, outcome: Outcome, reason: str | None = None) -> Verdict:
+def unjudged(
+    program: RandomProgram, outcome: Outcome, reason: str | None = None
+) -> InjectionVerdict:
     """Return the verdict on a program without a location."""
-    return Verdict(
+    return InjectionVerdict(
         seed=program.seed,
         scope=program.scope,
         setting=program.setting,

@@ -25,7 +25,7 @@ from detcost.selfbench.injection.catalogue import KINDS, CulpritKind
 from detcost.selfbench.injection.culprits import Planted
 from detcost.selfbench.injection.operations import straight
 from detcost.selfbench.injection.pipelines import pipeline
-from detcost.selfbench.injection.source import INDENT, Body, Source, Text
+from detcost.selfbench.injection.source import INDENT, Body, SourceText, Text
 
 _HEAD = '''"""A random program, from the seed {seed}."""
 
@@ -127,7 +127,7 @@ class _Author:
     def __init__(self, chance: random.Random, planted: tuple[Planted, ...], target: int):
         self._chance, self._target = chance, target
         shape = chance.choice((4, 6, 8)), chance.choice((4, 6, 8))
-        self._source = Source(chance, *shape)
+        self._source = SourceText(chance, *shape)
         self._waiting = {each: chance.random() for each in planted}
         self._witnesses: dict[int, str] = {}
 

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from detcost import intervals
-from detcost.selfbench.injection.judging import Verdict
+from detcost.selfbench.injection.judging import InjectionVerdict
 
 _HEAD = ("kind", "programs", "differed", "named", "missed", "wrong")
 
 
-def text(verdicts: Sequence[Verdict]) -> str:
+def text(verdicts: Sequence[InjectionVerdict]) -> str:
     """Return the figures as Markdown: by kind, the errors' rate, sizes and times."""
     return "\n\n".join((_by_kind(verdicts), _summary(verdicts)))
 
 
-def _by_kind(verdicts: Sequence[Verdict]) -> str:
+def _by_kind(verdicts: Sequence[InjectionVerdict]) -> str:
     kinds = sorted({kind for verdict in verdicts for kind in verdict.planted})
     rows = [_row(kind, verdicts) for kind in kinds]
     clean = [verdict for verdict in verdicts if not verdict.planted]
@@ -27,7 +27,7 @@ def _by_kind(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _row(kind: str, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+def _row(kind: str, verdicts: Sequence[InjectionVerdict]) -> tuple[str, ...]:
     planted = [
         (verdict, number)
         for verdict in verdicts
@@ -42,7 +42,7 @@ def _row(kind: str, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     return (kind.replace("_", " "), *map(str, counts))
 
 
-def _summary(verdicts: Sequence[Verdict]) -> str:
+def _summary(verdicts: Sequence[InjectionVerdict]) -> str:
     counted = [verdict for verdict in verdicts if verdict.outcome not in ("quiet", "failed")]
     right = sum(verdict.outcome in ("named", "clean") for verdict in counted)
     errors = len(counted) - right

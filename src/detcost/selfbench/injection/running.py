@@ -12,19 +12,19 @@ from detcost.errors import UsageError
 from detcost.experiment.preparation import AnyWorkerFactory
 from detcost.locate.locating import locate
 from detcost.selfbench.injection import journal
-from detcost.selfbench.injection.judging import Verdict, judge, unjudged
+from detcost.selfbench.injection.judging import InjectionVerdict, judge, unjudged
 from detcost.selfbench.injection.plain import PlainRuns
 from detcost.selfbench.injection.programs import RandomProgram, program
 
 
-def read(path: Path) -> list[Verdict]:
+def read(path: Path) -> list[InjectionVerdict]:
     """Read the verdicts that are there. A last line that was cut off is removed."""
     if not path.exists():
         return []
     *lines, cut_off = path.read_bytes().split(b"\n")
     if cut_off:
         path.write_bytes(b"".join(line + b"\n" for line in lines))
-    return [msgspec.json.decode(line, type=Verdict) for line in lines]
+    return [msgspec.json.decode(line, type=InjectionVerdict) for line in lines]
 
 
 def run(
@@ -33,8 +33,8 @@ def run(
     factory: AnyWorkerFactory,
     *,
     seconds: float,
-    on_verdict: Callable[[Verdict], None] = lambda verdict: None,
-) -> list[Verdict]:
+    on_verdict: Callable[[InjectionVerdict], None] = lambda verdict: None,
+) -> list[InjectionVerdict]:
     """Locate in the program of each seed.
 
     Parameters
@@ -64,7 +64,7 @@ def run(
 
 def _verdict(
     written: RandomProgram, folder: Path, factory: AnyWorkerFactory, seconds: float
-) -> Verdict:
+) -> InjectionVerdict:
     file = write(written, folder)
     journal.path_of(file).unlink(missing_ok=True)
     began = time.monotonic()

@@ -25,7 +25,7 @@ class Text:
 
 
 @dataclass
-class Source:
+class SourceText:
     """What the bodies of a program's functions share.
 
     Attributes
@@ -65,7 +65,7 @@ class Source:
     def made(self, prefix: str, expression: str) -> str:
         """Make an object in ``build``, and return its name."""
         name = self.fresh(prefix)
-        self.setup += [f"{INDENT}{name} = {expression.format_map(Words(self))}"]
+        self.setup += [f"{INDENT}{name} = {expression.format_map(ProgramWords(self))}"]
         return name
 
     def define(self, lines: Iterable[str]) -> None:
@@ -118,7 +118,7 @@ _SHAPES = {
 }
 
 
-class Words(dict[str, object]):
+class ProgramWords(dict[str, object]):
     """The words in braces in a line of a program. Objects are made when they are asked for.
 
     Parameters
@@ -127,7 +127,7 @@ class Words(dict[str, object]):
         Whether layers get their variables at once, and not in their first call.
     """
 
-    def __init__(self, source: Source, builds: bool = True, **given: object):
+    def __init__(self, source: SourceText, builds: bool = True, **given: object):
         super().__init__({"rows": source.rows, "width": source.width, **given})
         self._source, self._builds = source, builds
 
@@ -167,7 +167,7 @@ class Body:
 
     def __init__(
         self,
-        source: Source,
+        source: SourceText,
         depth: int,
         values: Iterable[Text],
         *,
@@ -191,7 +191,7 @@ class Body:
     def write(self, text: str, **words: object) -> None:
         """Write lines at this body's depth."""
         builds = self.nested or self.chance.random() < 0.5
-        filled = text.format_map(Words(self.source, builds, **words))
+        filled = text.format_map(ProgramWords(self.source, builds, **words))
         self.source.operations += len(_OPERATION.findall(filled))
         self.lines += [INDENT * self.depth + line for line in filled.splitlines()]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -33,14 +32,12 @@ from detcost.workers.contract import (
     Watched,
 )
 from detcost.workers.in_worker.applied_setting import AppliedSetting
-from detcost.workers.in_worker.probe.recorder import Recorder
+from detcost.workers.in_worker.bursts import timed_burst
+from detcost.workers.in_worker.probe.recorder import ProbeRecorder
 from detcost.workers.in_worker.redrawing import VariableCount
 from detcost.workers.in_worker.resetting import Resetting
 from detcost.workers.in_worker.survey import OpRecorder
 from detcost.workers.peers import Peers, start_peers
-
-#: A step that lasts this many times the settling time needs no settling.
-LONG_STEP = 100
 
 
 class Program:
@@ -91,7 +88,7 @@ class Program:
         self._forked = False
         self._step_seconds = 0.0
         self._variables: VariableCount | None = None
-        self._recorder: Recorder | None = None
+        self._recorder: ProbeRecorder | None = None
 
     def build(self) -> Built:
         """Apply the setting, build the scenario and time its first call."""
@@ -146,9 +143,8 @@ class Program:
         self._trajectory, self._rows = scenario.trajectory, scenario.rows
         build = scenario.build
         if not self._converts:
-            build = tf.autograph.experimental.do_not_convert(
-                build
-            )  # needed for functions of tf.data
+            # Needed for functions of tf.data.
+            build = tf.autograph.experimental.do_not_convert(build)
         step = build(self._bench)
         if not callable(step):
             raise CellError("failed", "the scenario returned no step; end it with 'return step'")
@@ -173,7 +169,7 @@ class Program:
 
     def record(self, path: str, calls: int, watched: Watched) -> list[str]:
         """Build the cell with a probe in it, run the step, and write what the probe saw."""
-        self._recorder = Recorder(watched)
+        self._recorder = ProbeRecorder(watched)
         digests = [self.build().digest]
         digests += self.repeat(calls - 1)
         self._recorder.write(path, self._cell, self._conditions)
@@ -194,26 +190,13 @@ class Program:
         return self._run(1)
 
     def burst(self, settle: float, seconds: float) -> Burst:
-        """Run for ``settle`` seconds, then time steps for ``seconds``, but at least one step.
-
-        A step after idleness takes longer than the same step in a loop: caches, the scheduler's
-        load estimate and the other cores must settle. A step longer than :data:`LONG_STEP`
-        times ``settle`` is timed at once, since only its beginning is affected.
+        """Time steps in a burst; see :func:`~detcost.workers.in_worker.bursts.timed_burst`.
 
         If the scenario is reset, each step is timed alone, and the time between two steps does
         not count. A step that pulls from an iterator then includes the start of its pipeline.
         The global random numbers go on, since a step after their restart would take longer.
         """
-        first = last = self._step_seconds
-        left = settle if first < LONG_STEP * settle else 0.0
-        spent = 0.0
-        while spent < left:
-            last = self.run(1)
-            first = last if spent == 0.0 else first
-            spent += last
-        steps = max(1, math.ceil(seconds / max(last, 1e-9)))
-        step = self.run(steps) / steps
-        return Burst(step, first if spent else step)
+        return timed_burst(self.run, self._step_seconds, settle, seconds)
 
     def run(self, steps: int) -> float:
         """Run consecutive steps, in every process of the cell, and return their seconds."""
@@ -259,7 +242,7 @@ class Program:
         return msgspec.structs.replace(severity, trajectory=trace(reference, leaves))
 
     def accuracy(self, path: str) -> float | None:
-        """Return the relative error of the last outputs, given those saved in a file."""
+        """Return the relative error of the last outputs, given saved ones."""
         return relative_error(digests.load(path), self._leaves())
 
     def _leaves(self) -> list[digests.Leaf]:
@@ -281,7 +264,9 @@ class Program:
         return self._resetting.active or self._bench.reseeds or made > 0
 
     def _digest(self) -> str:
-        return self._recorder.called(self._digested) if self._recorder else self._digested()
+        if self._recorder:
+            return self._recorder.called(self._outputs, self._digested)
+        return self._digested()
 
     def _digested(self) -> str:
         if self._forked:
@@ -300,10 +285,8 @@ class Program:
             )
         self._signature = signature
         if self._trajectory and not is_trajectory(leaves):
-            raise CellError(
-                "failed",
-                f"step() returned {' '.join(signature)}; stack the outputs of all training steps",
-            )
+            shown = " ".join(signature)
+            raise CellError("failed", f"step() returned {shown}; stack those of all training steps")
         return digests.digest(leaves)
 
     def _note_fork(self) -> None:

@@ -158,8 +158,10 @@ class EagerProbe:
         values = [tensor for tensor in inputs if digesting.has_digest(tensor)]
         given = _digests(outputs)
         before, after = self._around(kind, called, inputs)
-        taken = _digests(values) + before
-        sources = [self._source(tensor, here) for tensor in values] + [None] * len(before)
+        read = _digests(values)
+        taken = read + before
+        pairs = zip(values, read, strict=True)
+        sources = [self._source(*pair, here) for pair in pairs] + [None] * len(before)
         self._made.update(tensor._id for tensor in outputs)
         site = _Site(
             here,
@@ -174,9 +176,12 @@ class EagerProbe:
         self._on_operation(self.graphs[number].name, kind, inputs, attributes)
         self.frames.append(Frame(number, self.call, b"".join((*taken, *given, *after))))
 
-    def _source(self, tensor: Any, here: tuple[str, ...]) -> Source:
-        """Return the lines that made a tensor from a value of Python's, if none of TensorFlow."""
-        if tensor._id in self._made:
+    def _source(self, tensor: Any, digest: bytes, here: tuple[str, ...]) -> Source:
+        """Return the lines that made a tensor from a value of Python's, if none of TensorFlow.
+
+        Where an operation takes a variable itself, TensorFlow reads it unseen.
+        """
+        if tensor._id in self._made or digest in self._contents.values():
             return None
         return self._from_python.get(tensor._id, here)
 

@@ -41,7 +41,11 @@ def place(frames: Iterable[Any] | None) -> tuple[str, ...]:
 
 def place_here() -> tuple[str, ...]:
     """Return the user's lines that are being run now in this thread, innermost first."""
-    walk = traceback.walk_stack(sys._getframe(1))
+    walk = list(traceback.walk_stack(sys._getframe(1)))
+    if any(_is_generated(frame.f_code.co_filename) for frame, _ in walk):
+        from tensorflow.python.util import tf_stack  # knows the lines that code was made from
+
+        return place(tf_stack.extract_stack())
     frames = [
         traceback.FrameSummary(frame.f_code.co_filename, line, _name(frame), lookup_line=False)
         for frame, line in walk
@@ -54,9 +58,14 @@ def _name(frame: Any) -> str:
     return str(frame.f_code.co_name)
 
 
+def _is_generated(file: str) -> bool:
+    """Return whether AutoGraph wrote a file."""
+    return "__autograph_generated_file" in file
+
+
 @functools.cache
 def _is_users(file: str) -> bool:
-    if file.startswith("<") or "__autograph_generated_file" in file:
+    if file.startswith("<") or _is_generated(file):
         return False
     path = os.path.abspath(file)
     return path.startswith(_FAMILIES) or not path.startswith(_OTHERS)

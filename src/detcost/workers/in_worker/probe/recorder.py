@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from detcost.evidence import recording
 from detcost.evidence.recording import Frame, Recording
@@ -13,9 +14,10 @@ from detcost.workers.in_worker.probe.capturing import Capture
 from detcost.workers.in_worker.probe.eager import EagerProbe
 from detcost.workers.in_worker.probe.graphs import GraphProbe
 from detcost.workers.in_worker.probe.pipelines import PipelineProbe, taking
+from detcost.workers.in_worker.probe.returned import ReturnedProbe
 
 
-class Recorder:
+class ProbeRecorder:
     """The probe of one run. :meth:`watch` comes before the program is loaded."""
 
     def __init__(self, watched: Watched):
@@ -25,6 +27,7 @@ class Recorder:
         in_eager = [self._capture.eager] if self._capture else []
         self._graphs = GraphProbe(watched, *in_graphs)
         self._eager = EagerProbe(self._graphs.name_of, self._graphs.is_compiled, *in_eager)
+        self._returned = ReturnedProbe(self._eager)
         self._pipelines = PipelineProbe(watched, self._graphs.name_of)
         self._frames: list[Frame] = []
         self._outputs: list[str] = []
@@ -41,9 +44,10 @@ class Recorder:
         """Note that the program is built, and that its first call follows."""
         self._next()
 
-    def called(self, digest: Callable[[], str]) -> str:
+    def called(self, outputs: Any, digest: Callable[[], str]) -> str:
         """Note a finished call of the step, and return the digest of its outputs."""
         with digesting.unseen():
+            self._returned.note(outputs)
             self._outputs.append(digest())
         self._next()
         return self._outputs[-1]

@@ -249,10 +249,9 @@ def _tensors(value: Any) -> list[Any]:
 def _any_value(spec: Any) -> Any:
     """Return some tensor of this type and shape; none is ever read."""
     if spec.dtype == tf.variant:
-        return tf.raw_ops.EmptyTensorList(
-            element_shape=-1, max_num_elements=-1, element_dtype=tf.int32
-        )
-    sizes = spec.shape.as_list() if spec.shape.rank is not None else []
+        make = tf.raw_ops.EmptyTensorList
+        return make(element_shape=-1, max_num_elements=-1, element_dtype=tf.int32)
+    sizes = spec.shape.as_list() if spec.shape.rank else []
     return tf.zeros([size or 0 for size in sizes], spec.dtype)
 
 
@@ -293,10 +292,7 @@ def _counter() -> Any:
 
 def _queue() -> Any:
     return tf.raw_ops.FIFOQueueV2(
-        component_types=[tf.int64],
-        shapes=[[_WIDTH]],
-        capacity=-1,
-        shared_name="detcost_elements",
+        component_types=[tf.int64], shapes=[[_WIDTH]], capacity=-1, shared_name="detcost_elements"
     )
 
 
