@@ -30,7 +30,7 @@ numpydoc_show_class_members = False  # autodoc lists them
 PAGES = (
     "docs/your-own-program",
     *("docs/results", "docs/measurement", "docs/choosing", "docs/comparing", "docs/agreement"),
-    *("docs/locate", "docs/guard", "docs/merging"),
+    *("docs/locate", "docs/guard", "docs/farm", "docs/merging"),
     *("docs/folklore", "docs/gpu", "docs/evidence", "docs/reference", "examples/README"),
     *("CONTRIBUTING", "docs/scenarios", "CHANGELOG"),
 )
