@@ -13,6 +13,9 @@ from detcost.selfbench.injection import journal
 from detcost.selfbench.injection.culprits import Planted
 from detcost.selfbench.injection.programs import RandomProgram
 
+#: Types of operations that TensorFlow's gradients have, and that race by themselves: ``AddN`` of
+#: three or more terms begins with a term whose memory nothing else holds at that moment.
+UNPLANTED = ("AddN",)
 #: ``named``: the planted operations that differed, and no other. ``missed``: one that differed was
 #: not named. ``wrong``: something else was named. ``quiet``: none that is planted differed.
 #: ``clean``: nothing is planted, nothing was named. ``false_alarm``: something was.
@@ -28,8 +31,8 @@ class InjectionVerdict(msgspec.Struct, kw_only=True):
         The kinds of its culprits, and how often each differs, where that is decided.
     diverged, named
         By number, which of them differed in a run with the probe, and which were named.
-    others
-        What else was named.
+    others, unplanted
+        What else was named, and what was named that races without being planted.
     hidden
         Whether outputs differed without the probe, and never with it.
     operations
@@ -47,6 +50,7 @@ class InjectionVerdict(msgspec.Struct, kw_only=True):
     diverged: list[int] = []
     named: list[int] = []
     others: list[str] = []
+    unplanted: list[str] = []
     hidden: bool = False
     operations: int = 0
     seconds: float = 0.0
@@ -65,9 +69,11 @@ def judge(program: RandomProgram, file: Path, location: Location) -> InjectionVe
     ]
     matches = [(culprit, _match(program, file, culprit)) for culprit in location.culprits]
     named = sorted({number for _, number in matches if number is not None})
-    others = [_described(culprit) for culprit, number in matches if number is None]
+    rest = [culprit for culprit, number in matches if number is None]
+    others = [_described(culprit) for culprit in rest if not _races_unplanted(culprit)]
     verdict = unjudged(program, _outcome(program, diverged, named, others))
     verdict.diverged, verdict.named, verdict.others = diverged, named, others
+    verdict.unplanted = [_described(culprit) for culprit in rest if _races_unplanted(culprit)]
     unprobed = location.unprobed.divergent if location.unprobed else 0
     verdict.hidden = unprobed > 0 and not differing
     verdict.operations, verdict.method = location.operations, location.method
@@ -123,6 +129,10 @@ def _is_answer(planted: Planted, culprit: Culprit) -> bool:
         for each in planted.kind.types
     )
     return right and culprit.kind in planted.kind.answer
+
+
+def _races_unplanted(culprit: Culprit) -> bool:
+    return culprit.type in UNPLANTED and len(culprit.inputs) > 2
 
 
 def _described(culprit: Culprit) -> str:

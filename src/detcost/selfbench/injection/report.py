@@ -51,6 +51,7 @@ def _summary(verdicts: Sequence[InjectionVerdict]) -> str:
         sum(verdict.outcome == outcome for verdict in verdicts) for outcome in ("quiet", "failed")
     )
     hidden = sum(verdict.hidden for verdict in verdicts)
+    unplanted = sum(bool(verdict.unplanted) for verdict in verdicts)
     sets = sum(verdict.method == "sets" for verdict in verdicts)
     most = f"{bound.high:.1%}" if bound and bound.high is not None else "unknown"
     return "\n".join(
@@ -58,6 +59,7 @@ def _summary(verdicts: Sequence[InjectionVerdict]) -> str:
             f"* {right} of {len(counted)} programs right, {errors} not (at most {most}, 95 %).",
             f"* In {quiet} more programs, what was planted never differed. {failed} failed.",
             f"* In {hidden} programs, outputs differed only without the probe.",
+            f"* In {unplanted} programs, AddN was named too, which races by itself.",
             f"* {sets} programs were searched by sets of outputs.",
             f"* Operations of a program: {_spread([v.operations for v in verdicts])}.",
             f"* Seconds for a program: {_spread([v.seconds for v in verdicts])}.",
