@@ -19,6 +19,7 @@ from detcost.farm.running import FarmRun
 
 
 def main(address: str, folder: str, disk: str) -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     faulthandler.register(signal.SIGUSR1)  # for those who look for a hang
     if disk != "None":
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

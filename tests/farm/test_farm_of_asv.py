@@ -120,11 +120,3 @@ def test_the_guide_s_farm_of_two_processes_works_under_its_certificate(project):
         member.terminate()
         assert member.wait(30) == 130
     assert "1 of 1 jobs done" in printed
-
-
-@pytest.mark.parametrize(
-    "words", [("--scheduler", "tcp://10.0.0.1:8786"), ("--listen", "0.0.0.0:1")]
-)
-def test_a_scheduler_that_others_reach_needs_a_certificate(project, words):
-    printed = " ".join(farm(project, "run", "plan.toml", *words, code=2).split())
-    assert "anyone who reaches a scheduler can run programs" in printed

@@ -18,6 +18,8 @@ from detcost.errors import UsageError
 
 #: The files of a folder of certificates.
 _CERTIFICATE, _KEY = "farm.pem", "farm.key"
+#: How long a scheduler that is started here waits for a sign of life of a machine.
+_TTL = "60s"
 _INSTALL = 'pip install "detcost[farm]"'
 
 
@@ -102,7 +104,7 @@ class Place(msgspec.Struct, frozen=True):
         host, _, port = (self.listen or "127.0.0.1").rpartition(":")
         if not host:
             host, port = port, "0"
-        dask.config.set({"distributed.scheduler.worker-ttl": "60s"})
+        dask.config.set({"distributed.scheduler.worker-ttl": _TTL})
         try:
             return LocalCluster(
                 n_workers=0,
