@@ -66,7 +66,6 @@ def test_all_the_words_are_passed_on(located):
         "size": "small",
         "dtype": None,
         "seed": 7,
-        "record": None,
         "compare_with": None,
     }
 
@@ -111,11 +110,27 @@ def test_a_report_is_a_page_with_the_program_and_its_operation(located):
     assert "ResourceScatterAdd at model.py:41" in Path("page/index.html").read_text()
 
 
-def test_a_recording_is_named_with_the_command_that_reads_it(located):
-    code, _, err, asked = located(location(), "--record", "box.recording")
+def test_a_recording_is_named_with_the_command_that_reads_it(monkeypatch, tmp_path, detcost):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def record(program: str, path: Path, *cell: str, **options: object) -> Recording:
+        asked.append((program, path, *cell))
+        return Recording(
+            *("model.py:step", "default", "CPU:0", "medium", "float32", 42, "", (), (), ())
+        )
+
+    monkeypatch.setattr("detcost.locate.locating.record", record)
+    code, out, _ = detcost("locate", "model.py:step", "--record", "box.recording")
     assert code == 0
-    assert asked["record"] == Path("box.recording")
-    assert "recording: box.recording (detcost locate --against reads it)" in err
+    assert asked == [("model.py:step", Path("box.recording"), "default", "CPU:0")]
+    assert "detcost locate --against box.recording" in out
+
+
+def test_a_recording_compares_nothing(detcost):
+    code, _, err = detcost("locate", "a.py", "--record", "a.recording", "--scope", "threads")
+    assert code == 2
+    assert "--record keeps one run and compares nothing" in err
 
 
 def test_a_recording_of_another_machine_takes_the_place_of_the_second_run(located, tmp_path):
