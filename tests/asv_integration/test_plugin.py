@@ -82,6 +82,14 @@ def test_quick_is_the_quick_profile_unless_one_is_set(project):
     assert environment(project, "-q", DETCOST_PROFILE="full")["DETCOST_PROFILE"] == "full"
 
 
+def test_another_size_has_results_of_its_own(project):
+    environment(project, "--set-commit-hash", "HEAD", DETCOST_SIZE="small")
+    environment(project, "--set-commit-hash", "HEAD", DETCOST_SIZE="medium")
+    small, medium = sorted(project.results())
+    assert "tensorflow2.99.0-DETCOST_SIZEsmall" in small
+    assert medium.endswith("tensorflow2.99.0.json")
+
+
 def test_progress_of_setup_cache_is_shown(project):
     assert "block 1 of 4\n" in project.asv(
         "run", "--environment", "existing", DUMP=str(project.root / "environment.json")

@@ -17,7 +17,7 @@ from asv.config import Config
 from asv.machine import Machine, MachineCollection
 from asv.repo import get_repo
 
-PROFILE = "DETCOST_PROFILE"
+PROFILE, SIZE = "DETCOST_PROFILE", "DETCOST_SIZE"
 #: The profiles. They equal ``detcost.experiment.profiles.PROFILES``, which cannot be imported with
 #: the standard library alone.
 PROFILES = ("quick", "standard", "full")
@@ -49,6 +49,12 @@ def machine_name() -> str:
     """Return asv's name of this machine. Unlike the host name, it is unique among results."""
     name = command_line()["machine"] or Machine.get_unique_machine_name()
     return str(MachineCollection.load(name)["machine"])
+
+
+def unusual() -> dict[str, str]:
+    """Return the variables of a profile and a size that are not the usual ones."""
+    chosen = {PROFILE: profile(), SIZE: os.environ.get(SIZE, "medium")}
+    return {name: value for name, value in chosen.items() if value not in ("standard", "medium")}
 
 
 def profile() -> str:

@@ -91,8 +91,9 @@ class EnvironmentMixin(environment.Environment):  # type: ignore[misc]  # asv ha
     They are asv's ``ASV_*``, which asv itself does not set in existing environments, and
     ``DETCOST_EVIDENCE``, ``DETCOST_MACHINE``, ``DETCOST_PROFILE`` and ``DETCOST_PROGRESS``.
 
-    A profile other than ``standard`` is a part of the environment's name. So its results are apart
-    from the standard ones: in files of their own, and in series of their own on the site.
+    A profile other than ``standard`` is a part of the environment's name, and so is a size other
+    than ``medium``. So their results are apart from the usual ones: in files of their own, and in
+    series of their own on the site.
     """
 
     def __init__(
@@ -103,9 +104,8 @@ class EnvironmentMixin(environment.Environment):  # type: ignore[misc]  # asv ha
         variables: dict[tuple[str, str], str],
     ) -> None:
         self._conf = conf
-        if (profile := command.profile()) != "standard":
-            variables = {("nobuild", command.PROFILE): profile, **variables}
-        super().__init__(conf, python, requirements, variables)
+        unusual = {("nobuild", name): value for name, value in command.unusual().items()}
+        super().__init__(conf, python, requirements, {**unusual, **variables})
 
     def run(self, args: list[str], **kwargs: Any) -> Any:
         """Run the environment's Python with these variables.
