@@ -27,6 +27,7 @@ import msgspec
 import psutil
 
 from detcost.farm import ledger as ledgers
+from detcost.farm.merging.run import merge
 
 HERE = Path(__file__).parent
 MACHINES = {"a": "rack=1", "b": "rack=2", "c": "rack=3", "d": "rack=4"}
@@ -294,15 +295,24 @@ def check(farm: Farm) -> int:
     assert shards == wanted, shards ^ wanted
     assert len(entries) == len(wanted)
     assert {entry.state for entry in entries} == {"done"}
-    for entry in entries:
-        book = farm.ledger / "brought" / entry.job.key
-        (file,) = [path for path in book.rglob("*") if path.is_file()]
-        assert msgspec.json.decode(file.read_bytes()) == {"key": entry.job.key}
-        assert file.parent.name == entry.job.machine
     assert len(list((farm.ledger / "brought").iterdir())) == len(wanted), "parts were left"
+    assert merged(farm, [entry.job.key for entry in entries]) == sorted(
+        (machine, f"{family}.StandIn.track_answer") for machine, family in wanted
+    )
     ran = collections.Counter((farm.behaviour / "ran").read_text().split())
     assert ran.keys() == {entry.job.key for entry in entries}, "each on its own machine"
     return sum(count - 1 for count in ran.values())
+
+
+def merged(farm: Farm, keys: list[str]) -> list[tuple[str, str]]:
+    """Return the machine and the name of each benchmark in the merged tree."""
+    tree = farm.ledger / "merged"
+    merge([farm.ledger / "brought" / key for key in keys], tree)
+    return sorted(
+        (file.parent.name, name)
+        for file in tree.glob("*/*-*.json")
+        for name in msgspec.json.decode(file.read_bytes())["results"]
+    )
 
 
 def run_schedules(

@@ -23,7 +23,8 @@ class StandIn(msgspec.Struct, frozen=True):
     def command(
         self, order: Order, here: Here, results: Path
     ) -> tuple[Sequence[str], Mapping[str, str]]:
-        words = [order.job.key, order.job.machine, str(results), str(self.seconds)]
+        written = msgspec.json.encode(order.job).decode()
+        words = [order.job.key, written, str(results), str(self.seconds)]
         return [sys.executable, "-SE", str(PROGRAM), *words], dict(os.environ)
 
     def refusal(self, job: Job, code: int, files: Mapping[str, bytes]) -> str | None:

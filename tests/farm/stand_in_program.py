@@ -9,17 +9,31 @@ import time
 from pathlib import Path
 
 
-def main(key: str, machine: str, results: str, seconds: str) -> None:
+def result(job: dict[str, str]) -> dict[str, object]:
+    """Return a result as asv stores it, of one benchmark."""
+    return {
+        "commit_hash": job["commit"],
+        "env_name": f"existing-tensorflow{job['tensorflow']}",
+        "date": 1795707727000,
+        "params": {"machine": job["machine"], "cpu": job["machine"], "python": job["python"]},
+        "python": job["python"],
+        "requirements": {"tensorflow": job["tensorflow"]},
+        "result_columns": ["result", "params", "version"],
+        "results": {f"{job['family']}.StandIn.track_answer": [[42.0], [], "1"]},
+        "version": 2,
+    }
+
+
+def main(key: str, written: str, results: str, seconds: str) -> None:
+    job = json.loads(written)
     behaviour = Path(os.environ.get("STAND_IN", "/nonexistent"))
     print(f"measuring {key}", flush=True)
     time.sleep(float(seconds))
-    if (behaviour / f"fail-{key}").exists():
-        sys.exit(f"no luck with {key}")
-    if (behaviour / f"hang-{key}").exists():
-        time.sleep(1000)
-    folder = Path(results, machine)
+    folder = Path(results, job["machine"])
     folder.mkdir()
-    (folder / f"{key}.json").write_text(json.dumps({"key": key}))
+    machine = {"machine": job["machine"], "cpu": job["machine"], "version": 1}
+    (folder / "machine.json").write_text(json.dumps(machine))
+    (folder / f"{job['commit'][:8]}-stand-in.json").write_text(json.dumps(result(job)))
     if os.environ.get("STAND_IN"):
         with open(behaviour / "ran", "a") as ran:
             ran.write(f"{key}\n")
