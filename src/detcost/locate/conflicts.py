@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Conflict:
         and when.
     in_step
         The runs in which it was executed equally often before, in this call.
+    since
+        For some runs, the call of the first frame that differed, if ``moments`` has a later one.
     """
 
     operation: int
@@ -46,6 +48,7 @@ class Conflict:
     iteration: int
     moments: dict[int, tuple[int, Moment]]
     in_step: frozenset[int] = frozenset()
+    since: dict[int, int] = field(default_factory=dict)
 
 
 def is_closed(program: Matched, operation: int) -> bool:
@@ -126,6 +129,7 @@ def _with_state(executions: Executions, operation: int, taken: Digests, given: D
     moments: dict[int, tuple[int, Moment]] = {}
     found: list[int] = []
     in_step: set[int] = set()
+    since: dict[int, int] = {}
     groups = _groups(executions, taken, 0)
     for run in executions.runs:
         rows = []
@@ -143,10 +147,11 @@ def _with_state(executions: Executions, operation: int, taken: Digests, given: D
             in_step |= {run} if aligned else set()
             row = _earliest(executions, np.array(aligned or rows))
             moments[run] = run, moment(executions, row)
+            since[run] = int(executions.call[rows].min())
             found.append(row)
     first = _earliest(executions, np.array(found)) if found else 0
     where = _where(executions, first)
-    return Conflict(operation, divergent, trials, *where, moments, frozenset(in_step))
+    return Conflict(operation, divergent, trials, *where, moments, frozenset(in_step), since)
 
 
 def _is_in_step(

@@ -106,7 +106,9 @@ def first_difference(one: Recording, other: Recording, calls: int) -> int:
 
 
 def _explains(conflict: Conflict, run: int, call: int) -> bool:
-    return run in conflict.moments and conflict.moments[run][1].call <= call
+    if run not in conflict.moments:
+        return False
+    return conflict.since.get(run, conflict.moments[run][1].call) <= call
 
 
 def _next_best(
