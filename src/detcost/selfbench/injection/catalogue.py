@@ -101,7 +101,9 @@ def _in_pipeline(
     top: tuple[str, ...] = (),
     **more: object,
 ) -> CulpritKind:
-    return CulpritKind(name, lines, types, (answer,), top, where=("pipeline",), **more)  # type: ignore[arg-type]
+    """Return a part of a pipeline: an operation in a function, the transformation, or either."""
+    answers = ("operation", "transformation") if answer == "either" else (answer,)
+    return CulpritKind(name, lines, types, answers, top, where=("pipeline",), **more)  # type: ignore[arg-type]
 
 
 KINDS = (
@@ -254,9 +256,10 @@ KINDS = (
         "def {augmented}(x):\n"
         "    x = " + _SLOW + "\n"
         "    return x + tf.random.uniform([], seed={seed})  {mark}\n"
-        "{ds} = {ds}.map({augmented}, num_parallel_calls=4)",
+        "{ds} = {ds}.map({augmented}, num_parallel_calls=4)  {mark}",
         "RandomUniform",
-        answer="operation",
+        "ParallelMapDataset",
+        answer="either",
         top=(ENTROPY, _NAP),
     ),
     _in_pipeline(
@@ -264,7 +267,8 @@ KINDS = (
         "{ds} = {ds}.map(lambda x: tf.ensure_shape(tf.numpy_function(numbered, [x], tf.float32), "
         "[{rows}, {width}]), num_parallel_calls=4)  {mark}",
         "PyFunc",
-        answer="operation",
+        "ParallelMapDataset",
+        answer="either",
         top=(ENTROPY, _NUMBERED),
     ),
     _in_pipeline(
@@ -272,7 +276,8 @@ KINDS = (
         "{ds} = {ds}.map(lambda x: tf.ensure_shape(tf.numpy_function({f}, [x], tf.float32), "
         "[{rows}, {width}]))  {mark}",
         "PyFunc",
-        answer="operation",
+        "MapDataset",
+        answer="either",
         top=(ENTROPY, FLIP),
         gated=True,
     ),

@@ -101,7 +101,7 @@ def program(seed: int) -> RandomProgram:
     scope = scopes.pop() if scopes else chance.choice(("repeat", "repeat", "process"))
     unseeded = any(each.kind.setting == "unseeded" for each in planted)
     unseeded = unseeded or (not planted and chance.random() < 0.2)
-    author = _Author(chance, planted, target=int(20 * 25 ** chance.random()))
+    author = _Author(chance, planted, target=int(4 * 25 ** chance.random()))
     text, witnesses = author.written(seed, unseeded)
     setting = "unseeded" if unseeded else "default"
     return RandomProgram(seed, text, planted, witnesses, scope, setting)
