@@ -171,6 +171,14 @@ def test_links_in_a_results_folder_are_not_followed(tmp_path):
     assert bringing.collect(tmp_path / "results") == {"y.json": b"mine"}
 
 
+def test_what_a_killed_run_was_writing_is_removed_by_the_next(book):
+    (book.folder / "brought" / ".conv.7.part" / "box").mkdir(parents=True)
+    (book.folder / "jobs" / "conv.json.7.part").touch()
+    Ledger(book.folder)
+    assert list((book.folder / "brought").iterdir()) == []
+    assert [path.name for path in (book.folder / "jobs").iterdir()] == [f"{JOB.key}.json"]
+
+
 def test_no_ledger_is_one_line(tmp_path):
     with pytest.raises(UsageError, match="no ledger here"):
         ledger.entries(tmp_path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -47,6 +48,7 @@ class Ledger:
             for name in ("jobs", "machines", "brought", "logs", "runs"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             with self._locked():
+                self._remove_parts()
                 self.id = self._identity()
 
     @contextlib.contextmanager
@@ -234,6 +236,13 @@ class Ledger:
 
     def _path(self, key: str) -> Path:
         return self.folder / "jobs" / f"{key}.json"
+
+    def _remove_parts(self) -> None:
+        """Remove what a killed run was writing. Whoever writes there has the lock."""
+        for part in (self.folder / "jobs").glob("*.part"):
+            part.unlink(missing_ok=True)
+        for part in (self.folder / "brought").glob(".*.part"):
+            shutil.rmtree(part, ignore_errors=True)
 
     def _identity(self) -> str:
         """Return the ledger's own name, which is drawn once."""
