@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -182,3 +184,26 @@ def test_what_a_killed_run_was_writing_is_removed_by_the_next(book):
 def test_no_ledger_is_one_line(tmp_path):
     with pytest.raises(UsageError, match="no ledger here"):
         ledger.entries(tmp_path)
+
+
+def test_the_lease_of_a_run_that_was_killed_is_free_at_once(book):
+    program = f"""
+import os
+import subprocess
+import sys
+from pathlib import Path
+from detcost.farm.ledger import Ledger
+book = Ledger(Path({str(book.folder)!r}), lambda: 1000.0)
+with book.holding() as holder:
+    assert book.lease({JOB.key!r}, holder)
+    os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", program], check=False)
+    assert book.read(JOB.key).state == "leased"
+    assert book.lease(JOB.key, "me")
+
+
+def test_the_lease_of_a_run_that_lives_is_not_free(book):
+    with book.holding() as holder:
+        assert book.lease(JOB.key, holder)
+        assert book.lease(JOB.key, "me") is None

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from detcost.atomic_file import replacing
 from detcost.errors import UsageError
-from detcost.farm import bringing
+from detcost.farm import bringing, holders
 from detcost.farm.entries import About, Entry, Lease, State, Try, holds, is_hopeless
 from detcost.farm.jobs import Job
 from detcost.farm.machines import FarmMachine
@@ -51,30 +51,9 @@ class Ledger:
                 self._remove_parts()
                 self.id = self._identity()
 
-    @contextlib.contextmanager
-    def holding(self) -> Iterator[str]:
-        """Give a run a name for its leases. They can be seen to be dead when this process is."""
-        holder = f"{os.getpid()}-{secrets.token_hex(4)}"
-        path = self.folder / "runs" / holder
-        with self._writing():
-            alive = FileLock(path)
-            alive.acquire()
-        try:
-            yield holder
-        finally:
-            alive.release()
-            path.unlink(missing_ok=True)
-
-    def _is_dead(self, holder: str) -> bool:
-        """Return whether a run has ended without a word."""
-        path = self.folder / "runs" / holder
-        if not path.exists():
-            return False  # perhaps it is on a machine whose locks are not seen here
-        try:
-            with FileLock(path, blocking=False):
-                return True
-        except (OSError, Timeout):
-            return False
+    def holding(self) -> contextlib.AbstractContextManager[str]:
+        """Give a run a name for its leases, while this process lives."""
+        return holders.holding(self.folder / "runs")
 
     def brought(self, key: str) -> Path:
         """Return the folder of what a job brought."""
@@ -124,7 +103,7 @@ class Ledger:
             return False
         if lease.holder == holder or lease.until < self._clock():
             return True
-        return self._is_dead(lease.holder)
+        return holders.is_dead(self.folder / "runs", lease.holder)
 
     def renew(self, key: str, holder: str) -> Entry | None:
         """Prolong a lease. Return the entry; ``None`` if the job is no longer the holder's."""
