@@ -13,7 +13,7 @@ import typer
 
 from detcost.cli.console import err, out
 from detcost.cli.exit_codes import INTERRUPTED, SOME_FAILED
-from detcost.cli.options import Command, Json
+from detcost.cli.options import Command, Json, several
 from detcost.cli.output import Output
 from detcost.errors import UsageError
 
@@ -101,7 +101,7 @@ def join(
     name: Annotated[
         str | None, typer.Option(help="Of this machine; else asv's name of it.")
     ] = None,
-    label: Annotated[list[str] | None, typer.Option(help="Such as rack=7. Repeat it.")] = None,
+    label: Annotated[list[str] | None, several("--label", help="Such as rack=7.")] = None,
     environment: Environment = None,
     once: Annotated[bool, typer.Option("--once", help="End with the scheduler.")] = False,
 ) -> None:
