@@ -64,7 +64,7 @@ class FarmEngine:
     def dashboard(self) -> str | None:
         """The address of dask's page."""
         with contextlib.suppress(Exception):
-            return str(self._client.dashboard_link) or None
+            return self._client.dashboard_link or None
         return None
 
     def machines(self) -> dict[str, FarmMachine]:
