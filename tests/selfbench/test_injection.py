@@ -90,6 +90,7 @@ def found(*culprits: tuple[str, int]) -> Location:
                 graph="step",
                 call=1,
                 rate=rate,
+                inputs=("float32[2]",) * 3,
                 place=(f"folder/program_{PROGRAM.seed}.py:{line} in step",),
             )
             for kind, line in culprits
@@ -106,6 +107,8 @@ def found(*culprits: tuple[str, int]) -> Location:
         ("ab", [("Timestamp", LINE), ("Mul", 3)], "wrong"),
         ("ab", [], "missed"),
         ("aa", [], "quiet"),
+        ("ab", [("Timestamp", LINE), ("AddN", 3)], "undecided"),
+        ("ab", [("AddN", 3)], "missed"),
     ],
 )
 def test_right_is_the_planted_operation_at_its_line_and_no_other(file, digests, culprits, outcome):
@@ -125,6 +128,14 @@ def test_naming_anything_in_a_clean_program_is_a_false_alarm(tmp_path):
     file = running.write(clean, tmp_path)
     assert judging.judge(clean, file, found()).outcome == "clean"
     assert judging.judge(clean, file, found(("Timestamp", LINE))).outcome == "false_alarm"
+
+
+def test_an_addn_that_nothing_tells_of_is_not_counted_as_right(tmp_path):
+    clean = next(each for each in MANY if not each.planted)
+    file = running.write(clean, tmp_path)
+    verdict = judging.judge(clean, file, found(("AddN", LINE)))
+    assert verdict.outcome == "undecided"
+    assert report.text([verdict]).count("0 of 0 programs right") == 1
 
 
 # -- many programs ----------------------------------------------------------------

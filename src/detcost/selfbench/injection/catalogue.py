@@ -101,9 +101,8 @@ def _in_pipeline(
     top: tuple[str, ...] = (),
     **more: object,
 ) -> CulpritKind:
-    """Return a part of a pipeline: an operation in a function, the transformation, or either."""
-    answers = ("operation", "transformation") if answer == "either" else (answer,)
-    return CulpritKind(name, lines, types, answers, top, where=("pipeline",), **more)  # type: ignore[arg-type]
+    """Return a part of a pipeline: an operation in a function, or the transformation."""
+    return CulpritKind(name, lines, types, (answer,), top, where=("pipeline",), **more)  # type: ignore[arg-type]
 
 
 KINDS = (
@@ -256,10 +255,9 @@ KINDS = (
         "def {augmented}(x):\n"
         "    x = " + _SLOW + "\n"
         "    return x + tf.random.uniform([], seed={seed})  {mark}\n"
-        "{ds} = {ds}.map({augmented}, num_parallel_calls=4)  {mark}",
+        "{ds} = {ds}.map({augmented}, num_parallel_calls=4)",
         "RandomUniform",
-        "ParallelMapDataset",
-        answer="either",
+        answer="operation",
         top=(ENTROPY, _NAP),
     ),
     _in_pipeline(
@@ -267,8 +265,7 @@ KINDS = (
         "{ds} = {ds}.map(lambda x: tf.ensure_shape(tf.numpy_function(numbered, [x], tf.float32), "
         "[{rows}, {width}]), num_parallel_calls=4)  {mark}",
         "PyFunc",
-        "ParallelMapDataset",
-        answer="either",
+        answer="operation",
         top=(ENTROPY, _NUMBERED),
     ),
     _in_pipeline(
@@ -276,8 +273,7 @@ KINDS = (
         "{ds} = {ds}.map(lambda x: tf.ensure_shape(tf.numpy_function({f}, [x], tf.float32), "
         "[{rows}, {width}]))  {mark}",
         "PyFunc",
-        "MapDataset",
-        answer="either",
+        answer="operation",
         top=(ENTROPY, FLIP),
         gated=True,
     ),

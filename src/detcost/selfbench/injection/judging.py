@@ -19,7 +19,10 @@ UNPLANTED = ("AddN",)
 #: ``named``: the planted operations that differed, and no other. ``missed``: one that differed was
 #: not named. ``wrong``: something else was named. ``quiet``: none that is planted differed.
 #: ``clean``: nothing is planted, nothing was named. ``false_alarm``: something was.
-Outcome = Literal["named", "missed", "wrong", "quiet", "clean", "false_alarm", "failed"]
+#: ``undecided``: a type in :data:`UNPLANTED` was named, and nothing tells whether it differed.
+Outcome = Literal[
+    "named", "missed", "wrong", "quiet", "clean", "false_alarm", "undecided", "failed"
+]
 
 
 class InjectionVerdict(msgspec.Struct, kw_only=True):
@@ -71,9 +74,13 @@ def judge(program: RandomProgram, file: Path, location: Location) -> InjectionVe
     named = sorted({number for _, number in matches if number is not None})
     rest = [culprit for culprit, number in matches if number is None]
     others = [_described(culprit) for culprit in rest if not _races_unplanted(culprit)]
-    verdict = unjudged(program, _outcome(program, diverged, named, others))
+    unplanted = [_described(culprit) for culprit in rest if _races_unplanted(culprit)]
+    outcome = _outcome(program, diverged, named, others)
+    if unplanted and outcome in ("named", "clean", "quiet"):
+        outcome = "undecided"
+    verdict = unjudged(program, outcome)
     verdict.diverged, verdict.named, verdict.others = diverged, named, others
-    verdict.unplanted = [_described(culprit) for culprit in rest if _races_unplanted(culprit)]
+    verdict.unplanted = unplanted
     unprobed = location.unprobed.divergent if location.unprobed else 0
     verdict.hidden = unprobed > 0 and not differing
     verdict.operations, verdict.method = location.operations, location.method

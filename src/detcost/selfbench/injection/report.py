@@ -43,15 +43,15 @@ def _row(kind: str, verdicts: Sequence[InjectionVerdict]) -> tuple[str, ...]:
 
 
 def _summary(verdicts: Sequence[InjectionVerdict]) -> str:
-    counted = [verdict for verdict in verdicts if verdict.outcome not in ("quiet", "failed")]
+    left_out = ("quiet", "undecided", "failed")
+    counted = [verdict for verdict in verdicts if verdict.outcome not in left_out]
     right = sum(verdict.outcome in ("named", "clean") for verdict in counted)
     errors = len(counted) - right
     bound = intervals.rate_or_bound(errors, len(counted)) if counted else None
-    quiet, failed = (
-        sum(verdict.outcome == outcome for verdict in verdicts) for outcome in ("quiet", "failed")
+    quiet, undecided, failed = (
+        sum(verdict.outcome == outcome for verdict in verdicts) for outcome in left_out
     )
     hidden = sum(verdict.hidden for verdict in verdicts)
-    unplanted = sum(bool(verdict.unplanted) for verdict in verdicts)
     sets = sum(verdict.method == "sets" for verdict in verdicts)
     most = f"{bound.high:.1%}" if bound and bound.high is not None else "unknown"
     return "\n".join(
@@ -59,7 +59,7 @@ def _summary(verdicts: Sequence[InjectionVerdict]) -> str:
             f"* {right} of {len(counted)} programs right, {errors} not (at most {most}, 95 %).",
             f"* In {quiet} more programs, what was planted never differed. {failed} failed.",
             f"* In {hidden} programs, outputs differed only without the probe.",
-            f"* In {unplanted} programs, AddN was named too, which races by itself.",
+            f"* In {undecided} more programs, AddN was named. Whether it differed is not known.",
             f"* {sets} programs were searched by sets of outputs.",
             f"* Operations of a program: {_spread([v.operations for v in verdicts])}.",
             f"* Seconds for a program: {_spread([v.seconds for v in verdicts])}.",
