@@ -100,7 +100,7 @@ def locate(
                 ]
             if folder is None:
                 culprits = [_without_folder(culprit) for culprit in culprits]
-        location = program.location(runs, search.probed, culprits)
+        location = program.location(runs, search.probed, culprits, search.undecided)
         return msgspec.structs.replace(location, unprobed=search.plain.rate, method=search.method)
 
 
@@ -149,10 +149,10 @@ def _against(
     report(f"running beside {path}")
     ours = program.described(runs.record(len(theirs.outputs)))
     rate = against(theirs, ours)
-    culprits = origins.find([theirs, ours]).culprits if rate.divergent else ()
+    found = origins.find([theirs, ours]) if rate.divergent else origins.Origins()
     seen = Seen(runs.scope, recordings=[theirs, ours])
     return msgspec.structs.replace(
-        program.location(runs, seen, culprits),
+        program.location(runs, seen, found.culprits, found.unmatched),
         probed=rate,
         scope="recording",
         compared=f"this run and {path.name} ({_made_by(theirs)})",

@@ -66,13 +66,16 @@ class LocatedProgram:
             versions=self.versions(),
         )
 
-    def location(self, runs: Runs, seen: Seen, culprits: Sequence[Culprit]) -> Location:
-        """Return the answer, given the runs with the probe."""
+    def location(
+        self, runs: Runs, seen: Seen, culprits: Sequence[Culprit], undecided: Sequence[str]
+    ) -> Location:
+        """Return the answer, given the runs with the probe and what they leave open."""
         graphs = [graph for each in seen.recordings for graph in each.graphs]
         watched = {(graph.name, o.name) for graph in graphs for o in graph.operations if o.gives}
         unwatched = dict.fromkeys(reason for each in seen.recordings for reason in each.unprobed)
         if runs.unwatched:
             unwatched[runs.unwatched] = None
+        unwatched |= dict.fromkeys(undecided)
         return Location(
             scenario=public_name(self.info),
             setting=str(self.cell.setting),

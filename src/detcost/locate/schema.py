@@ -158,7 +158,7 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     culprits
         The origins. Empty if nothing differed.
     unwatched
-        What had no digests, and why.
+        What had no digests, and what could not be compared or decided, and why.
     operations, frames
         How many operations were watched, and how many executions of their graphs.
     located_at

@@ -43,6 +43,8 @@ class Search:
         The runs without the probe and with it.
     method
         See :class:`~detcost.locate.schema.Location`.
+    undecided
+        What could not be compared or decided, in a sentence each.
     """
 
     def __init__(self, runs: Runs, seconds: float, report: Callable[[str], None]):
@@ -53,6 +55,7 @@ class Search:
         self.plain = Seen(runs.scope)
         self.probed = Seen(runs.scope)
         self.method: Literal["all", "sets"] = "all"
+        self.undecided: Sequence[str] = ()
 
     def culprits(self) -> Sequence[Culprit]:
         """Run the program, and return the origins of what differed."""
@@ -64,14 +67,16 @@ class Search:
         if self.plain.rate.divergent and not self.probed.rate.divergent:
             self._run_until_hidden(began + 2 * self._seconds)
         if self.probed.rate.divergent:
-            return origins.find(self.probed.recordings).culprits
+            found = origins.find(self.probed.recordings)
+            self.undecided = found.unmatched
+            return found.culprits
         if not self.plain.rate.divergent:
             return ()
         self._report("the probe hides the divergence: watching sets of outputs")
         self.method = "sets"
         end = time.monotonic() + self._seconds
-        found, self.probed = bisection.search(self._runs, self.probed, self._calls, end)
-        return found
+        culprits, self.probed = bisection.search(self._runs, self.probed, self._calls, end)
+        return culprits
 
     def _run_until_hidden(self, end: float) -> None:
         """Run with the probe until chance no longer explains that nothing differs."""
