@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detcost.locate.schema import Culprit, Hop, Location, Proof, Rate, Remedy
+from detcost.locating.schema import Culprit, Hop, Location, Proof, Rate, Remedy
 from detcost.outputs.severity import Severity
 from factories import cost
 

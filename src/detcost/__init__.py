@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from detcost.errors import UsageError
     from detcost.evidence.reading import read
     from detcost.evidence.schema import Evidence
+    from detcost.locating.finding import locate
     from detcost.pairing.comparing import compare
     from detcost.scenarios.registry import scenario
 
@@ -32,6 +33,7 @@ _PUBLIC = {
     "compare": "detcost.pairing.comparing",
     "dataset": "detcost.adapters",
     "keras": "detcost.adapters",
+    "locate": "detcost.locating.finding",
     "measure": "detcost.api",
     "read": "detcost.evidence.reading",
     "replay": "detcost.adapters",
@@ -47,6 +49,7 @@ __all__ = [
     "choose",
     "compare",
     "dataset",
+    "locate",
     "measure",
     "read",
     "replay",

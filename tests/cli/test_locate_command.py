@@ -16,7 +16,7 @@ from detcost.cli.locate_command import DEFAULT_OUT
 from detcost.evidence import recording
 from detcost.evidence.recording import Recording
 from detcost.experiment.progress import Progress
-from detcost.locate.schema import Location, Rate
+from detcost.locating.schema import Location, Rate
 from locations import location, scatter
 
 Run = Callable[..., tuple[int, str, str]]
@@ -36,8 +36,8 @@ def located(detcost: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ca
             return found
 
         stand_in = types.SimpleNamespace(locate=locate, SECONDS=60.0)
-        monkeypatch.setitem(sys.modules, "detcost.locate.locating", stand_in)  # type: ignore[arg-type]
-        monkeypatch.setattr("detcost.locate.locating", stand_in, raising=False)
+        monkeypatch.setitem(sys.modules, "detcost.locating.finding", stand_in)  # type: ignore[arg-type]
+        monkeypatch.setattr("detcost.locating.finding", stand_in, raising=False)
         return (*detcost("locate", "model.py:step", *words), asked)
 
     return run
@@ -120,7 +120,7 @@ def test_a_recording_is_named_with_the_command_that_reads_it(monkeypatch, tmp_pa
             *("model.py:step", "default", "CPU:0", "medium", "float32", 42, "", (), (), ())
         )
 
-    monkeypatch.setattr("detcost.locate.locating.record", record)
+    monkeypatch.setattr("detcost.locating.finding.record", record)
     code, out, _ = detcost("locate", "model.py:step", "--record", "box.recording")
     assert code == 0
     assert asked == [("model.py:step", Path("box.recording"), "default", "CPU:0")]

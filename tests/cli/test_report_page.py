@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from detcost.cli import report_page
-from detcost.locate import keeping
-from detcost.locate.as_evidence import records
+from detcost.locating import keeping
+from detcost.locating.as_evidence import records
 from factories import record
 from locations import location, scatter
 

@@ -32,7 +32,7 @@ from detcost.evidence.schema import (
     RepeatedDraws,
     Variant,
 )
-from detcost.locate import keeping
+from detcost.locating import keeping
 from detcost.report import site
 from detcost.tables import fleet_tables
 from detcost.tables.choice_tables import headline

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from detcost.locate.schema import Culprit, Location, Rate
+from detcost.locating.schema import Culprit, Location, Rate
 from detcost.selfbench.injection import journal, judging, report, running
 from detcost.selfbench.injection.catalogue import KINDS
 from detcost.selfbench.injection.judging import InjectionVerdict

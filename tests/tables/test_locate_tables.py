@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from detcost.evidence.schema import SCOPES
-from detcost.locate.schema import Hop, Location, Rate
+from detcost.locating.schema import Hop, Location, Rate
 from detcost.tables import locate_tables, located
 from detcost.tables.located_words import headline
 from locations import location, proof, python_value, remedy, scatter

@@ -6,7 +6,7 @@ import pytest
 
 from detcost.evidence import recording
 from detcost.evidence.recording import Recording
-from detcost.locate import elements
+from detcost.locating import elements
 from detcost.settings.grammar import parse
 from detcost.workers.contract import Cell, Watched
 from detcost.workers.launch import ForkWorkerFactory

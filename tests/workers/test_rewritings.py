@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detcost.locate.rewritings import OTHER_WAYS, fitting
+from detcost.locating.rewritings import OTHER_WAYS, fitting
 from detcost.outputs import digests
 from detcost.settings.grammar import DEFAULT
 from detcost.workers.contract import Cell, CellError, Rewriting

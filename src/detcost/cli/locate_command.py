@@ -16,7 +16,7 @@ from detcost.errors import UsageError
 from detcost.evidence.schema import SCOPES
 
 if TYPE_CHECKING:
-    from detcost.locate.schema import Location
+    from detcost.locating.schema import Location
 
 #: Where what was found is kept by default: beside the evidence that ``report`` reads.
 DEFAULT_OUT = Path("results", "located")
@@ -89,7 +89,7 @@ def locate(
 
     The exit code is 0 if nothing differed or the origin was found, else 1.
     """
-    from detcost.locate import keeping, locating
+    from detcost.locating import finding, keeping
 
     output = Output("locate", json, markdown)
     _check(scope, record, against, report)
@@ -100,12 +100,12 @@ def locate(
     view = LiveView()
     try:
         with view.shown():
-            found = locating.locate(
+            found = finding.locate(
                 program,
                 setting,
                 device,
                 scope=scope,
-                seconds=seconds or locating.SECONDS,
+                seconds=seconds or finding.SECONDS,
                 cure=remedies,
                 size=size,
                 dtype=dtype,
@@ -145,19 +145,17 @@ def _check(
 
 def _record(path: Path, program: str, setting: str, device: str, *cell: Any) -> None:
     """Record one run, and do not search."""
-    from detcost.locate import locating
+    from detcost.locating import finding
 
     size, dtype, seed = cell
     with err.status("recording one run"):
-        recorded = locating.record(
-            program, path, setting, device, size=size, dtype=dtype, seed=seed
-        )
+        recorded = finding.record(program, path, setting, device, size=size, dtype=dtype, seed=seed)
     frames = len(recorded.frames)
     out.print(f"{path}: {frames} executions, for detcost locate --against {path}", soft_wrap=True)
 
 
 def _finish(found: Location, output: Output, out_folder: Path, report: Path | None) -> None:
-    from detcost.locate import keeping
+    from detcost.locating import keeping
     from detcost.tables import locate_tables
 
     found = keeping.dated(found)
@@ -178,6 +176,6 @@ def _hidden(found: Location) -> bool:
 
 def _write_report(found: Location, to: Path) -> None:
     from detcost.experiment import preparation
-    from detcost.locate import as_evidence
+    from detcost.locating import as_evidence
 
     report_page.write(as_evidence.records(found, preparation.new_run_id()), [found], to)

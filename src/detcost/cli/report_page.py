@@ -11,13 +11,13 @@ import typer
 
 if TYPE_CHECKING:
     from detcost.evidence.schema import Evidence
-    from detcost.locate.schema import Location
+    from detcost.locating.schema import Location
 
 
 def write(records: Sequence[Evidence], locations: Iterable[Location], to: Path) -> None:
     """Write the page about these records and locations, and print where it is."""
     from detcost.evidence.journal import SUFFIX, Journal
-    from detcost.locate import keeping
+    from detcost.locating import keeping
     from detcost.report import site
 
     with tempfile.TemporaryDirectory(prefix="detcost-report-") as directory:
@@ -31,7 +31,7 @@ def write(records: Sequence[Evidence], locations: Iterable[Location], to: Path) 
 
 def located(records: Sequence[Evidence], evidence: Path) -> list[Location]:
     """Return what ``locate`` kept beside an evidence file about the programs of these records."""
-    from detcost.locate import keeping
+    from detcost.locating import keeping
 
     programs = {(record.machine_name, record.scenario) for record in records}
     found, _ = keeping.read(evidence.parent / keeping.FOLDER)

@@ -72,7 +72,7 @@ class CapturedOperation(msgspec.Struct, frozen=True, kw_only=True):
     stateful
         Whether its outputs may differ from call to call, as those of a random operation.
     call, iteration
-        Which execution was captured; see :class:`~detcost.locate.schema.Culprit`.
+        Which execution was captured; see :class:`~detcost.locating.schema.Culprit`.
     checksum
         SHA-256 of the graph and the inputs.
     reason

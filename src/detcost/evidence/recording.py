@@ -1,6 +1,6 @@
 """A recording: the digests of what every operation of a run took and gave.
 
-A worker with a probe makes it (:mod:`detcost.workers.in_worker.probe`), and :mod:`detcost.locate`
+A worker with a probe makes it (:mod:`detcost.workers.in_worker.probe`), and :mod:`detcost.locating`
 compares several. A recording is a file, so that runs of two machines or two versions can be
 compared. It is untrusted input: it is read by its schema, and never executed.
 
@@ -95,7 +95,7 @@ class Graph(msgspec.Struct, frozen=True, array_like=True):
     kind
         ``eager`` graphs have one operation, its arguments, and the values that Python gave it.
         The operations of a ``pipeline`` are its transformations. It has passes, and its frames
-        come from a comparison of several runs' passes (:mod:`detcost.locate.elements`).
+        come from a comparison of several runs' passes (:mod:`detcost.locating.elements`).
     arguments, returns
         The column of each argument and of each returned value. ``-1`` has no digest.
     compiled

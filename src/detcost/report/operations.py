@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from detcost.evidence.reading import Problem
-from detcost.locate import keeping
-from detcost.locate.schema import Location
+from detcost.locating import keeping
+from detcost.locating.schema import Location
 from detcost.report.machines import MOST_ROWS, Card
 from detcost.report.projection import LONGEST
 from detcost.tables import located

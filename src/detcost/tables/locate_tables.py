@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from detcost.locate.schema import Location
+from detcost.locating.schema import Location
 from detcost.tables import located
 from detcost.tables.located import Account, CulpritText, RemedyRow
 from detcost.tables.text import lines as plain_lines

@@ -9,7 +9,7 @@ import msgspec
 from detcost.choosing import to_locate
 from detcost.choosing.missing import is_nameable
 from detcost.evidence.schema import SCOPES
-from detcost.locate.schema import Culprit, Hop, Location, Proof, Remedy
+from detcost.locating.schema import Culprit, Hop, Location, Proof, Remedy
 from detcost.tables.evidence_tables import cost_text, severity_text
 from detcost.tables.located_words import headline, line, listed, plural, rate_text, sentence
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from detcost.choosing.scope_checks import percent
-from detcost.locate.schema import Culprit, Location, Rate
+from detcost.locating.schema import Culprit, Location, Rate
 
 
 def headline(location: Location) -> str:

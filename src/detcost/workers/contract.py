@@ -23,7 +23,7 @@ class Rewriting(msgspec.Struct, frozen=True):
         The names of the operation's graph and its own, as in a
         :mod:`recording <detcost.evidence.recording>`.
     name
-        The other way; see :mod:`detcost.locate.rewritings`.
+        The other way; see :mod:`detcost.locating.rewritings`.
     place
         The user's line that makes the operation. Transformations of pipelines are found by it.
     """

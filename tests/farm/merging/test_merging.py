@@ -16,8 +16,8 @@ from asv.results import Results, iter_results
 from detcost.errors import UsageError
 from detcost.evidence import reading
 from detcost.farm.merging import evidence_lines, located_files, merge
-from detcost.locate import keeping
-from detcost.locate import schema as locate_schema
+from detcost.locating import keeping
+from detcost.locating import schema as locate_schema
 from detcost.pairing import schema as pairing_schema
 from merging_trees import (
     COMMITS,

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-#: The newest schema. It equals ``detcost.locate.schema.SCHEMA``, which this package cannot import.
+#: The newest schema: that of ``detcost.locating.schema``, which this package cannot import.
 SCHEMA = 1
 
 
 class FoundOperation(msgspec.Struct):
-    """What merging needs of :class:`detcost.locate.schema.Location`.
+    """What merging needs of :class:`detcost.locating.schema.Location`.
 
     The machine's description is less than that of evidence. So its identity is that of the
     evidence beside it.

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from detcost.locate.schema import Culprit, Location
+from detcost.locating.schema import Culprit, Location
 from detcost.selfbench.injection import journal
 from detcost.selfbench.injection.culprits import Planted
 from detcost.selfbench.injection.programs import RandomProgram

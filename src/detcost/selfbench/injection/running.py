@@ -10,7 +10,7 @@ import msgspec
 
 from detcost.errors import UsageError
 from detcost.experiment.preparation import AnyWorkerFactory
-from detcost.locate.locating import locate
+from detcost.locating.finding import locate
 from detcost.selfbench.injection import journal
 from detcost.selfbench.injection.judging import InjectionVerdict, judge, unjudged
 from detcost.selfbench.injection.plain import PlainRuns

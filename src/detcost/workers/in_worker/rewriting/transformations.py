@@ -11,7 +11,7 @@ import tensorflow as tf
 from detcost.workers.contract import CellError
 from detcost.workers.in_worker.probe.places import place_here
 
-#: The changed arguments, by the names of :mod:`detcost.locate.rewritings`.
+#: The changed arguments, by the names of :mod:`detcost.locating.rewritings`.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "deterministic=True": {"deterministic": True},
     "without num_parallel_calls": {"num_parallel_calls": None, "deterministic": None},

@@ -1,4 +1,4 @@
-"""The other ways to compute an operation. :mod:`detcost.locate.rewritings` says which fit what."""
+"""The other ways to compute an operation; :mod:`detcost.locating.rewritings` says which fit."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ _STATELESS: dict[str, Any] = {
     ),
 }
 
-#: The builders by the names of :mod:`detcost.locate.rewritings`.
+#: The builders by the names of :mod:`detcost.locating.rewritings`.
 WAYS: dict[str, Way] = {
     "sort the indices first": sort_indices,
     "sum duplicate rows first": sum_duplicates,

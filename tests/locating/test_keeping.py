@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from detcost.errors import UsageError
-from detcost.locate import keeping
-from detcost.locate.schema import SCHEMA
+from detcost.locating import keeping
+from detcost.locating.schema import SCHEMA
 from locations import location, scatter
 
 

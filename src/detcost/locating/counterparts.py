@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 from detcost.evidence.recording import Graph, Operation
-from detcost.locate.executions import PSEUDO, RunGraphs
+from detcost.locating.executions import PSEUDO, RunGraphs
 
 #: An operation of a recording: the index of its graph, and its own.
 Ref = tuple[int, int]

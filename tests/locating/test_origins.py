@@ -8,7 +8,7 @@ import pytest
 from detcost.errors import UsageError
 from detcost.evidence import recording
 from detcost.evidence.recording import Frame, Graph, Operation, Pass
-from detcost.locate import origins
+from detcost.locating import origins
 from simulated_programs import recorded
 
 

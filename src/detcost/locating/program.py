@@ -17,8 +17,8 @@ from detcost.experiment.progress import Progress
 from detcost.experiment.records import public_name
 from detcost.experiment.request import Request
 from detcost.host import machine
-from detcost.locate.runs import Runs, Seen
-from detcost.locate.schema import Culprit, Location
+from detcost.locating.runs import Runs, Seen
+from detcost.locating.schema import Culprit, Location
 from detcost.settings import grammar
 from detcost.workers.contract import Cell, CellError, ScenarioInfo
 

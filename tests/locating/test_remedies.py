@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from detcost.locate import rewritings
-from detcost.locate.proof import Replay
-from detcost.locate.remedies import Healer
-from detcost.locate.schema import Culprit, Proof, Rate
-from detcost.locate.trying import Sides
+from detcost.locating import rewritings
+from detcost.locating.proof import Replay
+from detcost.locating.remedies import Healer
+from detcost.locating.schema import Culprit, Proof, Rate
+from detcost.locating.trying import Sides
 from detcost.settings.grammar import DEFAULT, parse
 from detcost.workers.contract import Cell, CellError
 from fake_workers import Behaviour, FakeWorkerFactory

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detcost.evidence.recording import Graph, Operation, Recording
-from detcost.locate.counterparts import Ref, leftovers, pairs_of
-from detcost.locate.executions import Executions, GraphKey, Rows, RunGraphs, joined
+from detcost.locating.counterparts import Ref, leftovers, pairs_of
+from detcost.locating.executions import Executions, GraphKey, Rows, RunGraphs, joined
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from detcost.locate.as_evidence import records
-from detcost.locate.schema import Rate
+from detcost.locating.as_evidence import records
+from detcost.locating.schema import Rate
 from locations import location, scatter
 
 

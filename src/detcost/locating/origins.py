@@ -12,14 +12,14 @@ from typing import Literal
 
 from detcost.errors import UsageError
 from detcost.evidence.recording import Recording
-from detcost.locate import elements
-from detcost.locate.conflicts import Conflict
-from detcost.locate.dataflow import Dataflow
-from detcost.locate.executions import ARGUMENT, PYTHON
-from detcost.locate.matching import Matched, matched
-from detcost.locate.paths import Spread, ends
-from detcost.locate.schema import Culprit, Rate
-from detcost.locate.suspects import Suspects, first_difference, named
+from detcost.locating import elements
+from detcost.locating.conflicts import Conflict
+from detcost.locating.dataflow import Dataflow
+from detcost.locating.executions import ARGUMENT, PYTHON
+from detcost.locating.matching import Matched, matched
+from detcost.locating.paths import Spread, ends
+from detcost.locating.schema import Culprit, Rate
+from detcost.locating.suspects import Suspects, first_difference, named
 
 Kind = Literal["operation", "transformation", "function", "python"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detcost.evidence.recording import Recording
-from detcost.locate.dataflow import Dataflow
-from detcost.locate.deviations import keys
-from detcost.locate.executions import PSEUDO
-from detcost.locate.schema import Hop
+from detcost.locating.dataflow import Dataflow
+from detcost.locating.deviations import keys
+from detcost.locating.executions import PSEUDO
+from detcost.locating.schema import Hop
 
 #: Of a longer path, the middle is left out.
 LONGEST = 12

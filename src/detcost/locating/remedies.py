@@ -10,10 +10,10 @@ import msgspec
 from detcost.errors import UsageError
 from detcost.experiment.blocks import Experiment
 from detcost.experiment.profiles import PROFILES
-from detcost.locate import rewritings
-from detcost.locate.proof import Replay
-from detcost.locate.schema import Culprit, Remedy
-from detcost.locate.trying import Tried, compare
+from detcost.locating import rewritings
+from detcost.locating.proof import Replay
+from detcost.locating.schema import Culprit, Remedy
+from detcost.locating.trying import Tried, compare
 from detcost.settings import grammar
 from detcost.settings.grammar import DEFAULT, Setting
 from detcost.settings.snippets import snippets

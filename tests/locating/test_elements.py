@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detcost.evidence.recording import Graph, Operation, Pass, Recording
-from detcost.locate import elements
+from detcost.locating import elements
 
 CHAIN = ("range", "map", "batch")
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 from detcost import intervals
 from detcost.evidence.recording import Recording
-from detcost.locate import bisection, origins
-from detcost.locate.runs import Runs, Seen
-from detcost.locate.schema import Culprit
+from detcost.locating import bisection, origins
+from detcost.locating.runs import Runs, Seen
+from detcost.locating.schema import Culprit
 
 #: The share of the time for runs without the probe.
 _PLAIN = 0.25
@@ -42,7 +42,7 @@ class Search:
     plain, probed
         The runs without the probe and with it.
     method
-        See :class:`~detcost.locate.schema.Location`.
+        See :class:`~detcost.locating.schema.Location`.
     undecided
         What could not be compared or decided, in a sentence each.
     """

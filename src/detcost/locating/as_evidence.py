@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from detcost.evidence.results import Divergence
 from detcost.evidence.schema import SCOPES, Evidence
-from detcost.locate.schema import Location, Rate, Remedy
+from detcost.locating.schema import Location, Rate, Remedy
 
 
 def records(location: Location, run_id: str) -> list[Evidence]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detcost.evidence.recording import Digests, Operation
-from detcost.locate.deviations import Flags, Moment, by_call, keys, mixed, moment
-from detcost.locate.executions import PSEUDO, Executions, Integers
-from detcost.locate.matching import Matched
+from detcost.locating.deviations import Flags, Moment, by_call, keys, mixed, moment
+from detcost.locating.executions import PSEUDO, Executions, Integers
+from detcost.locating.matching import Matched
 
 #: Elements that are sorted at once.
 _CHUNK = 1 << 22

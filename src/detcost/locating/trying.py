@@ -13,7 +13,7 @@ from pathlib import Path
 
 from detcost.experiment.sequences import CallDigests, Digests, Sequences
 from detcost.host.noisy_neighbours import NeighbourLost
-from detcost.locate.schema import Rate
+from detcost.locating.schema import Rate
 from detcost.outputs import severity
 from detcost.outputs.severity import Severity
 from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions, Worker, WorkerFactory

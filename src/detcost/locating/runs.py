@@ -16,7 +16,7 @@ from detcost.evidence.recording import Recording
 from detcost.experiment import scopes
 from detcost.experiment.sequences import BitComparison, CallDigests, Sequences
 from detcost.host import machine
-from detcost.locate.schema import Rate
+from detcost.locating.schema import Rate
 from detcost.workers.contract import (
     UNPERTURBED,
     Cell,

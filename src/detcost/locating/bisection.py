@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 
 from detcost.evidence.recording import Graph, Recording
-from detcost.locate import origins
-from detcost.locate.runs import Runs, Seen
-from detcost.locate.schema import Culprit
+from detcost.locating import origins
+from detcost.locating.runs import Runs, Seen
+from detcost.locating.schema import Culprit
 from detcost.workers.contract import Watched
 
 #: Runs that a set gets before it is given up.

@@ -7,7 +7,7 @@ import random
 import pytest
 
 import simulated_programs as simulator
-from detcost.locate import origins
+from detcost.locating import origins
 
 CALLS, RUNS = 4, 3
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detcost.evidence.recording import Recording
-from detcost.locate.conflicts import Conflict, conflicts
-from detcost.locate.dataflow import Dataflow
-from detcost.locate.deviations import Moment, deviation
-from detcost.locate.entries import is_consequence, other_counts, outside_values, python_values
-from detcost.locate.executions import PYTHON, Executions
-from detcost.locate.paths import Spread, ends
+from detcost.locating.conflicts import Conflict, conflicts
+from detcost.locating.dataflow import Dataflow
+from detcost.locating.deviations import Moment, deviation
+from detcost.locating.entries import is_consequence, other_counts, outside_values, python_values
+from detcost.locating.executions import PYTHON, Executions
+from detcost.locating.paths import Spread, ends
 
 #: They run Python code, which may remember anything that it has seen.
 _REMEMBERS = ("PyFunc", "EagerPyFunc")

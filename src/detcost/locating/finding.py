@@ -13,13 +13,13 @@ from detcost.errors import UsageError
 from detcost.evidence import recording
 from detcost.evidence.recording import Recording
 from detcost.experiment.preparation import AnyWorkerFactory
-from detcost.locate import origins
-from detcost.locate.program import LocatedProgram, OnProgress, open_program
-from detcost.locate.proof import Prover, sides_of
-from detcost.locate.remedies import Healer
-from detcost.locate.runs import Runs, Seen, against
-from detcost.locate.schema import Culprit, Location
-from detcost.locate.searching import Search
+from detcost.locating import origins
+from detcost.locating.program import LocatedProgram, OnProgress, open_program
+from detcost.locating.proof import Prover, sides_of
+from detcost.locating.remedies import Healer
+from detcost.locating.runs import Runs, Seen, against
+from detcost.locating.schema import Culprit, Location
+from detcost.locating.searching import Search
 
 #: Seconds that the search may take by default, without proof and remedies.
 SECONDS = 60.0

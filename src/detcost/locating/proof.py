@@ -14,8 +14,8 @@ from detcost.evidence import captured
 from detcost.evidence.captured import FUNCTION, OPERATION, CapturedOperation
 from detcost.evidence.recording import Recording
 from detcost.host import noisy_neighbours
-from detcost.locate.schema import Culprit, Proof
-from detcost.locate.trying import Sides, Tried, compare
+from detcost.locating.schema import Culprit, Proof
+from detcost.locating.trying import Sides, Tried, compare
 from detcost.workers.contract import (
     Cell,
     CellError,

@@ -16,7 +16,7 @@ import msgspec
 from detcost.atomic_file import replacing
 from detcost.errors import UsageError
 from detcost.evidence.reading import Problem
-from detcost.locate.schema import SCHEMA, Location
+from detcost.locating.schema import SCHEMA, Location
 
 SUFFIX = ".located.json"
 #: The folder for them, beside an evidence file.

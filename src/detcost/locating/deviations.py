@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcost.evidence.recording import Digests
-from detcost.locate.executions import Executions, Integers
+from detcost.locating.executions import Executions, Integers
 
 Flags = npt.NDArray[np.bool_]
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from detcost.evidence.recording import Digests
-from detcost.locate.deviations import Flags, differing
-from detcost.locate.executions import ARGUMENT, OUTPUT, PSEUDO, READ, Executions
-from detcost.locate.matching import Matched
+from detcost.locating.deviations import Flags, differing
+from detcost.locating.executions import ARGUMENT, OUTPUT, PSEUDO, READ, Executions
+from detcost.locating.matching import Matched
 
 _DATASET = re.compile(r"Dataset(V\d+)?$")
 _READS_PIPELINE = re.compile(r"^(Iterator|ReduceDataset|DatasetTo|OptionalGet)")

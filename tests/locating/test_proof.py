@@ -10,9 +10,9 @@ import msgspec
 from detcost.evidence import captured
 from detcost.evidence.captured import CapturedOperation
 from detcost.evidence.recording import Graph, Operation, Recording
-from detcost.locate.proof import ALONE, WHOLE, Prover, sides_of
-from detcost.locate.schema import Culprit, Rate
-from detcost.locate.trying import Sides, compare
+from detcost.locating.proof import ALONE, WHOLE, Prover, sides_of
+from detcost.locating.schema import Culprit, Rate
+from detcost.locating.trying import Sides, compare
 from detcost.settings.grammar import DEFAULT
 from detcost.workers.contract import UNPERTURBED, Cell, CellError, Conditions, Watched
 from fake_workers import Behaviour, FakeWorker, FakeWorkerFactory

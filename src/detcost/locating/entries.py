@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from detcost.locate.conflicts import Conflict
-from detcost.locate.dataflow import Dataflow
-from detcost.locate.deviations import Moment, aligned, deviation, keys, moment
-from detcost.locate.executions import ARGUMENT, PSEUDO, PYTHON, READ, Executions
+from detcost.locating.conflicts import Conflict
+from detcost.locating.dataflow import Dataflow
+from detcost.locating.deviations import Moment, aligned, deviation, keys, moment
+from detcost.locating.executions import ARGUMENT, PSEUDO, PYTHON, READ, Executions
 
 
 def python_values(flow: Dataflow) -> list[Conflict]:
