@@ -68,10 +68,10 @@ def test_a_plan_on_this_machine_alone_ends_in_one_tree_that_asv_publishes(projec
 
 
 def test_a_plan_that_is_done_is_not_run_again(project):
-    before = (project.root / "farm/run.json").stat().st_mtime
+    before = (project.root / "ledger/run.json").stat().st_mtime
     farm(project, "run", "plan.toml", "--environment", "existing")
     assert "1 of 1 jobs done" in farm(project, "status")
-    assert (project.root / "farm/run.json").stat().st_mtime > before
+    assert (project.root / "ledger/run.json").stat().st_mtime > before
     assert len(list((project.root / ".asv/farm").iterdir())) == 1
 
 

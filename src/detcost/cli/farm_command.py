@@ -57,7 +57,7 @@ def run(
     ] = None,
     certificates: Certificates = None,
     insecure: Insecure = False,
-    ledger: LedgerFolder = Path("farm"),
+    ledger: LedgerFolder = Path("ledger"),
     into: Annotated[Path, typer.Option(help="Folder of results to merge into.")] = Path("results"),
     environment: Environment = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try failed jobs again.")] = False,
@@ -130,7 +130,7 @@ def join(
 
 
 @app.command(cls=Command)
-def status(ledger: LedgerFolder = Path("farm"), json: Json = False) -> None:
+def status(ledger: LedgerFolder = Path("ledger"), json: Json = False) -> None:
     """Show every machine and its jobs, from the ledger alone.
 
     The exit code is 0 if every job is done, else 1.
