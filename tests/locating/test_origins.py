@@ -208,6 +208,17 @@ def test_a_compiled_function_is_to_blame_as_a_whole():
     assert named(one, other) == [("function", "call")]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_function_compiled_in_one_run_only_is_to_blame_as_a_whole(swapped):
+    """As in scope ``execution``: nothing inside of it can be compared."""
+    graph = calling("1 2", "1 2", "a")
+    compiled = Sketch("f", compiled=True)
+    call = line("call", kind="PartitionedCall", calls=("f",), stateful=True)
+    xla = run([compiled, call], [call.frame(1, "1 3")], "b")
+    runs = (xla, graph) if swapped else (graph, xla)
+    assert named(*runs) == [("function", "call")]
+
+
 def python_line(name, number, **more):
     sketch = Sketch(name, "eager", returns="y")
     place = f"model.py:{number} in step"

@@ -16,7 +16,7 @@ def pairs_of(one: RunGraphs, other: RunGraphs) -> dict[Ref, Ref]:
     """Match the operations of graphs that are not the same in two runs, one by one."""
     pairs: dict[Ref, Ref] = {}
     for key, index in one.keys.items():
-        if key in other.keys and not _alike(one.graphs[index], other.graphs[other.keys[key]]):
+        if key in other.keys and not alike(one.graphs[index], other.graphs[other.keys[key]]):
             left = list(_real(one, [index]))
             right = list(_real(other, [other.keys[key]]))
             pairs |= _paired(left, right, (_by_name, _by_place))
@@ -30,7 +30,8 @@ def pairs_of(one: RunGraphs, other: RunGraphs) -> dict[Ref, Ref]:
     return pairs
 
 
-def _alike(one: Graph, other: Graph) -> bool:
+def alike(one: Graph, other: Graph) -> bool:
+    """Return whether two graphs of one name have the same operations and columns."""
     return one.columns == other.columns and [
         (each.type, each.name, each.reads, each.gives) for each in one.operations
     ] == [(each.type, each.name, each.reads, each.gives) for each in other.operations]

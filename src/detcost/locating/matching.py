@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from detcost.evidence.recording import Graph, Operation, Recording
-from detcost.locating.counterparts import Ref, leftovers, pairs_of
+from detcost.locating.counterparts import Ref, alike, leftovers, pairs_of
 from detcost.locating.executions import Executions, GraphKey, Rows, RunGraphs, joined
 
 
@@ -72,7 +73,9 @@ def matched(recordings: Sequence[Recording], calls: int) -> Matched:
                 keys[key] = number
     for key, number in keys.items():
         graph = runs[number].graphs[runs[number].keys[key]]
-        offset = _add(program, graph)
+        others = [run.graphs[run.keys[key]] for run in runs if key in run.keys]
+        is_compiled = any(other.compiled for other in others)
+        offset = _add(program, msgspec.structs.replace(graph, compiled=is_compiled))
         if number == 0 and runs[0].keys[key] in split:
             _add_parts(program, runs, pairs, runs[0].keys[key], offset)
         else:
@@ -114,10 +117,12 @@ def _connect(program: Matched) -> None:
 
 
 def _whole(program: Matched, runs: Sequence[RunGraphs], key: GraphKey, offset: int) -> Executions:
-    """Return the executions of a graph that is the same in all runs, or missing in some."""
+    """Return the executions of a graph, in the runs in which it is the same or missing."""
     number = len(program.graphs) - 1
     graph = program.graphs[number]
-    parts = [(n, run.rows(run.keys[key])) for n, run in enumerate(runs) if key in run.keys]
+    own = {n: run.keys[key] for n, run in enumerate(runs) if key in run.keys}
+    unlike = {n for n, index in own.items() if not alike(graph, runs[n].graphs[index])}
+    parts = [(n, runs[n].rows(index)) for n, index in own.items() if n not in unlike]
     return joined(
         tuple(program.inside(number)),
         np.arange(offset, offset + graph.columns),
@@ -125,7 +130,7 @@ def _whole(program: Matched, runs: Sequence[RunGraphs], key: GraphKey, offset: i
         tuple(operation.gives for operation in graph.operations),
         parts,
         graph,
-        tuple(range(len(runs))),
+        tuple(n for n in range(len(runs)) if n not in unlike),
         tuple(column for column in graph.arguments if column >= 0),
     )
 
