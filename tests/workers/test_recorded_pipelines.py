@@ -37,7 +37,7 @@ def slow(x):
     return tf.ensure_shape(tf.numpy_function(waited, [x], tf.int64), [])
 
 
-def numbers(n=16):
+def numbers(n=48):  # so many that two racing runs have not one order by chance
     return tf.data.Dataset.range(n)
 
 
@@ -57,12 +57,12 @@ def pipelines(folder):
     yield loose.batch(3).with_options(options)
 
     def some(x):
-        return numbers().map(slow).take(4)
+        return numbers().map(slow).take(12)
 
     yield numbers(6).interleave(some, cycle_length=4, **RACING).batch(3)  # race
 
     def raced(x):
-        return numbers(8).map(slow, **RACING)  # race inside
+        return numbers(24).map(slow, **RACING)  # race inside
 
     yield numbers(3).flat_map(raced)
 
@@ -86,11 +86,11 @@ def pipelines(folder):
 
     strange = numbers().map(lambda x: (tf.RaggedTensor.from_tensor([[x]]), None, {"a": str(x)}))
     yield strange.map(lambda r, n, d: (tf.sparse.from_dense([1, 0]), d, r)).prefetch(1)
-    yield tf.data.Dataset.range(20).map(slow, **RACING).map(refuses)  # race
+    yield tf.data.Dataset.range(60).map(slow, **RACING).map(refuses)  # race
 
 
 def refuses(x):
-    tf.debugging.assert_less(x, tf.constant(18, tf.int64))
+    tf.debugging.assert_less(x, tf.constant(58, tf.int64))
     return x
 
 
