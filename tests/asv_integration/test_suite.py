@@ -60,11 +60,15 @@ def test_classes_and_modules_are_named_by_scenario_and_family():
         assert suite.__name__ == "".join(word[:1].upper() + word[1:] for word in spelled)
 
 
+@pytest.fixture(autouse=True)
+def _finders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drop the finders of modules that asv leaves behind: pytest cannot ask them."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+
+
 def discovered() -> list[dict[str, Any]]:
     """Return what asv discovers in the benchmarks."""
-    # asv leaves a finder of modules behind, which pytest's own way to import cannot ask.
-    with pytest.MonkeyPatch.context() as patch, io.StringIO() as file:
-        patch.setattr(sys, "meta_path", [*sys.meta_path])
+    with io.StringIO() as file:
         list_benchmarks(str(ROOT / "benchmarks"), file)
         benchmarks: list[dict[str, Any]] = json.loads(file.getvalue())
     return benchmarks
