@@ -202,6 +202,6 @@ def test_what_is_planted_is_named_and_nothing_else(factory, tmp_path):
         shortest("numpy_function", "py_function"),
         shortest("map_unordered", "count_of_threads"),
     ]
-    verdicts = running.run(seeds, tmp_path, factory, seconds=0.5)
+    verdicts = running.run(seeds, tmp_path, factory, seconds=3)
     outcomes = [(each.outcome, each.others) for each in verdicts]
     assert outcomes == [("clean", []), ("named", []), ("named", [])]

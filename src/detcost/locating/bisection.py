@@ -1,8 +1,8 @@
 """Bisection by sets of outputs, for divergences that vanish when everything is watched.
 
 Few watched outputs disturb less. The first set has only what functions return. What differs there
-has suspects: the unwatched operations that it depends on. The next set adds half of them, and so
-on, until an operation differs all of whose inputs are watched and equal.
+has suspects: the unwatched operations that it depends on. The next set has it and the later half of
+them, and so on, until an operation differs all of whose inputs are watched and equal.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 
 from detcost.evidence.recording import Graph, Recording
 from detcost.locating import origins
+from detcost.locating.origins import Origins
 from detcost.locating.runs import Runs, Seen
 from detcost.locating.schema import Culprit
 from detcost.workers.contract import Watched
@@ -21,8 +22,11 @@ _RUNS = 8
 Named = tuple[str, str]
 
 
-def search(runs: Runs, full: Seen, calls: int, end: float) -> tuple[list[Culprit], Seen]:
-    """Return the culprits, and the runs of the last set in which outputs differed.
+def search(runs: Runs, full: Seen, calls: int, end: float) -> tuple[Origins, Seen]:
+    """Return the origins, and the runs of the last set in which outputs differed.
+
+    An operation with unwatched inputs is no origin. If the time ends, or a larger set hides the
+    difference, it is said to be undecided.
 
     Parameters
     ----------
@@ -37,17 +41,34 @@ def search(runs: Runs, full: Seen, calls: int, end: float) -> tuple[list[Culprit
     """
     graphs = {graph.name: graph for graph in full.recordings[0].graphs}
     watched = frozenset(_returned(full.recordings[0]))
-    found: tuple[list[Culprit], Seen] = ([], full)
+    best = Origins(), full
     while time.monotonic() < end:
         seen = _watch(runs, watched, calls, end)
         if not seen.rate.divergent:
-            return found
-        culprits = list(origins.find(seen.recordings).culprits)
-        found = culprits, seen
-        if not culprits or not (suspects := _suspects(graphs, culprits[0], watched)):
-            return found
-        watched |= frozenset(suspects[len(suspects) // 2 :])
-    return found
+            break
+        found = origins.find(seen.recordings)
+        suspects = {each: _suspects(graphs, each, watched) for each in found.culprits}
+        best = _decided(found, suspects), seen
+        waiting = next((each for each, those in suspects.items() if those), None)
+        if waiting is None:
+            break
+        half = suspects[waiting][len(suspects[waiting]) // 2 :]
+        watched = frozenset({(waiting.graph, waiting.name), *half})
+    return best
+
+
+def _decided(found: Origins, suspects: dict[Culprit, list[Named]]) -> Origins:
+    """Keep the culprits that have no suspects before them."""
+    undecided = [
+        f"{culprit.type} at {(*culprit.place, culprit.name)[0]} differs, or one of the "
+        f"{len(those)} operations before it; watching more of them was not possible"
+        for culprit, those in suspects.items()
+        if those
+    ]
+    return Origins(
+        tuple(culprit for culprit, those in suspects.items() if not those),
+        (*found.unmatched, *undecided),
+    )
 
 
 def _watch(runs: Runs, watched: frozenset[Named], calls: int, end: float) -> Seen:

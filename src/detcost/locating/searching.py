@@ -75,8 +75,9 @@ class Search:
         self._report("the probe hides the divergence: watching sets of outputs")
         self.method = "sets"
         end = time.monotonic() + self._seconds
-        culprits, self.probed = bisection.search(self._runs, self.probed, self._calls, end)
-        return culprits
+        found, self.probed = bisection.search(self._runs, self.probed, self._calls, end)
+        self.undecided = found.unmatched
+        return found.culprits
 
     def _run_until_hidden(self, end: float) -> None:
         """Run with the probe until chance no longer explains that nothing differs."""

@@ -97,13 +97,18 @@ def _in_pipeline(
     name: str,
     lines: str,
     *types: str,
-    answer: str = "transformation",
+    answers: tuple[str, ...] = ("transformation",),
     top: tuple[str, ...] = (),
     **more: object,
 ) -> CulpritKind:
     """Return a part of a pipeline: an operation in a function, or the transformation."""
-    return CulpritKind(name, lines, types, (answer,), top, where=("pipeline",), **more)  # type: ignore[arg-type]
+    return CulpritKind(name, lines, types, answers, top, where=("pipeline",), **more)  # type: ignore[arg-type]
 
+
+#: The right answers where an operation gives the next of a fixed sequence, and the order of threads
+#: decides who gets it. Alone, the operation never differs. So the transformation that runs it in
+#: threads is to blame as well.
+_ORDER_OF_THREADS = ("operation", "transformation")
 
 KINDS = (
     CulpritKind(
@@ -255,9 +260,10 @@ KINDS = (
         "def {augmented}(x):\n"
         "    x = " + _SLOW + "\n"
         "    return x + tf.random.uniform([], seed={seed})  {mark}\n"
-        "{ds} = {ds}.map({augmented}, num_parallel_calls=4)",
+        "{ds} = {ds}.map({augmented}, num_parallel_calls=4)  {mark}",
         "RandomUniform",
-        answer="operation",
+        "ParallelMapDataset",
+        answers=_ORDER_OF_THREADS,
         top=(ENTROPY, _NAP),
     ),
     _in_pipeline(
@@ -265,7 +271,8 @@ KINDS = (
         "{ds} = {ds}.map(lambda x: tf.ensure_shape(tf.numpy_function(numbered, [x], tf.float32), "
         "[{rows}, {width}]), num_parallel_calls=4)  {mark}",
         "PyFunc",
-        answer="operation",
+        "ParallelMapDataset",
+        answers=_ORDER_OF_THREADS,
         top=(ENTROPY, _NUMBERED),
     ),
     _in_pipeline(
@@ -273,7 +280,7 @@ KINDS = (
         "{ds} = {ds}.map(lambda x: tf.ensure_shape(tf.numpy_function({f}, [x], tf.float32), "
         "[{rows}, {width}]))  {mark}",
         "PyFunc",
-        answer="operation",
+        answers=("operation",),
         top=(ENTROPY, FLIP),
         gated=True,
     ),
