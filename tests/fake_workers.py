@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from detcost.evidence import recording
 from detcost.host.noisy_neighbours import KINDS, NeighbourLost
 from detcost.outputs import digests
 from detcost.outputs.severity import Severity
@@ -24,6 +26,7 @@ from detcost.workers.contract import (
     Usage,
     Watched,
 )
+from simulated_programs import recorded
 
 Noise = Callable[[random.Random], float]
 
@@ -171,7 +174,10 @@ class FakeWorker:
         return Traits(built.seconds, self.behaviour.seconds)
 
     def record(self, path: str, calls: int, watched: Watched) -> list[str]:
-        return [self._next_output(self.behaviour.flips) for _ in range(calls)]
+        self._log("record")
+        outputs = [self._next_output(self.behaviour.flips) for _ in range(calls)]
+        recording.write(recorded([], [], outputs), Path(path))
+        return outputs
 
     def repeat(self, times: int) -> list[str]:
         self._log("repeat")

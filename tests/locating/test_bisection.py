@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from detcost.evidence.recording import Frame, Graph, Operation
+from detcost.evidence.recording import Frame, Graph, Operation, Pass
 from detcost.experiment.sequences import CallDigests
 from detcost.locating import bisection
 from detcost.locating.runs import Seen
@@ -98,3 +98,55 @@ def test_nor_is_it_named_if_the_time_is_up(monkeypatch):
 def test_without_any_time_nothing_is_named():
     found, _ = searched(ChainRuns("b"), seconds=0.0)
     assert (found.culprits, found.unmatched) == ((), ())
+
+
+class PipelineRuns:
+    """Runs of a line that takes one element of range → map → batch. The ``map`` differs."""
+
+    scope = "process"
+
+    def __init__(self):
+        self._runs = itertools.count()
+
+    def probed(self, seen, calls, watched):
+        run = next(self._runs)
+        tapped = any(graph.startswith("pipeline") for graph, _ in watched.operations)
+        seen.recordings.append(self.recording(run, tapped))
+        seen.sequences.add(CallDigests(0, "quiet", (f"output of run {run}",)))
+
+    @staticmethod
+    def recording(run, tapped):
+        names = ("range", "map", "batch")
+        steps = tuple(
+            Operation(
+                name, name, (*([number - 1] if number else []), 3 + number), (number,),
+                stateful=True, place=(f"m.py:{number} in build",),
+            )
+            for number, name in enumerate(names)
+        )  # fmt: skip
+        take = (
+            Operation("resources", "Argument"),
+            Operation(
+                "IteratorGetNext", "IteratorGetNext", gives=(0,), after=(0,), stateful=True,
+                calls=("pipeline",) if tapped else (), place=("m.py:9 in step",),
+            ),
+        )  # fmt: skip
+        graphs = [Graph("m.py:9 IteratorGetNext", "eager", 1, take, (), (0,))]
+        passes = []
+        if tapped:
+            graphs.append(Graph("pipeline", "pipeline", 6, steps, (3, 4, 5), (2,)))
+            given = (1, 1000 + run, 2000 + run)
+            passes = [
+                Pass(1, number, 1, 7, value.to_bytes(8, "little"), True)
+                for number, value in enumerate(given)
+            ]
+        frame = Frame(0, 1, (2000 + run).to_bytes(8, "little"))
+        return recorded(graphs, [frame], [f"output of run {run}"], passes=tuple(passes))
+
+
+def test_what_takes_elements_is_not_named_before_the_pipelines_have_been_watched():
+    runs = PipelineRuns()
+    full = Seen("process", recordings=[runs.recording(0, tapped=True)])
+    found, _ = bisection.search(runs, full, 1, time.monotonic() + 30)
+    assert [each.name for each in found.culprits] == ["map"]
+    assert found.unmatched == ()

@@ -288,7 +288,53 @@ def test_a_line_that_ran_in_one_run_only_is_the_finding_if_nothing_else_differs(
     other = run([always, sometimes], [always.frame(1, "1 2"), sometimes.frame(1, "2 3")], "b")
     for pair in ((one, other), (other, one)):
         [culprit] = origins.find(pair).culprits
+        assert culprit.kind == "decision"
         assert culprit.place == ("model.py:6 in step",)
+
+
+def test_a_line_that_runs_because_of_what_python_read_is_a_consequence():
+    race, read = line("race", kind="Sum"), Sketch("read", "eager").op("Argument", gives="a")
+    read.op("Read", "a", name="Read")
+    sometimes, end = line("sometimes"), line("end")
+    output = Sketch("output", "eager").op("Argument", gives="a").op("Output", "a", name="Output")
+    sketches = [race, read, sometimes, end, output]
+
+    def call(number, value, branch, last):
+        taken = [sometimes.frame(number, "8 9")] if branch else []
+        return [
+            *(race.frame(number, f"1 {value}"), read.frame(number, f"{value}"), *taken),
+            *(end.frame(number, f"{9 if branch else 8} {last}"), output.frame(number, f"{last}")),
+        ]
+
+    one = run(sketches, [*call(1, 2, False, 5), *call(2, 2, False, 5)], "a a")
+    other = run(sketches, [*call(1, 2, False, 5), *call(2, 3, True, 6)], "a b")
+    assert named(one, other) == [("operation", "race")]
+    assert named(other, one) == [("operation", "race")]
+
+
+def test_what_differs_in_a_branch_of_python_is_not_to_blame_if_its_values_go_nowhere():
+    draw, clock, zero = python_line("draw", 7), line("clock", kind="Timestamp"), line("zero")
+    use = Sketch("use", "eager").op("Argument", gives="a").op("Argument", gives="b")
+    use.op("Add", "a b", "c", name="use")
+    end = line("end")
+    output = Sketch("output", "eager").op("Argument", gives="a").op("Output", "a", name="Output")
+    sketches = [draw, clock, zero, use, end, output]
+
+    def call(number, value, time, last):
+        drawn, used = f"{value}0", f"{value}1"
+        branch = [
+            *(clock.frame(number, f"20 {time}"), zero.frame(number, f"{time} 99")),
+            use.frame(number, f"{drawn} 99 {used}"),
+        ]
+        return [
+            *(draw.frame(number, f"{value} {drawn}"), *(branch if time else [])),
+            *(end.frame(number, f"{used if time else drawn} {last}"),),
+            output.frame(number, f"{last}"),
+        ]
+
+    one = run(sketches, [*call(1, 2, 501, 5), *call(2, 2, 0, 6)], "a b")
+    other = run(sketches, [*call(1, 3, 502, 7), *call(2, 4, 503, 8)], "c d")
+    assert [kind for kind, _ in named(one, other)] == ["python"]
 
 
 def test_a_loop_that_ran_longer_is_a_consequence_of_what_made_its_condition_differ():

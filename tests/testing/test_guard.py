@@ -76,6 +76,22 @@ def test_the_operation_is_looked_for_under_the_setting_that_failed(workers):
     assert "detcost locate matmul_square --scope repeat --setting op_determinism" in text
 
 
+def test_a_failure_says_what_was_located(workers):
+    factory = workers(Behaviour(flips=0.3))
+    text = failure(assert_reproducible, "matmul_square")
+    assert "the operation: The step differs between two runs in " in text
+    assert "record" in {method for _, _, method in factory.log}
+
+
+def test_a_search_that_fails_does_not_hide_the_counts(workers):
+    lost = WorkerLost("killed", "a worker was killed by SIGKILL")
+    workers(Behaviour(flips=0.3, errors=lambda method, _: lost if method == "record" else None))
+    text = failure(assert_reproducible, "matmul_square")
+    assert " of 124 differed (rate " in text
+    assert "not located: " in text
+    assert "killed by SIGKILL" in text
+
+
 def test_the_evidence_of_a_failure_can_be_read(workers):
     workers(Behaviour(flips=0.3))
     text = failure(assert_reproducible, "matmul_square")

@@ -8,6 +8,7 @@ them, and so on, until an operation differs all of whose inputs are watched and 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 
 from detcost.evidence.recording import Graph, Recording
 from detcost.locating import origins
@@ -53,7 +54,9 @@ def search(runs: Runs, full: Seen, calls: int, end: float) -> tuple[Origins, See
         if waiting is None:
             break
         half = suspects[waiting][len(suspects[waiting]) // 2 :]
-        watched = frozenset({(waiting.graph, waiting.name), *half})
+        watched = frozenset(
+            {(waiting.graph, waiting.name), *half, *_pipelines(graphs, half, watched)}
+        )
     return best
 
 
@@ -91,20 +94,44 @@ def _returned(recorded: Recording) -> list[Named]:
     ]
 
 
+def _pipelines(
+    graphs: dict[str, Graph], half: Sequence[Named], watched: frozenset[Named]
+) -> Iterator[Named]:
+    """Yield every transformation, if one is watched. The probe taps all of them or none."""
+    kinds = {graphs[graph].kind for graph, _ in (*half, *watched) if graph in graphs}
+    if "pipeline" in kinds:
+        for graph in graphs.values():
+            if graph.kind == "pipeline":
+                yield from _transformations(graph)
+
+
+def _transformations(graph: Graph) -> Iterator[Named]:
+    return ((graph.name, operation.name) for operation in graph.operations if operation.gives)
+
+
 def _suspects(graphs: dict[str, Graph], culprit: Culprit, watched: frozenset[Named]) -> list[Named]:
-    """Return the unwatched operations that a culprit may depend on, in their order."""
+    """Return the unwatched operations that a culprit may depend on, in their order.
+
+    An operation that takes elements depends on the transformations of the pipelines it may take
+    them from.
+    """
     graph = graphs.get(culprit.graph)
     if graph is None:
         return []
     numbers = {operation.name: number for number, operation in enumerate(graph.operations)}
     makers = {column: n for n, each in enumerate(graph.operations) for column in each.gives}
     reached: set[int] = set()
+    elements: dict[Named, None] = {}
     waiting = [numbers[culprit.name]] if culprit.name in numbers else []
     while waiting:
         operation = graph.operations[waiting.pop()]
+        for called in operation.calls:
+            if called in graphs and graphs[called].kind == "pipeline":
+                elements |= dict.fromkeys(_transformations(graphs[called]))
         needed = {makers[column] for column in operation.reads if column in makers}
         for number in (needed | set(operation.after)) - reached:
             if (graph.name, graph.operations[number].name) not in watched:
                 reached.add(number)
                 waiting.append(number)
-    return [(graph.name, graph.operations[number].name) for number in sorted(reached)]
+    before = [(graph.name, graph.operations[number].name) for number in sorted(reached)]
+    return [*(each for each in elements if each not in watched), *before]

@@ -24,7 +24,7 @@ _CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class Conflict:
-    """An operation with other outputs for equal inputs.
+    """An operation with other outputs for equal inputs, or one that ran more often in one run.
 
     Attributes
     ----------
@@ -37,6 +37,8 @@ class Conflict:
         and when.
     in_step
         The runs in which it was executed equally often before, in this call.
+    counted
+        Whether it ran more often in one run. Calls of the step are compared then.
     since
         For some runs, the call of the first frame that differed, if ``moments`` has a later one.
     """
@@ -49,6 +51,7 @@ class Conflict:
     moments: dict[int, tuple[int, Moment]]
     in_step: frozenset[int] = frozenset()
     since: dict[int, int] = field(default_factory=dict)
+    counted: bool = False
 
 
 def is_closed(program: Matched, operation: int) -> bool:

@@ -27,6 +27,14 @@ _FIRST_WORD = re.compile(r"^_?[A-Z]+[a-z]*")
 class Dataflow:
     """What feeds what, and which columns differ between runs.
 
+    Parameters
+    ----------
+    program
+        The runs, with their operations matched.
+    presence
+        Whether what ran in a call of one run only differs. Otherwise its values decide: a branch is
+        taken because of its condition, and not because of what is computed in it.
+
     Attributes
     ----------
     differs
@@ -35,7 +43,7 @@ class Dataflow:
         The columns that could not be compared.
     """
 
-    def __init__(self, program: Matched):
+    def __init__(self, program: Matched, presence: bool = False):
         self.program = program
         self.differs: Flags = np.zeros((program.runs, program.columns), bool)
         self.unknown: Flags = np.ones(program.columns, bool)
@@ -44,7 +52,7 @@ class Dataflow:
             self.unknown[each.columns] = False
             self._executions.update(dict.fromkeys(each.operations, number))
             for run in range(1, program.runs):
-                self.differs[run, each.columns] |= differing(each, run)
+                self.differs[run, each.columns] |= differing(each, run, presence)
         self._differs_at_all: Flags = self.differs.any(axis=0) | self.unknown
         self._readers: dict[int, list[int]] = defaultdict(list)
         self._consumers: dict[int, list[int]] = defaultdict(list)
@@ -53,7 +61,7 @@ class Dataflow:
         for operation in range(len(program.operations)):
             self._note(operation)
         self._values = _Values(self)
-        self.from_python: list[int] = []  # what Python may have computed from what it read
+        self.from_python: list[int] = []  # what Python may have made of what it read
 
     def _note(self, operation: int) -> None:
         described = self.program.operations[operation]
@@ -99,12 +107,8 @@ class Dataflow:
         if node >= len(self.program.operations):
             yield from self._values.readers(node)
             return
-        program, graph = self.program, self.program.graph_of[node]
-        for column in self.differing_columns(program.gives[node]):
-            yield from self.readers(column)
-            yield from self._values.of(column)
-            if column in program.returns[graph]:
-                yield from program.callers.get(graph, ())
+        program = self.program
+        yield from self.handed_on(node, self.differing_columns(program.gives[node]))
         if not program.gives[node]:  # such as what writes a variable
             for column in self.differing_columns(program.reads[node]):
                 yield from self._values.of(column)
@@ -112,6 +116,15 @@ class Dataflow:
         yield from self._into_calls(node)
         if program.operations[node].type == READ:
             yield from self.from_python
+
+    def handed_on(self, operation: int, columns: Iterable[int]) -> Iterator[int]:
+        """Give where some columns go that an operation gives."""
+        graph = self.program.graph_of[operation]
+        for column in columns:
+            yield from self.readers(column)
+            yield from self._values.of(column)
+            if column in self.program.returns[graph]:
+                yield from self.program.callers.get(graph, ())
 
     def _unseen(self, node: int) -> Iterator[int]:
         """Give where something without a digest goes."""

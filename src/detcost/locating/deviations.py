@@ -53,8 +53,14 @@ def keys(digests: Digests, columns: Sequence[tuple[int, ...]]) -> Digests:
     return found
 
 
-def differing(executions: Executions, run: int) -> Flags:
-    """Return which columns differ between a run and the first, shape (columns,)."""
+def differing(executions: Executions, run: int, presence: bool) -> Flags:
+    """Return which columns differ between a run and the first, shape (columns,).
+
+    Parameters
+    ----------
+    presence
+        Whether what ran in a call of one run only differs.
+    """
     none = np.zeros(len(executions.columns), bool)
     if run not in executions.runs:
         return none
@@ -64,7 +70,7 @@ def differing(executions: Executions, run: int) -> Flags:
     if not np.array_equal(calls, executions.call[other]):
         ours, theirs = aligned(executions, run)
         in_order = (executions.digests[ours] != executions.digests[theirs]).any(axis=0)
-        unequal_sets: Flags = in_order | _other_sets(executions, own, other)
+        unequal_sets: Flags = in_order | _other_sets(executions, own, other, presence)
         return unequal_sets
     unequal: Flags = (one != two).any(axis=0)
     if executions.is_ordered or not unequal.any():
@@ -103,9 +109,13 @@ def aligned(executions: Executions, run: int) -> tuple[np.ndarray, np.ndarray]:
     return ours[one], theirs[two]
 
 
-def _other_sets(executions: Executions, own: Flags, other: Flags) -> Flags:
+def _other_sets(executions: Executions, own: Flags, other: Flags, presence: bool) -> Flags:
     """Compare which digests the calls have: a loop that ran longer need not give others."""
     marked = mixed(executions.digests ^ by_call(executions))
+    if not presence:
+        both = np.intersect1d(executions.call[own], executions.call[other])
+        shared = np.isin(executions.call, both)
+        own, other = own & shared, other & shared
     return np.array(
         [
             not np.array_equal(np.unique(column[own]), np.unique(column[other]))

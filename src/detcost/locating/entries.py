@@ -7,6 +7,7 @@ call by call and in order.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,21 +48,39 @@ def other_counts(flow: Dataflow, run: int) -> list[Conflict]:
         return []
     found = []
     for executions in flow.program.executions:
-        compared = _counts(executions, run)
-        real = [n for n in executions.operations if flow.program.operations[n].type not in PSEUDO]
-        if compared and real:
-            graph = flow.program.graph_of[real[-1]]
-            callers = flow.program.callers.get(graph, [])
-            calls, moments = compared
-            number = callers[0] if callers else real[-1]
-            found.append(Conflict(number, *calls, moments[1].call, 1, {run: moments}))
+        if each := _counted(flow, executions, run):
+            callers = flow.program.callers.get(flow.program.graph_of[each.operation], [])
+            operation = callers[0] if callers else each.operation
+            found.append(replace(each, operation=operation))
     return sorted(found, key=lambda each: _order(each.moments[run][1]))[:1]
 
 
-def is_consequence(flow: Dataflow, value: Conflict) -> bool:
-    """Return whether Python may have computed a value from what it read.
+def decided_lines(flow: Dataflow) -> list[Conflict]:
+    """Return the lines of eager code that ran more often in one run than in the first."""
+    found = []
+    for executions in flow.program.executions:
+        if executions.operations and flow.kind(executions.operations[-1]) == "eager":
+            counted = [_counted(flow, executions, run) for run in executions.runs[1:]]
+            some = [each for each in counted if each]
+            moments = {run: when for each in some for run, when in each.moments.items()}
+            found += [replace(each, moments=moments) for each in some[:1]]
+    return found
 
-    It may have, if it read something that differed before, in all runs in which the value differs.
+
+def _counted(flow: Dataflow, executions: Executions, run: int) -> Conflict | None:
+    """Return the last operation of a graph, if it ran more often in one run."""
+    compared = _counts(executions, run)
+    real = [n for n in executions.operations if flow.program.operations[n].type not in PSEUDO]
+    if not compared or not real:
+        return None
+    calls, moments = compared
+    return Conflict(real[-1], *calls, moments[1].call, 1, {run: moments}, counted=True)
+
+
+def is_consequence(flow: Dataflow, value: Conflict) -> bool:
+    """Return whether Python may have computed a value, or run a line, because of what it read.
+
+    It may have, if it read something that differed before, in all runs in which this differs.
     """
     reading = [n for n, each in enumerate(flow.program.operations) if each.type == READ]
     return all(

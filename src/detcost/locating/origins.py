@@ -17,11 +17,11 @@ from detcost.locating.conflicts import Conflict
 from detcost.locating.dataflow import Dataflow
 from detcost.locating.executions import ARGUMENT, PYTHON
 from detcost.locating.matching import Matched, matched
-from detcost.locating.paths import Spread, ends
+from detcost.locating.paths import Spread
 from detcost.locating.schema import Culprit, Rate
 from detcost.locating.suspects import Suspects, first_difference, named
 
-Kind = Literal["operation", "transformation", "function", "python"]
+Kind = Literal["operation", "transformation", "function", "python", "decision"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def find(recordings: Sequence[Recording]) -> Origins:
     flow = Dataflow(matched(elements.aligned(recordings), calls))
     suspects = Suspects.of(flow)
     found = named(suspects, recordings, calls)
-    outputs = ends(flow, recordings)
+    outputs = suspects.ends(recordings)
     operations = {each.operation for each, _ in found}
     culprits = [_culprit(flow, each, spread, outputs, operations) for each, spread in found]
     unmatched = [*flow.program.unmatched, *_undecided(suspects, operations)]
@@ -97,6 +97,8 @@ def _culprit(
 
 
 def _kind(flow: Dataflow, conflict: Conflict) -> Kind:
+    if conflict.counted:
+        return "decision"
     if flow.program.operations[conflict.operation].type in (PYTHON, ARGUMENT):
         return "python"
     if flow.kind(conflict.operation) == "pipeline":

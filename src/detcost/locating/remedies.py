@@ -80,7 +80,7 @@ class Healer:
         Only what cures the replay is tried on the whole step, and only what cures that is timed.
         Where nothing differed again, nothing is tried.
         """
-        if culprit.kind == "python" or not replay.proof.rate.divergent:
+        if culprit.kind in ("python", "decision") or not replay.proof.rate.divergent:
             return ()  # nothing differs again, so nothing can be seen to cure it
         candidates = [*self._settings(culprit, replay), *self._rewritings(culprit, replay)]
         for candidate in candidates:

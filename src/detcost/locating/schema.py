@@ -109,6 +109,7 @@ class Culprit(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     kind
         ``python`` is no operation: it is a value that came from Python code and differed.
+        ``decision`` is what ran more often in one run, because something decided so.
         ``function`` is a compiled function, in which no single operation could be watched.
         ``transformation`` is a part of a ``tf.data`` pipeline.
     type, name, graph, device, place
@@ -126,7 +127,7 @@ class Culprit(msgspec.Struct, frozen=True, kw_only=True):
         How many other operations differed only because their inputs did.
     """
 
-    kind: Literal["operation", "transformation", "function", "python"]
+    kind: Literal["operation", "transformation", "function", "python", "decision"]
     type: str
     name: str
     graph: str

@@ -81,10 +81,9 @@ class Search:
 
     def _run_until_hidden(self, end: float) -> None:
         """Run with the probe until chance no longer explains that nothing differs."""
-        rate = self.plain.rate
-        needed = math.log(1 - intervals.CONFIDENCE) / math.log1p(
-            -min(rate.divergent / rate.trials, 0.99)
-        )
+        low = self.plain.rate.low  # of few comparisons, the estimate says little
+        assert low
+        needed = math.log(1 - intervals.CONFIDENCE) / math.log1p(-min(low, 0.99))
         while (
             not self.probed.rate.divergent
             and self.probed.rate.trials < needed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -11,7 +12,13 @@ from detcost.evidence.recording import Recording
 from detcost.locating.conflicts import Conflict, conflicts
 from detcost.locating.dataflow import Dataflow
 from detcost.locating.deviations import Moment, deviation
-from detcost.locating.entries import is_consequence, other_counts, outside_values, python_values
+from detcost.locating.entries import (
+    decided_lines,
+    is_consequence,
+    other_counts,
+    outside_values,
+    python_values,
+)
 from detcost.locating.executions import PYTHON, Executions
 from detcost.locating.paths import Spread, ends
 
@@ -32,12 +39,24 @@ class Suspects:
         depend on without a digest.
     undecided
         Values that Python may have computed from what it read, which differed.
+    decided
+        Lines that ran more often in one run, perhaps because of what Python had read.
     """
 
     flow: Dataflow
     strong: list[Conflict] = field(default_factory=list)
     weak: list[Conflict] = field(default_factory=list)
     undecided: list[Conflict] = field(default_factory=list)
+    decided: list[Conflict] = field(default_factory=list)
+
+    @cached_property
+    def presence(self) -> Dataflow:
+        """How a difference can spread, if what ran in one run only differs."""
+        return Dataflow(self.flow.program, presence=True)
+
+    def ends(self, recordings: Sequence[Recording]) -> list[int]:
+        """Return the operations that gave the outputs that differ, or may have."""
+        return ends(self.flow, recordings) or ends(self.presence, recordings)
 
     @classmethod
     def of(cls, flow: Dataflow) -> Suspects:
@@ -63,8 +82,15 @@ class Suspects:
                 suspects.undecided.append(value)
             else:
                 suspects.strong.append(value)
-        flow.from_python = [each.operation for each in suspects.undecided]
+        suspects.decided += [each for each in decided_lines(flow) if is_consequence(flow, each)]
+        flow.from_python = list(suspects._made_by_python())
         return suspects
+
+    def _made_by_python(self) -> Iterator[int]:
+        """Give where a difference goes that Python read: to values, and to what lines gave."""
+        yield from (each.operation for each in self.undecided)
+        for each in self.decided:
+            yield from self.flow.handed_on(each.operation, self.flow.program.gives[each.operation])
 
     def _sort(self, conflict: Conflict, is_strong: bool) -> None:
         (self.strong if is_strong else self.weak).append(conflict)
@@ -79,7 +105,7 @@ def named(
     if Python looked at it and computed on, is named only if nothing else explains the outputs.
     """
     flow = suspects.flow
-    outputs = set(ends(flow, recordings))
+    outputs = set(suspects.ends(recordings))
     firsts = [first_difference(recordings[0], each, calls) for each in recordings]
     by_python = flow.from_python
     for flow.from_python in ([], by_python):
@@ -115,8 +141,11 @@ def _next_best(
     suspects: Suspects, run: int, outputs: set[int], known: list[tuple[Conflict, Spread]]
 ) -> list[tuple[Conflict, Spread]]:
     """Return what explains a run's outputs if nothing certain does."""
-    flow, taken = suspects.flow, {each.operation for each, _ in known}
-    for choose in (_earliest_weak, _undecided, outside_values_of, other_counts_of):
+    taken = {each.operation for each, _ in known}
+    for choose, flow in (
+        *((choose, suspects.flow) for choose in (_earliest_weak, _undecided, outside_values_of)),
+        (other_counts_of, suspects.presence),
+    ):
         for group in choose(suspects, run):
             found = [(each, Spread.of(flow, each.operation)) for each in group]
             reaching = [each for each in found if each[1].reaches(outputs)]

@@ -123,7 +123,7 @@ def _culprit_facts(culprit: Culprit) -> Iterator[tuple[str, list[str]]]:
     named = f" named {culprit.name}" if culprit.name != culprit.type else ""
     inside = _inside(culprit.graph, culprit.name, next(iter(culprit.place), ""))
     on = f" on {culprit.device}" if culprit.device else ""
-    kind = "value" if culprit.kind == "python" else culprit.kind
+    kind = _LABELS.get(culprit.kind, culprit.kind)
     yield kind, [f"{culprit.type}{named}{inside}{on}"]
     if culprit.inputs:
         yield "takes", [", ".join(culprit.inputs)]
@@ -141,6 +141,8 @@ def _culprit_facts(culprit: Culprit) -> Iterator[tuple[str, list[str]]]:
         yield "alone", list(_proof(culprit.proof))
 
 
+#: Names of what is no operation.
+_LABELS = {"python": "value", "decision": "runs"}
 #: Why a culprit has no line in the user's files.
 _NO_LINE = {"value": "made before the step ran, such as at the top level of a file"}
 
@@ -217,7 +219,7 @@ def _row(remedy: Remedy) -> RemedyRow:
 
 
 def _remarks(culprit: Culprit) -> Iterator[str]:
-    if culprit.kind == "python":
+    if culprit.kind in _LABELS:
         yield from (f"If it is {cause}" for cause in PYTHON_CURES)
     tried = [remedy for remedy in culprit.remedies if not remedy.reason]
     if tried and not any(remedy.cures for remedy in tried):

@@ -51,7 +51,7 @@ def counted(rate: Rate) -> str:
 
 
 def _name(culprit: Culprit) -> str:
-    what = "a value from Python" if culprit.kind == "python" else culprit.type
+    what = _NO_OPERATIONS.get(culprit.kind, culprit.type)
     return f"{what} at {line(culprit.place[0])}" if culprit.place else what
 
 
@@ -65,6 +65,11 @@ def sentence(location: Location, culprit: Culprit) -> str:
             f"A value that Python code gives{at} {between}, in {seen}. It enters there, and no "
             "operation is to blame"
         )
+    if culprit.kind == "decision":
+        return (
+            f"{culprit.type}{at} does not run equally often in {location.compared}, in {seen}. "
+            "Python code, or what was not watched, decides that. No watched operation is to blame"
+        )
     what = _KINDS[culprit.kind]
     return (
         f"{culprit.type}{at} is the first {what} that {between}: its inputs were equal, and its "
@@ -72,6 +77,7 @@ def sentence(location: Location, culprit: Culprit) -> str:
     )
 
 
+_NO_OPERATIONS = {"python": "a value from Python", "decision": "how often a line runs"}
 _KINDS = {
     "operation": "operation",
     "transformation": "transformation of the pipeline",

@@ -13,6 +13,7 @@ import random
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,12 +27,16 @@ from detcost.experiment.scopes import Variants
 from detcost.experiment.supervisor import WorkerSupervisor
 from detcost.experiment.trials import Trial, TrialRunner
 from detcost.host import machine
+from detcost.locating import finding
+from detcost.locating.schema import Location
 from detcost.settings.grammar import DEFAULT
 from detcost.testing.plan import GuardPlan
 from detcost.workers.contract import Cell, ScenarioInfo
 from detcost.workers.launch import HASH_SEED, start_workers
 
 SEED = 42
+#: Seconds in which the operation to blame is looked for, once a program differed.
+_LOCATING = 15.0
 #: A variable that pytest changes with every test.
 _CURRENT_TEST = "PYTEST_CURRENT_TEST"
 
@@ -98,6 +103,23 @@ class Engine:
         else:
             _compare(arm, info, plan, self._factory)
         return _record(recorder, info, arm, plan)
+
+    def locate(self, reference: str, scope: str, **cell: Any) -> Location:
+        """Look for the operation to blame, without proof and remedies, which take minutes.
+
+        Parameters
+        ----------
+        reference, scope, cell
+            As :func:`detcost.locate` takes them.
+
+        Raises
+        ------
+        UsageError
+            As :func:`detcost.locate`.
+        """
+        return finding.locate(
+            reference, scope=scope, seconds=_LOCATING, prove=False, factory=self._factory, **cell
+        )
 
     def _recorder(self, request: Request) -> tuple[Recorder, list[str]]:
         """Return what records have in common, and the devices. The controls run once."""

@@ -7,26 +7,15 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from detcost.choosing.question import USUAL_DEVICE
 from detcost.choosing.scope_checks import percent
 from detcost.evidence.schema import Evidence
 from detcost.outputs.severity import Severity
+from detcost.testing import culprit
 
 if TYPE_CHECKING:
     from detcost.testing.guard import GuardOutcome
 
-__all__ = ["count", "located", "percent", "text"]
-
-
-def located(reference: str, record: Evidence, scope: str) -> list[str]:
-    """Return what locate says about a program that differs in a scope, line by line."""
-    words = ["detcost", "locate", reference, "--scope", scope]
-    for option, used, usual in (
-        ("--setting", record.setting, "default"),
-        ("--device", record.device, USUAL_DEVICE),
-    ):
-        words += [option, used] if used != usual else []
-    return [shlex.join(words)]
+__all__ = ["count", "percent", "text"]
 
 
 def text(outcome: GuardOutcome, *others: str) -> str:
@@ -104,8 +93,10 @@ def _commands(outcome: GuardOutcome) -> Iterator[str]:
     yield "every setting: " + shlex.join([*measure, "--out", new])
     yield "the cheapest: " + shlex.join([*choose, "--survive", names, "--results", new])
     for scope in [scope for scope in scopes if _differs(record, scope)][:1]:
-        for line in located(reference, record, scope):
-            yield f"the operation: {line}"
+        headline, *facts = culprit.located(reference, record, scope)
+        yield f"the operation: {headline}"
+        yield from facts
+        yield f"its proof, and what cures it: {culprit.command(reference, record, scope)}"
 
 
 def _from_here(path: str) -> str:

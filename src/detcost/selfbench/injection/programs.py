@@ -138,8 +138,8 @@ class _Author:
         while source.operations < self._target:
             self._section(step)
         for each in list(self._waiting):
-            self._waiting[each] = 0.0
-            while each in self._waiting:
+            while each in self._waiting:  # a section may have the other one too
+                self._waiting[each] = 0.0
                 self._section(step)
         late = dict.fromkeys(value.name for value in step.values[-3:])
         outputs = list(dict.fromkeys([*self._witnesses.values(), *late]))
