@@ -453,3 +453,25 @@ def test_operations_that_come_after_each_other_or_call_themselves_end():
     frames = [Frame(0, 1, b"\1" + bytes(7) + bytes([n]) + bytes(7)) for n in (1, 2)]
     runs = [recorded([graph], [frame], [o]) for frame, o in zip(frames, "ab", strict=True)]
     assert named(*runs) == [("operation", "a")]
+
+
+def turns(order, told="1", out="5"):
+    """Return a loop whose turns draw from one generator, in an order that threads decide."""
+    body = Sketch("body", arguments="i", returns="y")
+    body.op("RandomUniform", "i", "d", stateful=True).op("Add", "i d", "y")
+    loops = line("loop", kind="While", calls=("body",), stateful=True)
+    frames = [body.frame(1, f"{i} {10 * n} {i}{10 * n}") for n, i in enumerate(order, start=1)]
+    source = line("source", kind="Sum")
+    return run(
+        [source, body, loops],
+        [source.frame(1, f"9 {told}"), *frames, loops.frame(1, f"{told} {out}")],
+        f"output-{out}",
+    )
+
+
+def test_turns_that_draw_in_another_order_are_blamed_on_the_draw():
+    assert named(turns("123"), turns("321", out="6")) == [("operation", "d")]
+
+
+def test_but_not_where_what_runs_them_was_told_something_else():
+    assert named(turns("123"), turns("321", told="2", out="6")) == [("operation", "source")]

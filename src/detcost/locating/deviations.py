@@ -75,6 +75,8 @@ def differing(executions: Executions, run: int, presence: bool) -> Flags:
     unequal: Flags = (one != two).any(axis=0)
     if executions.is_ordered or not unequal.any():
         return unequal
+    if unequal[list(executions.arguments)].any():  # frames came in another order
+        unequal[:] = True
     columns = np.flatnonzero(unequal)
     left, right = (_sorted(rows[:, columns], calls) for rows in (one, two))
     others = (left != right).any(axis=1)

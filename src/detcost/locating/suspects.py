@@ -239,7 +239,7 @@ def _has_other_past(flow: Dataflow, conflict: Conflict, run: int) -> bool:
     if executions is None or not described.stateful:
         return False
     if not flow.program.calls[conflict.operation] and run not in conflict.in_step:
-        return True
+        return not _is_only_reordered(flow, conflict.operation, executions, run)
     where, when = conflict.moments[run]
     before = executions.call < when.call
     counts = [int((before & (executions.run == each)).sum()) for each in (0, run)]
@@ -250,6 +250,24 @@ def _has_other_past(flow: Dataflow, conflict: Conflict, run: int) -> bool:
     place = executions.operations.index(conflict.operation)
     past = deviation(executions, executions.reads[place], run)
     return past is not None and where in past and past[where].end < when.end
+
+
+def _is_only_reordered(flow: Dataflow, operation: int, executions: Executions, run: int) -> bool:
+    """Return whether an operation took the same in another order, by the order of threads alone.
+
+    All that runs its graph was told the same in both runs then.
+    """
+    calls = [executions.call[executions.run == each] for each in (0, run)]
+    if flow.kind(operation) != "function" or not np.array_equal(*calls):
+        return False
+    waiting, seen = [operation], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if flow.differs[run, list(flow.program.reads[each])].any():
+            return False
+        seen.add(each)
+        waiting += set(flow.program.callers.get(flow.program.graph_of[each], ())) - seen
+    return True
 
 
 def _precedes(

@@ -40,10 +40,11 @@ def branch(body: Body, inside: Writer | None) -> Text:
     taken = "tf.reduce_mean(tf.abs({x})) < 1000.0" if inside else "tf.reduce_sum({x}) > 0.0"
     condition = taken.format(x=x.name)
     values = [x] if inside else body.values
-    here, there = body.inner(values), body.inner(values)
+    is_statement = body.chance.random() < 0.5 or body.branched
+    here, there = (body.inner(values, branched=is_statement) for _ in range(2))
     first, second = fill(here, inside), fill(there, None)
     out = body.source.fresh("x")
-    if body.chance.random() < 0.5:
+    if is_statement:
         here.write("{out} = {x}", out=out, x=first.name)
         there.write("{out} = {x}", out=out, x=second.name)
         body.write("if {condition}:", condition=condition)

@@ -163,6 +163,9 @@ class Body:
         Whether the lines are traced by ``tf.function``.
     stateless
         Whether no line may keep state, because it may run several times at once.
+    branched
+        Whether it is in an ``if`` on a tensor. AutoGraph refuses functions defined in one that use
+        its variables.
     """
 
     def __init__(
@@ -175,10 +178,11 @@ class Body:
         stateless: bool = False,
         taped: bool = False,
         nested: bool = False,
+        branched: bool = False,
     ):
         self.source, self.chance = source, source.chance
         self.depth, self.graph, self.nested = depth, graph, nested
-        self.stateless, self.taped = stateless, taped
+        self.stateless, self.taped, self.branched = stateless, taped, branched
         self.values = list(values)
         self.lines: list[str] = []
         self.used: frozenset[int] = frozenset()
@@ -210,17 +214,18 @@ class Body:
         *,
         stateless: bool = False,
         taped: bool = False,
-        depth: int = 1,
+        branched: bool = False,
     ) -> Body:
         """Return the body of a block inside this one. Its lines are not yet in this one."""
         return Body(
             self.source,
-            self.depth + depth,
+            self.depth + 1,
             values,
             graph=self.graph,
             stateless=self.stateless or stateless,
             taped=self.taped or taped,
             nested=True,
+            branched=self.branched or branched,
         )
 
     def add(self, inner: Body) -> None:
