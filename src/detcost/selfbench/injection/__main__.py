@@ -41,7 +41,8 @@ def main() -> None:
         factory.close()
     print(report.text(verdicts))
     if options.plain:
-        _compare_plain(verdicts[: options.plain], options.folder)
+        run = [verdict for verdict in verdicts if verdict.outcome != "failed"]
+        _compare_plain(run[: options.plain], options.folder)
 
 
 def _compare_plain(verdicts: list[InjectionVerdict], folder: Path) -> None:
