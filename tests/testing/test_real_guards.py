@@ -82,7 +82,7 @@ def test_the_failure_names_what_differs_and_commands_that_work(run, project, mon
         "repeat: 0 of 16 differed (rate at most 17 %, 95 %)",
         "process: 7 of 7 differed (rate 100 %, 59 % to 100 %, 95 %)",
         "process differs first: step()['other']",
-        "the operation: A value that Python code gives at races/model.py:8 differs between two ",
+        "the operation: A value that Python code gives at races/model.py:9 differs between two ",
     ):
         assert line in run.stdout
     monkeypatch.chdir(project)

@@ -90,7 +90,7 @@ class EagerProbe:
         self._numbers: dict[_Site, int] = {}
         self._names: Counter[str] = Counter()
         self._made: set[int] = set()
-        self._from_python: dict[int, tuple[str, ...]] = {}
+        self._constants: dict[int, tuple[str, ...]] = {}
         self._contents: dict[int, bytes] = {}
 
     def watch(self) -> None:
@@ -105,10 +105,15 @@ class EagerProbe:
         def converted(*args: Any, **kwargs: Any) -> Any:
             tensor = convert(*args, **kwargs)
             if not digesting.are_unseen():
-                self._from_python[tensor._id] = place_here()
+                self._constants[tensor._id] = place_here()
             return tensor
 
         constant_op.convert_to_eager_tensor = converted
+
+    def from_python(self, tensor: Any) -> Source:
+        """Return the lines that made a tensor from a value of Python's, if they are known."""
+        identity = getattr(tensor, "_id", -1)  # variables have none
+        return None if identity in self._made else self._constants.get(identity)
 
     def _watch_reading(self) -> None:
         """Note what Python code reads: what it computes from then on may depend on it."""
@@ -183,7 +188,7 @@ class EagerProbe:
         """
         if tensor._id in self._made or digest in self._contents.values():
             return None
-        return self._from_python.get(tensor._id, here)
+        return self._constants.get(tensor._id, here)
 
     def _around(
         self, kind: str, called: str, inputs: Sequence[Any]

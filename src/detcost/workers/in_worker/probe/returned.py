@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from detcost.evidence.recording import Frame, Graph, Operation
 from detcost.workers.in_worker.probe import digesting
-from detcost.workers.in_worker.probe.eager import EagerProbe
+from detcost.workers.in_worker.probe.eager import EagerProbe, Source
 
 
 class ReturnedProbe:
@@ -20,7 +20,7 @@ class ReturnedProbe:
 
     def __init__(self, eager: EagerProbe):
         self._eager = eager
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[tuple[Source, ...], int] = {}
 
     def note(self, outputs: Any) -> None:
         """Note what a call returned."""
@@ -31,20 +31,28 @@ class ReturnedProbe:
         if len(tensors) < len(leaves):
             return
         digests = [digesting.fingerprint(tensor).numpy().tobytes() for tensor in tensors]
-        number = self._number(len(digests))
+        number = self._number(tuple(map(self._eager.from_python, tensors)))
         self._eager.frames.append(Frame(number, self._eager.call, b"".join(digests)))
 
-    def _number(self, count: int) -> int:
-        """Return the number of the graph for as many outputs."""
-        if count not in self._numbers:
-            self._numbers[count] = len(self._eager.graphs)
-            self._eager.graphs.append(_graph(count))
-        return self._numbers[count]
+    def _number(self, sources: tuple[Source, ...]) -> int:
+        """Return the number of the graph for outputs that came from these lines."""
+        if sources not in self._numbers:
+            self._numbers[sources] = len(self._eager.graphs)
+            self._eager.graphs.append(_graph(sources, len(self._numbers)))
+        return self._numbers[sources]
 
 
-def _graph(count: int) -> Graph:
-    columns = tuple(range(count))
-    taken = [Operation(f"output {column}", "Argument", gives=(column,)) for column in columns]
-    name = f"{count} outputs of the step"
+def _graph(sources: tuple[Source, ...], number: int) -> Graph:
+    columns = tuple(range(len(sources)))
+    taken = [
+        Operation(
+            f"output {column}",
+            "Argument" if source is None else "Python",
+            gives=(column,),
+            place=source or (),
+        )
+        for column, source in enumerate(sources)
+    ]
+    name = f"{len(columns)} outputs of the step" + (f"#{number}" if number > 1 else "")
     operations = (*taken, Operation(name, "Output", reads=columns))
-    return Graph(name, "eager", count, operations, columns, columns)
+    return Graph(name, "eager", len(columns), operations, columns, columns)
