@@ -80,6 +80,15 @@ def test_a_difference_in_what_a_transformation_was_told_is_not_its_own():
     assert differing(one, other) == set()
 
 
+def test_two_iterators_are_told_apart_although_their_elements_agree_crosswise():
+    first, second = went("map", [5, 6], ended=False), went("map", [6, 5, 7], ended=False)
+    both = (went("range", [1, 2, 3]), went("range", [1, 2, 3]))
+    one = run(*both, first, second, went("batch", [9]))
+    swapped = (went("map", [6, 5], ended=False), went("map", [5, 6, 7], ended=False))
+    other = run(*both, *swapped, went("batch", [8]))
+    assert differing(one, other) == {"map"}
+
+
 def test_two_transformations_are_found_in_two_passes():
     quiet = (went("range", [1, 2]), went("map", [5, 6]), went("batch", [9]))
     one = run(*quiet, *quiet)

@@ -133,13 +133,14 @@ def _frames(runs: Sequence[SeenPipelines], name: str) -> Iterator[tuple[int, Fra
     tapped = [index for index, operation in enumerate(operations) if operation.gives]
     counts = {len(passes[index]) for passes in seen for index in tapped}
     root = [passes[index] for passes in seen for index in reversed(tapped) if passes[index]]
-    if len(counts) == 1 and not any(name in run.inner for run in runs):
+    is_inner = any(name in run.inner for run in runs)
+    if len(counts) == 1 and not is_inner:
         frames = [
-            (each.call, _columns([[passes[k : k + 1] for passes in run] for run in seen], k))
+            (each.call, _columns([[passes[k : k + 1] for passes in run] for run in seen], k, True))
             for k, each in enumerate(root[0] if root else ())
         ]
     else:
-        frames = [(root[0][0].call, _columns(seen, 0))] if root else []
+        frames = [(root[0][0].call, _columns(seen, 0, not is_inner))] if root else []
     for call, columns in frames:
         for number, (run, digests) in enumerate(zip(runs, columns, strict=True)):
             index, graph = run.graphs.get(name, (0, None))
@@ -147,10 +148,10 @@ def _frames(runs: Sequence[SeenPipelines], name: str) -> Iterator[tuple[int, Fra
                 yield number, Frame(index, call, np.array(digests, np.uint64).tobytes())
 
 
-def _columns(runs: Sequence[Sequence[OfRun]], number: int) -> list[list[int]]:
+def _columns(runs: Sequence[Sequence[OfRun]], number: int, is_ordered: bool) -> list[list[int]]:
     """Return the digests of each run's frame: of the elements, and then of the arguments."""
     rows = []
-    for agree in (_all_agree, _arguments_agree):
+    for agree in (_each_agrees if is_ordered else _all_agree, _arguments_agree):
         for passes in zip(*runs, strict=True):
             rows.append([(number << 32) + each for each in _classes(passes, agree)])
     return [list(column) for column in zip(*rows, strict=True)]
@@ -166,6 +167,11 @@ def _classes(values: Sequence[T], agree: Callable[[T, T], bool]) -> list[int]:
             kinds.append(value)
         numbers.append(number)
     return numbers
+
+
+def _each_agrees(one: OfRun, other: OfRun) -> bool:
+    """Return whether passes agree in their order. A last one may have been read ahead."""
+    return all(_agree(*pair) for pair in zip(one, other, strict=False))
 
 
 def _all_agree(one: OfRun, other: OfRun) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from detcost.evidence.recording import Graph, Operation, Recording
 from detcost.locating.counterparts import Ref, alike, leftovers, pairs_of
 from detcost.locating.executions import Executions, GraphKey, Rows, RunGraphs, joined
+from detcost.workers.contract import Execution
 
 
 @dataclass
@@ -81,7 +83,8 @@ def matched(recordings: Sequence[Recording], calls: int) -> Matched:
         else:
             program.executions.append(_whole(program, runs, key, offset))
     _connect(program)
-    program.is_same = not split
+    executions = {each.conditions for each in recordings} & set(get_args(Execution))
+    program.is_same = not split and not executions  # eager code is made of other operations
     program.unmatched += list(leftovers(runs, pairs, split))
     return program
 

@@ -75,7 +75,12 @@ class Search:
         self._report("the probe hides the divergence: watching sets of outputs")
         self.method = "sets"
         end = time.monotonic() + self._seconds
-        found, self.probed = bisection.search(self._runs, self.probed, self._calls, end)
+        found, seen = bisection.search(self._runs, self.probed, self._calls, end)
+        if not found.culprits and self._appears(began + 4 * self._seconds):
+            self.method = "all"
+            found = origins.find(self.probed.recordings)
+        else:
+            self.probed = seen
         self.undecided = found.unmatched
         return found.culprits
 
@@ -84,13 +89,22 @@ class Search:
         low = self.plain.rate.low  # of few comparisons, the estimate says little
         assert low
         needed = math.log(1 - intervals.CONFIDENCE) / math.log1p(-min(low, 0.99))
+        self._appears(end, needed)
+
+    def _appears(self, end: float, most: float = math.inf) -> bool:
+        """Run with the probe until outputs differ. Return whether they do.
+
+        A race that the probe makes rare needs patience, where sets of outputs named nothing.
+        """
         while (
             not self.probed.rate.divergent
-            and self.probed.rate.trials < needed
+            and self.probed.rate.trials < most
             and time.monotonic() < end
+            and sum(map(recorded_bytes, self.probed.recordings)) < _SEARCH_BYTES
         ):
             self._report(f"with the probe: 0 of {self.probed.rate.trials} comparisons differ")
             self._runs.probed(self.probed, self._calls)
+        return self.probed.rate.divergent > 0
 
     def _run_plain(self, end: float) -> None:
         """Run without the probe. The first run shows how many calls a run may have."""
