@@ -113,10 +113,14 @@ class Farm:
         return self._start(command, "client", cwd=self._checkout)
 
     def mend(self) -> None:
-        """Start again what has died, as a service manager would, and wake what was stopped."""
+        """Start again what has died, as a service manager would, and wake what was stopped.
+
+        Full disks are freed.
+        """
         for process in (self.scheduler, *self.machines.values()):
             with contextlib.suppress(psutil.Error):
                 psutil.Process(process.pid).resume()
+                limit_files(psutil.Process(process.pid), psutil.RLIM_INFINITY)
         if self.scheduler.poll() is not None:
             self.scheduler = self._start_scheduler()
         for name, process in self.machines.items():
@@ -169,6 +173,12 @@ class Farm:
         git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
         for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
             subprocess.run([*git, *words], cwd=self._checkout, check=True)
+
+
+def limit_files(process: psutil.Process, size: int) -> None:
+    """Let a process and those that it started write files of so many bytes only."""
+    for each in (process, *process.children(recursive=True)):
+        each.rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
 
 
 def kill(process: subprocess.Popen[bytes] | None) -> None:
@@ -241,6 +251,10 @@ class Faults:
     def fill_the_disk(self) -> None:
         kill(self._farm.client)
         self._farm.client = self._farm.run(disk=self._draw.choice([0, 50, 300, 600]))
+
+    def fill_a_machines_disk(self) -> None:
+        machine = psutil.Process(self._farm.machines[self._draw.choice(list(MACHINES))].pid)
+        limit_files(machine, self._draw.choice([0, 50, 300]))
 
     def _some(self, program: str) -> list[psutil.Process]:
         found = [p for p in processes_of_jobs(program) if str(self._farm.folder) in _place(p)]
