@@ -14,7 +14,7 @@ from detcost.evidence import captured
 from detcost.evidence.captured import FUNCTION, OPERATION, CapturedOperation
 from detcost.evidence.recording import Recording
 from detcost.host import noisy_neighbours
-from detcost.locating.schema import Culprit, Proof
+from detcost.locating.schema import WHOLE, Culprit, Proof
 from detcost.locating.trying import Sides, Tried, compare
 from detcost.workers.contract import (
     Cell,
@@ -32,7 +32,6 @@ FORCING_SECONDS = 15.0
 #: How many graphs around a suspect are replayed.
 ENCLOSING = 3
 ALONE = "the operation alone"
-WHOLE = "the whole step"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from detcost.evidence.results import Cost
 from detcost.outputs.severity import Severity
 
 SCHEMA = 1
+#: What is replayed where nothing smaller differs again. Its inputs are the program's own.
+WHOLE = "the whole step"
 
 
 class Rate(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from detcost.choosing import to_locate
 from detcost.choosing.missing import is_nameable
 from detcost.evidence.schema import SCOPES
-from detcost.locating.schema import Culprit, Hop, Location, Proof, Remedy
+from detcost.locating.schema import WHOLE, Culprit, Hop, Location, Proof, Remedy
 from detcost.tables.evidence_tables import cost_text, severity_text
 from detcost.tables.located_words import headline, line, listed, plural, rate_text, sentence
 
@@ -155,10 +155,9 @@ def _when(culprit: Culprit) -> str:
 
 def _proof(proof: Proof) -> Iterator[str]:
     forced = f", forced by {proof.forced}" if proof.forced else ""
-    count = (
-        f"{rate_text(proof.rate)} in {plural(proof.processes, 'fresh process', 'es')}{forced}, "
-        "with its recorded inputs"
-    )
+    inputs = "" if proof.replayed == WHOLE else ", with its recorded inputs"
+    processes = plural(proof.processes, "fresh process", "es")
+    count = f"{rate_text(proof.rate)} in {processes}{forced}{inputs}"
     if proof.replayed:
         yield f"{proof.replayed}: {count}"
     elif proof.rate.trials:
