@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from detcost.evidence.recording import Frame, Graph, Recording
 from detcost.evidence.schema import (
     Control,
     Controls,
@@ -105,3 +107,21 @@ def protocol(profile: str = "standard") -> Protocol:
         workers_lost=0,
         start_method="fork",
     )
+
+
+def recorded(
+    graphs: Iterable[Graph], frames: Iterable[Frame], outputs: Iterable[str], **changes: Any
+) -> Recording:
+    fields: dict[str, Any] = {
+        "scenario": "model.py:step",
+        "setting": "default",
+        "device": "CPU:0",
+        "size": "small",
+        "dtype": "float32",
+        "seed": 42,
+        "conditions": "",
+        "outputs": tuple(outputs),
+        "graphs": tuple(graphs),
+        "frames": tuple(frames),
+    }
+    return Recording(**fields | changes)

@@ -26,7 +26,7 @@ from detcost.workers.contract import (
     Usage,
     Watched,
 )
-from simulated_programs import recorded
+from factories import recorded
 
 Noise = Callable[[random.Random], float]
 

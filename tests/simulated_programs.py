@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from detcost.evidence.recording import Frame, Graph, Operation, Recording
+from factories import recorded
 
 Value = object
 
@@ -284,22 +285,6 @@ def described(function: Function) -> Graph:
         tuple(column.get(number, -1) for number in range(count)),
         tuple(column.get(value, -1) for value in function.returns),
     )
-
-
-def recorded(graphs, frames, outputs, **changes) -> Recording:
-    fields = {
-        "scenario": "model.py:step",
-        "setting": "default",
-        "device": "CPU:0",
-        "size": "small",
-        "dtype": "float32",
-        "seed": 42,
-        "conditions": "",
-        "outputs": tuple(outputs),
-        "graphs": tuple(graphs),
-        "frames": tuple(frames),
-    }
-    return Recording(**fields | changes)
 
 
 class Maker:

@@ -11,7 +11,7 @@ from detcost.evidence.recording import Frame, Graph, Operation, Pass
 from detcost.experiment.sequences import CallDigests
 from detcost.locating import bisection
 from detcost.locating.runs import Seen
-from simulated_programs import recorded
+from factories import recorded
 
 #: Operations in a chain: each takes what the one before it gives.
 CHAIN = tuple("abcdefgh")

@@ -9,7 +9,7 @@ from detcost.errors import UsageError
 from detcost.evidence import recording
 from detcost.evidence.recording import Frame, Graph, Operation, Pass
 from detcost.locating import origins
-from simulated_programs import recorded
+from factories import recorded
 
 
 class Sketch:
@@ -475,3 +475,15 @@ def test_turns_that_draw_in_another_order_are_blamed_on_the_draw():
 
 def test_but_not_where_what_runs_them_was_told_something_else():
     assert named(turns("123"), turns("321", told="2", out="6")) == [("operation", "source")]
+
+
+def test_a_variable_whose_content_is_known_excuses_nothing():
+    sketch = Sketch("step", arguments="before", returns="other later")
+    sketch._of("before other later p")
+    sketch.op("Python", gives="p")
+    sketch.op("Argument", name="handle", outputs=("resource",))
+    sketch.op("ResourceApply", "p", "other", after="handle", outputs=("float32[]",))
+    sketch.op("ResourceScatterAdd", "before", "later", after="handle", outputs=("float32[]",))
+    one = run([sketch], [sketch.frame(1, "5 10 6 1"), sketch.frame(2, "5 10 6 1")], "a a")
+    other = run([sketch], [sketch.frame(1, "5 20 6 2"), sketch.frame(2, "5 20 7 2")], "b c")
+    assert ("operation", "later") in named(one, other)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from detcost.evidence.recording import Recording
-from detcost.locating.conflicts import Conflict, conflicts
+from detcost.locating.conflicts import Conflict, conflicts, is_closed
 from detcost.locating.dataflow import Dataflow
 from detcost.locating.deviations import Moment, deviation
 from detcost.locating.entries import (
@@ -219,8 +219,7 @@ def _differs_inside(flow: Dataflow, graph: int, run: int) -> bool:
 
 def _is_unexplained(flow: Dataflow, conflict: Conflict) -> bool:
     """Return whether, in one run at least, all that an operation depends on was equal."""
-    described = flow.program.operations[conflict.operation]
-    if not described.stateful and not described.after:
+    if is_closed(flow.program, conflict.operation):
         return True
     return any(
         not _has_other_past(flow, conflict, run)
