@@ -8,7 +8,7 @@ version = "1"
 
 
 class Locating:
-    params = locating_speed.PROGRAMS
+    params = tuple(locating_speed.PROGRAMS)
     param_names = ("program",)
     timeout = timeout
 

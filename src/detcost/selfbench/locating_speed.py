@@ -14,9 +14,10 @@ from detcost.workers.contract import Cell
 from detcost.workers.launch import start_workers
 
 _MODULE = "detcost.selfbench.locating_programs"
-PROGRAMS = ("hundred_operations", "keras_encoder")
-#: Calls of a short run and of a long one. The difference of their times is that of steps alone.
-_FEW, _MANY = 2, 12
+#: The programs, with the calls of a long run: it takes longer than starts of processes vary.
+PROGRAMS = {"hundred_operations": 1_000, "keras_encoder": 12}
+#: Calls of a short run. The difference of the times is that of steps alone.
+_FEW = 2
 _RUNS = 3
 
 
@@ -60,9 +61,10 @@ def _digesting(factory: AnyWorkerFactory, program: str) -> tuple[float, float]:
     [default] = grammar.parse_all(["default"])
     cell = Cell(f"{_MODULE}:{program}", default, "CPU:0", "medium", "float32", 42)
     runs = Runs(factory, cell, "repeat", fixed_execution=False)
+    many = PROGRAMS[program]
     plain, probed, seen = 0.0, 0.0, Seen("repeat")
     for _ in range(_RUNS):
-        plain += runs.plain(seen, _MANY) - runs.plain(seen, _FEW)
-        probed += runs.probed(seen, _MANY) - runs.probed(seen, _FEW)
-    size = max(map(recorded_bytes, seen.recordings)) / _MANY
+        plain += runs.plain(seen, many) - runs.plain(seen, _FEW)
+        probed += runs.probed(seen, many) - runs.probed(seen, _FEW)
+    size = max(map(recorded_bytes, seen.recordings)) / many
     return size, probed / plain
