@@ -48,10 +48,10 @@ def search(runs: Runs, full: Seen, calls: int, end: float) -> tuple[Origins, See
         if not seen.rate.divergent:
             break
         found = origins.find(seen.recordings)
-        suspects = {each: _suspects(graphs, each, watched) for each in found.culprits}
         if not found.culprits:
             reason = f"the step's outputs differ, and none of {len(watched)} watched ones does"
             return Origins(unmatched=(reason,)), seen
+        suspects = {each: _suspects(graphs, each, watched) for each in found.culprits}
         best = _decided(found, suspects), seen
         waiting = next((each for each, those in suspects.items() if those), None)
         if waiting is None:

@@ -43,7 +43,10 @@ def outside_values(flow: Dataflow, run: int) -> list[Conflict]:
 
 
 def other_counts(flow: Dataflow, run: int) -> list[Conflict]:
-    """Return what ran more often in one run than in the other, where this is seen first."""
+    """Return what ran more often in one run than in the other, where this is seen first.
+
+    It tells nothing where the runs are not made of the same operations.
+    """
     if not flow.program.is_same:
         return []
     found = []

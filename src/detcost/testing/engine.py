@@ -35,7 +35,8 @@ from detcost.workers.contract import Cell, ScenarioInfo
 from detcost.workers.launch import HASH_SEED, start_workers
 
 SEED = 42
-#: Seconds in which the operation to blame is looked for, once a program differed.
+#: Seconds in which the operation to blame is looked for, once a program differed. If watching
+#: hides the difference, the search takes up to four times as long.
 _LOCATING = 15.0
 #: A variable that pytest changes with every test.
 _CURRENT_TEST = "PYTEST_CURRENT_TEST"
